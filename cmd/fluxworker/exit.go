@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"fluxworker/worker"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/result"
+)
+
+// The exit codes, ordered so that the worst task's code is the one that srun returns.
+const (
+	exitOK           = 0
+	exitRowsFailed   = 3
+	exitUsage        = 64
+	exitInput        = 65
+	exitStopped      = 75
+	exitNoGPU        = 80
+	exitServer       = 82
+	exitHeld         = 83
+	exitOutput       = 84
+	exitModelMissing = 85
+	exitInternal     = 89
+)
+
+// exitMeanings is the table of the help and the README.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "every row is answered"},
+	{exitRowsFailed, "done, but some rows failed (--fail-on none makes it 0)"},
+	{exitUsage, "usage or configuration is wrong; nothing was started"},
+	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
+	{exitStopped, "stopped early by a signal; the same command goes on"},
+	{exitNoGPU, "no usable GPU, and --device cpu was not said"},
+	{exitServer, "the server failed; the same command goes on"},
+	{exitHeld, "another run writes to this output"},
+	{exitOutput, "the output cannot be written (disk full, quota, permission)"},
+	{exitModelMissing, "the server does not have the model"},
+	{exitInternal, "an error of fluxworker itself; please report it"},
+}
+
+func exitTable() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, e := range exitMeanings {
+		fmt.Fprintf(&b, "  %2d  %s\n", e.code, e.meaning)
+	}
+	return b.String()
+}
+
+// errRowsFailed ends a run that is done with some rows in the errors file.
+var errRowsFailed = errors.New("some rows failed")
+
+// usageError is a mistake on the command line or in the environment.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// exitCode maps what a command returned.
+func exitCode(err error) int {
+	var usage *usageError
+	var config *worker.ConfigError
+	var input *worker.InputError
+	var server *ollama.ServerError
+	var corrupt *result.CorruptError
+	var write *result.WriteError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errRowsFailed):
+		return exitRowsFailed
+	case errors.As(err, &usage), errors.As(err, &config), errors.Is(err, ollama.ErrNotFound):
+		return exitUsage
+	case errors.As(err, &input):
+		return exitInput
+	case errors.Is(err, worker.ErrStopped):
+		return exitStopped
+	case errors.Is(err, ollama.ErrNoGPU):
+		return exitNoGPU
+	case errors.Is(err, ollama.ErrModelMissing):
+		return exitModelMissing
+	case errors.As(err, &server):
+		return exitServer
+	case errors.Is(err, result.ErrHeld):
+		return exitHeld
+	case errors.As(err, &write), errors.As(err, &corrupt), errors.Is(err, fs.ErrPermission):
+		return exitOutput
+	default:
+		return exitInternal
+	}
+}

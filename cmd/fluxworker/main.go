@@ -1,0 +1,22 @@
+// Command fluxworker answers a file of prompts with a local Ollama server inside a SLURM job.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"fluxworker/worker/ollama"
+)
+
+func main() {
+	// A guard is started by this binary with this argument, and must hold nothing that it does not need.
+	if len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand {
+		os.Exit(ollama.Guard(os.Args[2:]))
+	}
+	err := rootCommand().Execute()
+	code := exitCode(err)
+	if err != nil && code != exitRowsFailed {
+		fmt.Fprintln(os.Stderr, "fluxworker:", err)
+	}
+	os.Exit(code)
+}

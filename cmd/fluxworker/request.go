@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+
+	"fluxworker/modelcfg"
+	"fluxworker/worker/prompt"
+)
+
+// What a request says where no row, flag, variable or YAML says otherwise. The first three are LLMFlux's own.
+const (
+	defaultTemperature = 0.7
+	defaultTopP        = 0.9
+	defaultMaxTokens   = 2048
+	defaultTopK        = 40
+)
+
+// requestFlags decide what is asked: the input, the model and the options of its rows. run and validate share them.
+type requestFlags struct {
+	input       string
+	maxRowBytes int64
+	model       string
+	modelConfig string
+	system      string
+	maxTokens   int
+	temperature float64
+	topP        float64
+	topK        int
+	seed        int64
+	stop        []string
+}
+
+func (f *requestFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.input, "input", "", "rows to answer: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
+	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "longer rows become error lines")
+	flags.StringVar(&f.model, "model", "", "model to ask: a name that `fluxworker models` lists, or any Ollama tag")
+	flags.StringVar(&f.modelConfig, "model-config", "", "YAML file with the model's settings (one model, or LLMFlux's models.yaml)")
+	flags.StringVar(&f.system, "system", "", "system message for rows without one; @FILE reads it from a file")
+	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "most tokens in an answer")
+	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature, 0 to 2; 0 is greedy")
+	flags.Float64Var(&f.topP, "top-p", defaultTopP, "nucleus sampling, above 0, to 1")
+	flags.IntVar(&f.topK, "top-k", defaultTopK, "sample from the k likeliest tokens; 0 is all")
+	flags.Int64Var(&f.seed, "seed", 0, "seed of the sampling (default: a new one for each row)")
+	flags.StringArrayVar(&f.stop, "stop", nil, "string that ends an answer; may be given several times")
+}
+
+// settings are the model and what its rows inherit.
+type settings struct {
+	model    modelcfg.Model
+	defaults prompt.Defaults
+}
+
+// resolve merges flag, environment, YAML and default, in this order; a row's own options win over all of them.
+func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settings, error) {
+	if f.input == "" {
+		return settings{}, usagef("--input is missing: name the file with the rows")
+	}
+	if f.maxRowBytes < 1 {
+		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
+	}
+	if f.model == "" && f.modelConfig == "" {
+		return settings{}, usagef("--model is missing: name the model to ask (`fluxworker models` lists those with known settings)")
+	}
+	model, warnings, err := modelcfg.Resolve(f.model, f.modelConfig)
+	for _, w := range warnings {
+		log.Warn().Msg(w.String())
+	}
+	if err != nil {
+		return settings{}, &usageError{err}
+	}
+	sampling, err := f.sampling(flags, model.Parameters)
+	if err != nil {
+		return settings{}, err
+	}
+	system, err := f.systemText(flags, model)
+	if err != nil {
+		return settings{}, err
+	}
+	return settings{model: model, defaults: prompt.Defaults{
+		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling,
+	}}, nil
+}
+
+func (f *requestFlags) sampling(flags *pflag.FlagSet, yaml modelcfg.Parameters) (prompt.Sampling, error) {
+	s := prompt.Sampling{
+		MaxTokens: f.maxTokens, Temperature: f.temperature, TopP: f.topP, TopK: f.topK, Stop: f.stop,
+	}
+	if yaml.MaxTokens != 0 && !flags.Changed("max-tokens") {
+		s.MaxTokens = yaml.MaxTokens
+	}
+	if yaml.Temperature != nil && !flags.Changed("temperature") {
+		s.Temperature = *yaml.Temperature
+	}
+	if yaml.TopP != nil && !flags.Changed("top-p") {
+		s.TopP = *yaml.TopP
+	}
+	if yaml.TopK != nil && !flags.Changed("top-k") {
+		s.TopK = *yaml.TopK
+	}
+	if !flags.Changed("stop") {
+		s.Stop = yaml.StopSequences
+	}
+	if flags.Changed("seed") {
+		s.Seed = &f.seed
+	}
+	return s, checkSampling(s)
+}
+
+// checkSampling applies the ranges of a row's fields to what the command line and the YAML say.
+func checkSampling(s prompt.Sampling) error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(s.MaxTokens >= 1, "--max-tokens is %d; it must be at least 1", s.MaxTokens)
+	check(s.Temperature >= 0 && s.Temperature <= 2, "--temperature is %g; it must be from 0 to 2", s.Temperature)
+	check(s.TopP > 0 && s.TopP <= 1, "--top-p is %g; it must be above 0, to 1", s.TopP)
+	check(s.TopK >= 0, "--top-k is %d; it must be 0 (all) or more", s.TopK)
+	for _, stop := range s.Stop {
+		check(stop != "", "--stop is empty, which would end every answer at once")
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// systemText reads --system. The trailing newline that editors leave in a file is not part of the message.
+func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (string, error) {
+	if !flags.Changed("system") {
+		return model.System.Prompt, nil
+	}
+	path, isFile := strings.CutPrefix(f.system, "@")
+	if !isFile {
+		return f.system, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", usagef("--system: %w", err)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"fluxworker/modelcfg"
+	"fluxworker/worker"
+	"fluxworker/worker/ollama"
+)
+
+const (
+	// defaultSlots is for a model whose YAML does not say; it is LLMFlux's default batch size.
+	defaultSlots = 4
+	// defaultContext is what Ollama itself would give on a small GPU.
+	defaultContext = 4096
+	// syncEvery is how much of the last answers a power cut may cost.
+	syncEvery = time.Second
+)
+
+type runFlags struct {
+	request requestFlags
+	output  string
+
+	batchSize      string
+	context        int
+	ollama         string
+	ollamaURL      string
+	ollamaModels   string
+	device         string
+	pull           string
+	allowCPULayers bool
+	requestTimeout time.Duration
+	loadTimeout    time.Duration
+	maxRetries     int
+	grace          time.Duration
+	failOn         string
+	logLevel       string
+	logFormat      string
+	progress       string
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run --model NAME --input FILE --output FILE",
+		Short: "Answer the rows of a file",
+		Long: `run answers the rows of a file: it starts an Ollama server of its own, keeps its slots full, and writes each answer to
+the output as it comes. Rows that failed go to a file of their own (results-errors.jsonl), everything about the run
+to a folder (results.run). Started again with the same command, it answers only the rows that have no line yet.
+
+` + exitTable(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.Flags()) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	f.request.register(flags)
+	flags.StringVar(&f.output, "output", "", "results, in the lines of OpenAI's Batch API, in the order of their completion")
+	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows answered at the same time (slots): a number, or auto for what the model's YAML says")
+	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
+	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a command in quotes such as 'apptainer exec --nv ollama.sif ollama'")
+	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this address and start none; --batch-size says how many slots it has")
+	flags.StringVar(&f.ollamaModels, "ollama-models", "", "folder with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
+	flags.StringVar(&f.device, "device", "auto", "auto demands a GPU; cpu does without")
+	flags.StringVar(&f.pull, "pull", "never", "never, or missing: fetch the model when the server does not have it")
+	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
+	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
+	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "longest wait for the server's start, and again for the model's load")
+	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
+	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
+	flags.StringVar(&f.failOn, "fail-on", "rows", "rows: exit 3 when some failed; none: exit 0 then")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	flags.StringVar(&f.progress, "progress", "auto", "bar, log (a line every 30 s), none, or auto: a bar on a terminal, else log")
+	return cmd
+}
+
+func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
+	console, err := newConsole(f.progress, f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	s, err := f.request.resolve(flags, console.log)
+	if err != nil {
+		return err
+	}
+	config, err := f.config(s, console.log)
+	if err != nil {
+		return err
+	}
+	ctx, drain, stop := onSignals(ctx)
+	defer stop()
+	counts := new(worker.Counts)
+	endProgress := console.show(counts)
+	summary, err := worker.Run(ctx, config, console.log, drain, counts)
+	endProgress()
+	if summary.Rows() > 0 {
+		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, config.Output)
+	}
+	if err == nil && f.failOn == "rows" && summary.Failed+summary.FailedBefore > 0 {
+		return errRowsFailed
+	}
+	return err
+}
+
+// config checks the flags and brings them to the worker's terms.
+func (f *runFlags) config(s settings, log zerolog.Logger) (worker.Config, error) {
+	if err := f.check(); err != nil {
+		return worker.Config{}, err
+	}
+	slots, err := f.slots(s.model, log)
+	if err != nil {
+		return worker.Config{}, err
+	}
+	if err := f.checkLayers(s.model, log); err != nil {
+		return worker.Config{}, err
+	}
+	command, err := ollama.SplitCommand(f.ollama)
+	if err != nil {
+		return worker.Config{}, usagef("--ollama: %w", err)
+	}
+	models, err := f.models()
+	if err != nil {
+		return worker.Config{}, err
+	}
+	return worker.Config{
+		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), Output: f.output, Defaults: s.defaults,
+		Server: worker.Server{
+			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
+			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
+		},
+		Slots: slots, Context: f.contextLength(s.model), RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Grace: f.grace, SyncEvery: syncEvery, Version: version(),
+	}, nil
+}
+
+func (f *runFlags) check() error {
+	if f.output == "" {
+		return usagef("--output is missing: name the file for the results")
+	}
+	for _, choice := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"device", f.device, []string{string(ollama.DeviceAuto), string(ollama.DeviceCPU)}},
+		{"pull", f.pull, []string{"never", "missing"}},
+		{"fail-on", f.failOn, []string{"rows", "none"}},
+	} {
+		if err := oneOf(choice.flag, choice.value, choice.allowed...); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.context < 1:
+		return usagef("--context is %d; it must be at least 1", f.context)
+	case f.requestTimeout <= 0:
+		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
+	case f.loadTimeout <= 0:
+		return usagef("--load-timeout is %s; it must be more than 0", f.loadTimeout)
+	case f.maxRetries < 0:
+		return usagef("--max-retries is %d; it must be 0 or more", f.maxRetries)
+	case f.grace < 0:
+		return usagef("--grace is %s; it must be 0 or more", f.grace)
+	}
+	return nil
+}
+
+// maxSlots is far beyond what a GPU holds and bounds the goroutines and connections.
+const maxSlots = 4096
+
+// slots is how many rows the server answers at the same time.
+func (f *runFlags) slots(m modelcfg.Model, log zerolog.Logger) (int, error) {
+	slots := max(m.Resources.BatchSize, 0)
+	if f.batchSize != "auto" {
+		n, err := strconv.Atoi(f.batchSize)
+		if err != nil || n < 1 || n > maxSlots {
+			return 0, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, maxSlots)
+		}
+		slots = n
+	}
+	if slots == 0 {
+		slots = defaultSlots
+	}
+	if m.Architecture.SingleSlot && slots > 1 {
+		log.Warn().Str("model", m.Name).Int("batch_size", slots).Msg("Ollama answers one row at a time for this kind of model; using one slot")
+		slots = 1
+	}
+	return slots, nil
+}
+
+// checkLayers refuses what would make a run crawl: a layer on the CPU slows every token.
+func (f *runFlags) checkLayers(m modelcfg.Model, log zerolog.Logger) error {
+	gpu, all, partial := m.PartialGPULayers()
+	switch {
+	case !partial || f.device == string(ollama.DeviceCPU):
+		return nil
+	case !f.allowCPULayers:
+		return usagef("%s: resources.gpu_layers is %d, but model %s has %d layers; the others would run on the CPU, many times slower: remove gpu_layers, or say --allow-cpu-layers",
+			m.File, gpu, m.Name, all)
+	}
+	log.Warn().Int("gpu_layers", gpu).Int("layers", all).Msg("--allow-cpu-layers: some layers may run on the CPU, many times slower; Ollama decides how many fit")
+	return nil
+}
+
+// contextLength is the flag, at most what the model can.
+func (f *runFlags) contextLength(m modelcfg.Model) int {
+	if most := m.Architecture.ContextLength; most > 0 && f.context > most {
+		return most
+	}
+	return f.context
+}
+
+// models is the folder that the server would use if the user started it: with a scratch HOME it must be told.
+func (f *runFlags) models() (string, error) {
+	dir := f.ollamaModels
+	if dir == "" {
+		dir = os.Getenv("OLLAMA_MODELS")
+	}
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", usagef("find the folder with Ollama's models: %w; name it with --ollama-models", err)
+		}
+		dir = filepath.Join(home, ".ollama", "models")
+	}
+	return filepath.Abs(dir)
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return usagef("--%s is %q; it must be one of %v", flag, value, allowed)
+}

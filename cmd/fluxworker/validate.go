@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"fluxworker/worker"
+	"fluxworker/worker/prompt"
+)
+
+// shownProblems is how many bad rows validate prints; the rest is counted.
+const shownProblems = 50
+
+func validateCommand() *cobra.Command {
+	var f requestFlags
+	cmd := &cobra.Command{
+		Use:   "validate --model NAME --input FILE",
+		Short: "Check input and configuration; needs neither GPU nor server",
+		Long: `validate reads the whole input as run would, with the same flags, and lists the rows that would become error lines.
+It exits 0 when every row can be asked, 65 when some cannot, and 64 when the configuration is wrong.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
+	}
+	cmd.Flags().SortFlags = false
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func validate(f *requestFlags, flags *pflag.FlagSet) error {
+	s, err := f.resolve(flags, zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}}))
+	if err != nil {
+		return err
+	}
+	source, err := prompt.Open(f.input)
+	if err != nil {
+		return &worker.InputError{Err: err}
+	}
+	defer source.Close()
+	rows := prompt.NewReader(source, prompt.Options{
+		Name: f.input, Format: prompt.FormatOf(f.input), MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults,
+	})
+	good, bad := 0, 0
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return &worker.InputError{Err: err}
+		}
+		if row.Reject == nil {
+			good++
+			continue
+		}
+		if bad++; bad <= shownProblems {
+			fmt.Printf("%s:%d: %s: %s\n", f.input, row.Line, row.Reject.Code, row.Reject.Message)
+		}
+	}
+	if bad > shownProblems {
+		fmt.Printf("… and %d more\n", bad-shownProblems)
+	}
+	fmt.Printf("%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
+	switch {
+	case good+bad == 0:
+		return &worker.InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", f.input, prompt.CodeEmptyFile)}
+	case bad > 0:
+		return &worker.InputError{Err: fmt.Errorf("%s: %d of %d rows cannot be asked", f.input, bad, good+bad)}
+	}
+	return nil
+}

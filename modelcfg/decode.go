@@ -1,0 +1,177 @@
+package modelcfg
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxPairs bounds the keys read of one file, merged ones counted each time: a few lines of nested anchors can stand for
+// billions.
+const maxPairs = 100_000
+
+// maxProblems is how many problems of one model are told; who has more has given the wrong file.
+const maxProblems = 50
+
+// decoder walks the nodes of one model and collects all that is wrong, which yaml's own decoding into structs cannot do: it
+// stops at types, coerces some, and loses line numbers.
+type decoder struct {
+	file     string
+	problems []Problem
+	warnings []Problem
+	lines    map[string]int // where each key that was read stands, for messages that name two keys
+	pairs    int
+}
+
+// setter reads the value of one key; path is the key's full path.
+type setter func(path string, n *yaml.Node)
+
+// pair is one key of a mapping with its value.
+type pair struct {
+	key   string
+	line  int
+	value *yaml.Node
+}
+
+func newDecoder(file string) *decoder {
+	return &decoder{file: file, lines: map[string]int{}}
+}
+
+func (d *decoder) problem(n *yaml.Node, field, format string, args ...any) {
+	if len(d.problems) == maxProblems {
+		return
+	}
+	d.problems = append(d.problems, Problem{d.file, n.Line, field, fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) warn(line int, field, format string, args ...any) {
+	d.warnings = append(d.warnings, Problem{d.file, line, field, fmt.Sprintf(format, args...)})
+}
+
+// section returns a setter for a mapping with the given keys.
+func (d *decoder) section(keys map[string]setter) setter {
+	return func(path string, n *yaml.Node) {
+		for _, p := range d.mapping(path, n) {
+			field := join(path, p.key)
+			set, known := keys[p.key]
+			switch {
+			case !known:
+				hint := ""
+				if s := suggest(p.key, keys); s != "" {
+					hint = "; did you mean " + s + "?"
+				}
+				d.warn(p.line, field, "is not a known key and is ignored%s", hint)
+			case isNull(p.value):
+			case isNA(p.value) && p.key != "ollama":
+				// For ollama alone NA is an answer: there is no such tag.
+			default:
+				d.lines[field] = p.value.Line
+				set(field, p.value)
+			}
+		}
+	}
+}
+
+// mapping returns the keys of n in order, anchors and merges resolved, duplicates reported.
+func (d *decoder) mapping(path string, n *yaml.Node) []pair {
+	n = deref(n)
+	if n.Kind != yaml.MappingNode {
+		d.problem(n, path, "is %s; it must hold keys and values", describe(n))
+		return nil
+	}
+	return d.mergedPairs(path, n, 0)
+}
+
+func (d *decoder) mergedPairs(path string, n *yaml.Node, depth int) []pair {
+	var pairs []pair
+	var merges []*yaml.Node
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := deref(n.Content[i]), n.Content[i+1]
+		if d.pairs++; d.pairs > maxPairs {
+			if d.pairs == maxPairs+1 {
+				d.problem(n, path, "brings the file above %d keys; it must be a model, with few nested merges (<<)", maxPairs)
+			}
+			return pairs
+		}
+		if key.Tag == "!!merge" {
+			merges = append(merges, value)
+			continue
+		}
+		if first, twice := seen[key.Value]; twice {
+			d.problem(key, join(path, key.Value), "is given twice, first in line %d; remove one of them", first)
+			continue
+		}
+		seen[key.Value] = key.Line
+		// Of an alias the messages name the line of its anchor: that is where the value is corrected.
+		pairs = append(pairs, pair{key.Value, key.Line, deref(value)})
+	}
+	for _, m := range merges {
+		for _, source := range d.mergeSources(path, m, depth) {
+			for _, p := range d.mergedPairs(path, source, depth+1) {
+				if _, own := seen[p.key]; !own {
+					seen[p.key] = p.line
+					pairs = append(pairs, p)
+				}
+			}
+		}
+	}
+	return pairs
+}
+
+// mergeSources returns the mappings that "<<: value" names.
+func (d *decoder) mergeSources(path string, value *yaml.Node, depth int) []*yaml.Node {
+	value = deref(value)
+	list := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode {
+		list = value.Content
+	}
+	var sources []*yaml.Node
+	for _, s := range list {
+		if s = deref(s); s.Kind != yaml.MappingNode || depth >= 4 {
+			d.problem(value, join(path, "<<"), "must name mappings, merged at most 4 deep")
+			return nil
+		}
+		sources = append(sources, s)
+	}
+	return sources
+}
+
+// deref follows an alias to the node it stands for. An alias never points at another alias.
+func deref(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+func isNA(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == NoTag }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// describe completes "the field is …" with the value as the user wrote it.
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a section with keys"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Tag == "!!null":
+		return "empty"
+	}
+	value := n.Value
+	if len(value) > 60 {
+		value = value[:60] + "…"
+	}
+	if n.Tag == "!!str" {
+		return fmt.Sprintf("the text %q", value)
+	}
+	return value
+}

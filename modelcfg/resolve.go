@@ -1,0 +1,169 @@
+package modelcfg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// NoTagError is a model that is known by name but that Ollama's library does not have.
+type NoTagError struct {
+	Name string
+	// Note says what is known of it, as a clause without full stop; may be empty.
+	Note string
+	// Alternatives are existing tags nearest to it; may be empty.
+	Alternatives []string
+}
+
+// Error names the tags that can be used instead.
+func (e *NoTagError) Error() string {
+	text := "model " + e.Name + " has no Ollama tag"
+	if e.Note != "" {
+		text += ": " + e.Note
+	}
+	if len(e.Alternatives) > 0 {
+		text += "; choose an existing model such as " + strings.Join(e.Alternatives, ", ")
+	}
+	return text + "; for a model made with ollama create under this name give a model file that says \"ollama: <its tag>\""
+}
+
+// Resolve returns the configuration of the model a run asks for. At least one of name and path must be given.
+//
+// Without path, name is a model of the catalog, by its name or its Ollama tag; any other name is taken for a tag that only
+// the server knows, with a warning that defaults apply. A catalog model that Ollama does not have is a *NoTagError.
+//
+// With path, the file's settings are used. Of a map of models it is the one called name; the name may be left out if the
+// map has one model. A file with one model is taken whatever name is: if name is neither the model's name nor its tag, the
+// settings are used for the model called name, without what the file says of the other model's tag, memory and
+// architecture. Gaps in tag and architecture are filled from the catalog if it has a model of that name.
+//
+// Problems in a map's other models do not matter. The Name of the result is name, if given.
+func Resolve(name, path string) (Model, []Problem, error) {
+	if name != "" && !validName(name) {
+		return Model{}, nil, fmt.Errorf("resolve model: name is %q; it must be %s", name, nameRule)
+	}
+	if name == "" && path == "" {
+		return Model{}, nil, fmt.Errorf("resolve model: no name and no model file; it must be %s", nameRule)
+	}
+	catalog, err := Embedded()
+	if err != nil {
+		return Model{}, nil, err
+	}
+	var m Model
+	var warnings []Problem
+	if path == "" {
+		m, warnings = fromCatalog(catalog, name)
+	} else if m, warnings, err = fromFile(catalog, name, path); err != nil {
+		return Model{}, warnings, err
+	}
+	if m.Tag() == "" {
+		return Model{}, warnings, &NoTagError{m.Name, m.OllamaNote, m.Alternatives}
+	}
+	if m.Tag() != m.Name {
+		text := fmt.Sprintf("model %s is asked from Ollama as %s", m.Name, m.Tag())
+		if m.OllamaNote != "" {
+			text += ": " + m.OllamaNote
+		}
+		warnings = append(warnings, Problem{Text: text})
+	}
+	return m, warnings, nil
+}
+
+func fromCatalog(catalog *Catalog, name string) (Model, []Problem) {
+	m, ok := catalog.Lookup(name)
+	if !ok {
+		return Model{Name: name, Ollama: name}, []Problem{{Text: fmt.Sprintf(
+			"no model YAML is known for %s: defaults apply, and its size is known only when the server has it", name)}}
+	}
+	if m.Name != name { // asked for by its tag
+		m.Name, m.OllamaNote = name, ""
+	}
+	return m, nil
+}
+
+func fromFile(catalog *Catalog, name, path string) (Model, []Problem, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return Model{}, nil, err
+	}
+	doc, err := parse(path, data)
+	if err != nil {
+		return Model{}, nil, err
+	}
+	warnings := doc.warnings
+	if err := validationError(doc.problems); err != nil {
+		return Model{}, warnings, err
+	}
+	e, err := choose(doc, name, path)
+	if err != nil {
+		return Model{}, warnings, err
+	}
+	warnings = append(warnings, e.warnings...)
+	byLine(warnings)
+	if err := validationError(e.problems); err != nil {
+		return Model{}, warnings, err
+	}
+	m := e.model
+	switch {
+	case name == "" && m.Name == "":
+		return Model{}, warnings, fmt.Errorf("resolve model: %s has no name; add the key name, or give the model's name with it", path)
+	case m.Name == "":
+		m.Name = name
+	case name != "" && name != m.Name && name != m.Tag():
+		warnings = append(warnings, Problem{File: path, Text: fmt.Sprintf(
+			"describes %s; its settings are used for %s, its tag, memory and architecture are not", m.Name, name)})
+		m = settingsFor(name, m)
+	case name != "" && name == m.Tag():
+		m.Name = name
+	}
+	return fillFrom(catalog, m), warnings, nil
+}
+
+// choose picks the entry of a file that name means.
+func choose(doc *document, name, path string) (entry, error) {
+	if !doc.mapped || name == "" && len(doc.entries) == 1 {
+		return doc.entries[0], nil
+	}
+	var names []string
+	for _, e := range doc.entries {
+		if e.model.Name == name {
+			return e, nil
+		}
+		names = append(names, e.model.Name)
+	}
+	for _, e := range doc.entries {
+		if name != "" && e.model.Tag() == name {
+			return e, nil
+		}
+	}
+	if len(names) > 20 {
+		names = append(names[:20], "…")
+	}
+	if name == "" {
+		return entry{}, fmt.Errorf("resolve model: %s has several models; name one of %s", path, strings.Join(names, ", "))
+	}
+	return entry{}, fmt.Errorf("resolve model: %s has no model %q; it has %s", path, name, strings.Join(names, ", "))
+}
+
+// settingsFor keeps of m what is a choice and drops what is a fact of the model it was written for.
+func settingsFor(name string, m Model) Model {
+	kept := Model{File: m.File, Name: name, Resources: m.Resources, Parameters: m.Parameters, System: m.System, Validation: m.Validation}
+	kept.Resources.GPUMemory = 0
+	kept.Requirements = Requirements{CPUThreads: m.Requirements.CPUThreads, GPUMemoryUtilization: m.Requirements.GPUMemoryUtilization}
+	return kept
+}
+
+// fillFrom adds the tag (or that there is none) and the architecture that the catalog knows for m's name where m does not say
+// them. Other settings are not mixed: a file is used as it stands.
+func fillFrom(catalog *Catalog, m Model) Model {
+	known, ok := catalog.Lookup(m.Name)
+	if !ok {
+		return m
+	}
+	if m.Ollama == "" && known.Name == m.Name {
+		m.Ollama, m.OllamaNote, m.Alternatives = known.Ollama, known.OllamaNote, known.Alternatives
+	}
+	if m.Tag() != "" && m.Tag() == known.Tag() && m.Architecture.Layers == 0 && m.Architecture.WeightsBytes == 0 {
+		m.Architecture = known.Architecture
+	}
+	return m
+}

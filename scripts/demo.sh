@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The demo: 200 prompts through a real Ollama server and a tiny model on the CPU. Run it as "make demo".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dir=.cache/demo
+mkdir -p "$dir"
+
+# An Ollama that is there is taken; else one is built, which takes some minutes the first time.
+if [ -n "${FLUXWORKER_OLLAMA:-}" ]; then
+	ollama=$FLUXWORKER_OLLAMA
+elif command -v ollama >/dev/null; then
+	ollama=$(command -v ollama)
+else
+	test/engine/build.sh old
+	ollama=.cache/engine/o/bin/ollama
+fi
+test/engine/build.sh store "$ollama"
+
+# The tiny model knows one rule: it goes on with the alphabet from the prompt's last character.
+for i in $(seq 1 200); do
+	printf '{"custom_id":"demo-%03d","prompt":"prompt %d ends in %s"}\n' "$i" "$i" "$(printf '%b' "\\x$(printf %x $((97 + i % 26)))")"
+done >"$dir/prompts.jsonl"
+rm -rf "$dir"/results*
+
+command=(bin/fluxworker run --model bigram --input "$dir/prompts.jsonl" --output "$dir/results.jsonl"
+	--ollama "$ollama" --ollama-models .cache/engine/models --device cpu --batch-size 8)
+printf '\n$ %s\n' "${command[*]}"
+"${command[@]}"
+
+printf '\nthe first prompts and their answers:\n'
+head -n 3 "$dir/prompts.jsonl" | while read -r row; do
+	id=$(sed 's/.*"custom_id":"\([^"]*\)".*/\1/' <<<"$row")
+	prompt=$(sed 's/.*"prompt":"\([^"]*\)".*/\1/' <<<"$row")
+	answer=$(sed -n "s/.*\"custom_id\":\"$id\".*\"content\":\"\([^\"]*\)\".*/\1/p" "$dir/results.jsonl")
+	printf '  %s  %-24s -> %s\n' "$id" "$prompt" "$answer"
+done
+printf '\nthe results are in %s\n' "$dir/results.jsonl"

@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# Builds what the end-to-end tests and the demo run against, into .cache/engine:
+#
+#   o/bin/ollama    Ollama v0.24.0, the old generation: its in-house runner is compiled in (minutes of C++)
+#   n/bin/ollama    Ollama v0.34.3, the new one, with Debian sid's llama-server beside it
+#   bigram.gguf     a 6 MB model whose right answer to every prompt is known (o/mkgguf)
+#   models/         that model as Ollama keeps it, tag "bigram"
+#
+# usage: build.sh [all|old|new|model]
+#        build.sh store OLLAMA    only the model, imported by the given ollama
+# Each part is built once and again only when its own inputs change. Nothing is installed on the system and no
+# root is needed: Debian's packages are unpacked into folders.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+out=${FLUXWORKER_ENGINE_DIR:-$root/.cache/engine}
+# Outside the checkout on purpose: cgo's flags name this folder, and with a stable name a second checkout takes the
+# five minutes of C++ from the Go build cache.
+include=${XDG_CACHE_HOME:-$HOME/.cache}/fluxworker/include
+mkdir -p "$out"
+
+say() { printf 'engine: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# A stamp holds the hash of everything that went into a part.
+fresh() { [ -f "$out/$1.stamp" ] && [ "$(cat "$out/$1.stamp")" = "$2" ]; }
+key() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# watch TITLE COMMAND…: runs a long command with its output in a log and shows that it is alive.
+watch() {
+	local title=$1 log start pid rc=0
+	shift
+	log=$out/build.log
+	start=$SECONDS
+	"$@" >"$log" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		local s=$((SECONDS - start))
+		if [ -t 2 ]; then
+			printf '\rengine: %s … %d s, %d packages compiled ' "$title" "$s" "$(wc -l <"$log")" >&2
+		elif [ $((s % 15)) -eq 0 ]; then
+			say "$title … $s s, $(wc -l <"$log") packages compiled"
+		fi
+	done
+	wait "$pid" || rc=$?
+	if [ -t 2 ]; then printf '\n' >&2; fi
+	if [ $rc -ne 0 ]; then
+		tail -n 20 "$log" >&2
+		die "$title failed (exit $rc); the whole log is $log"
+	fi
+	say "$title: done in $((SECONDS - start)) s"
+}
+
+need() { command -v "$1" >/dev/null || die "$1 is not installed; $2"; }
+
+# Debian's packages of the running release, unpacked without root. Skipped where the system has the headers.
+headers() {
+	need g++ "install a C and C++ compiler (Debian: apt-get install build-essential)"
+	local malgo
+	malgo=$(cd "$here/o" && go mod download -json github.com/gen2brain/malgo | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	[ -n "$malgo" ] || die "the Go module github.com/gen2brain/malgo cannot be downloaded; it brings miniaudio.h"
+	mkdir -p "$include/miniaudio"
+	ln -sfn "$malgo/miniaudio.h" "$include/miniaudio/miniaudio.h"
+	[ -f "$include/nlohmann/json.hpp" ] && [ -f "$include/stb/stb_image.h" ] && return
+	if [ -f /usr/include/nlohmann/json.hpp ] && [ -f /usr/include/stb/stb_image.h ]; then
+		ln -sfn /usr/include/nlohmann "$include/nlohmann"
+		ln -sfn /usr/include/stb "$include/stb"
+		return
+	fi
+	need apt-get "install the headers of nlohmann-json and stb"
+	local tmp
+	tmp=$(mktemp -d)
+	(
+		cd "$tmp"
+		apt-get download nlohmann-json3-dev libstb-dev || {
+			apt-get update # no root needed to fail here, and root is what a bare machine gives
+			apt-get download nlohmann-json3-dev libstb-dev
+		}
+		for deb in ./*.deb; do dpkg -x "$deb" unpacked; done
+		rm -rf "$include/nlohmann" "$include/stb"
+		mv unpacked/usr/include/nlohmann unpacked/usr/include/stb "$include/"
+	) >"$out/headers.log" 2>&1 || die "Debian's nlohmann-json3-dev and libstb-dev cannot be fetched; see $out/headers.log"
+	rm -rf "$tmp"
+}
+
+# The baseline build is several times slower at inference than one for the machine at hand.
+march() {
+	if [ "$(uname -m)" = x86_64 ] && grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo && grep -qw bmi2 /proc/cpuinfo; then
+		printf -- '-O3 -march=x86-64-v3'
+	else
+		printf -- '-O3'
+	fi
+}
+
+version_of() { (cd "$here/$1" && go list -m -f '{{.Version}}' github.com/ollama/ollama); }
+
+go_build() {
+	local part=$1 dir=$2 version
+	version=$(version_of "$dir")
+	cd "$here/$dir"
+	GOFLAGS=-mod=readonly go build -v -trimpath \
+		-ldflags "-s -w -X github.com/ollama/ollama/version.Version=${version#v}" \
+		-o "$out/$part/bin/ollama" github.com/ollama/ollama
+}
+
+old() {
+	local k
+	k=$(key "$here/o/go.mod" "$here/o/go.sum" "$here/build.sh")
+	fresh o "$k" && return
+	say "fetching Ollama v0.24.0 and its headers"
+	(cd "$here/o" && go mod download github.com/ollama/ollama)
+	headers
+	local flags
+	flags=$(march)
+	CGO_ENABLED=1 CGO_CPPFLAGS="-I$include -I$include/stb" CGO_CFLAGS=$flags CGO_CXXFLAGS=$flags \
+		watch "building Ollama v0.24.0 with its engine (about 5 minutes on 2 cores)" go_build o o
+	echo "$k" >"$out/o.stamp"
+}
+
+model() {
+	local k
+	k=$(key "$here/o/go.sum" "$here"/o/mkgguf/*.go)
+	fresh model "$k" && return
+	(cd "$here/o" && CGO_ENABLED=0 go run ./mkgguf "$out/bigram.gguf")
+	echo "$k" >"$out/model.stamp"
+	say "wrote $out/bigram.gguf"
+}
+
+# sid_packages FOLDER: downloads Debian sid's llama-server and the libraries it is linked to. The mirror is the one
+# that the machine's apt already uses; apt's own state is left alone.
+sid_packages() {
+	local dir=$1 mirror arch
+	need apt-get "the new generation's llama-server comes from Debian sid"
+	arch=$(dpkg --print-architecture)
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | grep -v -e security -e ubuntu | head -n 1)
+	[ -n "$mirror" ] || die "apt knows no Debian mirror"
+	mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
+	local signed=/usr/share/keyrings/debian-archive-keyring.gpg
+	echo "deb [signed-by=$signed] $mirror sid main" >"$dir/apt/sources.list"
+	: >"$dir/apt/status"
+	local opt=(-o "Dir::Etc::SourceList=$dir/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o "Dir::State::Lists=$dir/apt/lists" -o "Dir::State::status=$dir/apt/status" -o "Dir::Cache=$dir/apt/cache"
+		-o APT::Sandbox::User=root -o Acquire::Languages=none -o "APT::Architecture=$arch")
+	apt-get "${opt[@]}" -o APT::Update::Error-Mode=any update || return 1
+	# With an empty status file apt's own resolver names everything that llama-server needs, whatever sid calls it today.
+	apt-get "${opt[@]}" install --yes --download-only --no-install-recommends -o Debug::NoLocking=1 llama.cpp-tools
+}
+
+# Debian's llama-server wants a newer C library than most machines have, so it is started by the loader and with the
+# libraries of its own folder.
+llama_server() {
+	local dir=$1 deb loader
+	rm -rf "$dir/sid"
+	mkdir -p "$dir/sid" "$dir/lib/ollama"
+	for deb in "$dir"/fetch/apt/cache/archives/*.deb; do dpkg -x "$deb" "$dir/sid"; done
+	loader=$(find "$dir/sid" \( -name 'ld-linux-*.so.*' \) \( -type f -o -type l \) | head -n 1)
+	local lib libs
+	lib=$(dirname "$(find "$dir/sid" -name 'libllama.so*' | head -n 1)")
+	libs=$lib:$lib/llama # where newer packages keep the program's own half
+	# ggml looks for its CPU backends beside the program that runs, and that is the loader.
+	find "$dir/sid" -path '*ggml/backends0/*.so' -exec cp -t "$(dirname "$(readlink -f "$loader")")" {} +
+	cat >"$dir/lib/ollama/llama-server" <<W
+#!/bin/sh
+exec "$loader" --library-path "$libs" "$dir/sid/usr/bin/llama-server" "\$@"
+W
+	chmod 755 "$dir/lib/ollama/llama-server"
+	"$dir/lib/ollama/llama-server" --version
+}
+
+new() {
+	local k
+	k=$(key "$here/n/go.mod" "$here/n/go.sum" "$here/build.sh")
+	fresh n "$k" && return
+	mkdir -p "$out/n/fetch"
+	if ! (sid_packages "$out/n/fetch") >"$out/sid.log" 2>&1; then
+		say "LOUD: the new generation is not available: Debian sid cannot be reached (see $out/sid.log)"
+		say "LOUD: everything that follows runs on the old generation only"
+		rm -rf "$out/n" "$out/n.stamp"
+		return
+	fi
+	llama_server "$out/n" >>"$out/sid.log" 2>&1 || die "Debian sid's llama-server does not start; see $out/sid.log"
+	CGO_ENABLED=1 watch "building Ollama v0.34.3 (about 1 minute on 2 cores)" go_build n n
+	rm -rf "$out/n/fetch"
+	echo "$k" >"$out/n.stamp"
+}
+
+# store OLLAMA: imports the model with a server that lives for this only, on loopback and a port that the kernel picks.
+# Both generations read the same folder.
+store() {
+	local k ollama=$1 home server address= i
+	model
+	k=$(key "$out/bigram.gguf" "$here/Modelfile")
+	fresh models "$k" && return
+	home=$(mktemp -d)
+	cp "$here/Modelfile" "$home/"
+	ln -s "$out/bigram.gguf" "$home/bigram.gguf"
+	HOME=$home OLLAMA_HOST=127.0.0.1:0 OLLAMA_MODELS=$out/models OLLAMA_NO_CLOUD=1 "$ollama" serve >"$out/store.log" 2>&1 &
+	server=$!
+	for ((i = 0; i < 300; i++)); do
+		address=$(sed -n 's/.*Listening on \([0-9.:]*\).*/\1/p' "$out/store.log")
+		[ -n "$address" ] && break
+		kill -0 $server 2>/dev/null || break
+		sleep 0.1
+	done
+	if [ -z "$address" ] || ! (cd "$home" && HOME=$home OLLAMA_HOST=$address "$ollama" create bigram -f Modelfile) >>"$out/store.log" 2>&1; then
+		kill $server 2>/dev/null || true
+		die "$ollama cannot import the model; see $out/store.log"
+	fi
+	kill $server
+	wait $server || true
+	rm -rf "$home"
+	echo "$k" >"$out/models.stamp"
+	say "imported the model into $out/models"
+}
+
+need go "install Go 1.26 or later"
+case ${1:-all} in
+old) old ;;
+new) new ;;
+model) model ;;
+store) store "${2:?usage: build.sh store OLLAMA}" ;;
+all) model && old && store "$out/o/bin/ollama" && new ;;
+*) die "unknown part \"$1\"; parts are all, old, new, model, store OLLAMA" ;;
+esac

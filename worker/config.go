@@ -1,0 +1,43 @@
+package worker
+
+import (
+	"time"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+)
+
+// Config is all that a run is told.
+type Config struct {
+	Input       string          // path of the rows, or "-" for standard input
+	MaxRowBytes int             // rows longer than this become error lines
+	Output      string          // path of the results; the other places come from it
+	Defaults    prompt.Defaults // the model's name and the options that a row may override
+
+	Server Server
+
+	Slots          int           // rows that the server answers at the same time, at least 1
+	Context        int           // tokens in each slot's context
+	RequestTimeout time.Duration // for one row's answer
+	MaxRetries     int           // how often a row is asked again after a failure of the server
+	Grace          time.Duration // how long rows in flight may go on after the first signal
+	SyncEvery      time.Duration // results are on disk after this time at the latest
+
+	Version string // of this program, for the manifest
+}
+
+// Server says which server answers.
+type Server struct {
+	Command     []string      // program and leading arguments of Ollama; "serve" is added
+	URL         string        // a server that runs already; then Command and what follows count for nothing
+	Models      string        // the folder with the models
+	Device      ollama.Device //
+	PullMissing bool          // fetch the model where the server does not have it
+	LoadTimeout time.Duration // for the server's start and the model's load together
+	ScratchRoot string        // the server's HOME is made below it; empty is the system's place
+}
+
+// inFlight is how many rows are with the server at once: the slots, and a few that wait at the server's door so that a
+// slot that falls free does not stand empty for the time that an answer and the next question take. The wait counts into
+// the request timeout, so it stays short.
+func (c Config) inFlight() int { return c.Slots + max(1, c.Slots/8) }

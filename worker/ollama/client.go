@@ -1,0 +1,151 @@
+package ollama
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ollama/ollama/api"
+
+	"fluxworker/worker/prompt"
+)
+
+// maxAnswer bounds what one answer may make us hold.
+const maxAnswer = 256 << 20
+
+// Client asks one server for answers. It may be used from many goroutines.
+type Client struct {
+	base    *url.URL
+	http    *http.Client
+	context int
+}
+
+// NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
+// in flight; each keeps its connection. Context is the run's context length in tokens, the same in every request.
+func NewClient(base string, connections, context int) (*Client, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("server address %q: want something like http://127.0.0.1:11434", base)
+	}
+	transport := &http.Transport{
+		Proxy:               nil, // a proxy of the job's environment is not for loopback
+		MaxIdleConns:        connections,
+		MaxIdleConnsPerHost: connections,
+		DisableCompression:  true,
+	}
+	return &Client{base: u, http: &http.Client{Transport: transport}, context: context}, nil
+}
+
+// Close lets go of the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// control is the client for everything but answers: api.Client allocates 8 MB for each request it reads a stream of.
+func (c *Client) control() *api.Client { return api.NewClient(c.base, c.http) }
+
+// Ask gets one answer. Errors: RequestError where the request is to blame, UnavailableError where the server is,
+// ErrModelMissing, or the context's.
+func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
+	body, err := json.Marshal(c.native(r))
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath("/api/chat").String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, unavailable(ctx, 0, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer broke off: %w", err))
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusal(ctx, resp.StatusCode, data)
+	}
+	var native api.ChatResponse
+	if err := json.Unmarshal(data, &native); err != nil {
+		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer is no JSON: %w", err))
+	}
+	// HTTP 200 does not mean an answer: a generation that the server gave up comes with done false.
+	if !native.Done || native.DoneReason == "load" || native.DoneReason == "unload" {
+		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer is incomplete (done %t, done_reason %q)", native.Done, native.DoneReason))
+	}
+	return c.answer(&native, r)
+}
+
+// unavailable keeps a cancelled request apart from a failing server.
+func unavailable(ctx context.Context, status int, err error) error {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return context.Canceled
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("no answer within the request timeout")
+	}
+	return &UnavailableError{Status: status, Err: err}
+}
+
+// refusal tells whose fault an HTTP error is.
+func refusal(ctx context.Context, status int, body []byte) error {
+	message := refusalText(body)
+	switch {
+	case status == http.StatusNotFound:
+		return fmt.Errorf("%w: the server says: %s", ErrModelMissing, message)
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		return unavailable(ctx, status, errors.New(message))
+	case tooLong(message):
+		return &RequestError{Status: status, Code: CodeContextLength, Message: message}
+	default:
+		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message}
+	}
+}
+
+func refusalText(body []byte) string {
+	var e struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &e) != nil || e.Error == "" {
+		return fmt.Sprintf("%.200q", body)
+	}
+	// The new generation passes llama-server's own error object on as a string.
+	var inner struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal([]byte(e.Error), &inner) == nil && inner.Error.Message != "" {
+		return inner.Error.Message
+	}
+	return e.Error
+}
+
+// tooLong knows the two sentences by which the generations refuse a prompt; neither gives a code.
+func tooLong(message string) bool {
+	return strings.Contains(message, "exceeds the available context size") ||
+		strings.Contains(message, "input length exceeds the context length")
+}
+
+// Answer is a complete answer to a request.
+type Answer struct {
+	Text             string
+	FinishReason     string // OpenAI's: stop or length
+	PromptTokens     int
+	CompletionTokens int
+	Created          time.Time
+	Timings          Timings
+}
+
+// Timings say where the server's time went.
+type Timings struct {
+	Total, Load, Prompt, Generation time.Duration
+}

@@ -1,0 +1,13 @@
+package ollama
+
+import "strings"
+
+// SameModel tells whether two names mean the same model: Ollama leaves ":latest" out and adds it as it likes.
+func SameModel(a, b string) bool { return canonical(a) == canonical(b) }
+
+func canonical(name string) string {
+	if slash := strings.LastIndexByte(name, '/'); !strings.Contains(name[slash+1:], ":") {
+		return name + ":latest"
+	}
+	return name
+}

@@ -1,0 +1,78 @@
+package ollama
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/ollama/ollama/api"
+
+	"fluxworker/worker/prompt"
+)
+
+// native renders a request for /api/chat. The OpenAI-compatible endpoints of the server would be nearer, but they know
+// neither num_ctx nor truncate and drop options silently.
+func (c *Client) native(r prompt.Request) *api.ChatRequest {
+	messages := make([]api.Message, len(r.Messages))
+	for i, m := range r.Messages {
+		messages[i] = api.Message{Role: m.Role, Content: m.Content}
+	}
+	no := false
+	return &api.ChatRequest{
+		Model:    r.Model,
+		Messages: messages,
+		Stream:   &no,
+		Options:  c.options(r.Sampling),
+		Think:    &api.ThinkValue{Value: false}, // unset means true for a model that can
+		// By default a prompt that is too long loses its beginning and the answer looks like any other (ollama issue 3839).
+		Truncate: &no,
+		Shift:    &no,
+	}
+}
+
+// options names every option that changes an answer: the generations differ in their defaults (repeat_penalty is 1.1 in
+// the old one and 1.0 in the new one), and a model's own parameters would decide the rest.
+func (c *Client) options(s prompt.Sampling) map[string]any {
+	seed := int64(-1) // a new one each time
+	if s.Seed != nil {
+		seed = *s.Seed
+	}
+	options := map[string]any{
+		"num_ctx":           c.context,
+		"num_predict":       s.MaxTokens,
+		"temperature":       s.Temperature,
+		"top_p":             s.TopP,
+		"top_k":             s.TopK,
+		"min_p":             0.0,
+		"seed":              seed,
+		"repeat_last_n":     64,
+		"repeat_penalty":    1.0,
+		"frequency_penalty": s.FrequencyPenalty,
+		"presence_penalty":  s.PresencePenalty,
+	}
+	options["stop"] = append([]string{}, s.Stop...) // an empty list, too, wins over the model's own
+	return options
+}
+
+// answer reads a complete native answer. One that ended because the context was full is a cut, not an answer: the
+// row's own limit was not reached and the model had not finished.
+func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) {
+	a := &Answer{
+		Text:             n.Message.Content,
+		FinishReason:     n.DoneReason,
+		PromptTokens:     n.PromptEvalCount,
+		CompletionTokens: n.EvalCount,
+		Created:          n.CreatedAt,
+		Timings: Timings{
+			Total: n.TotalDuration, Load: n.LoadDuration, Prompt: n.PromptEvalDuration, Generation: n.EvalDuration,
+		},
+	}
+	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.context {
+		return nil, &RequestError{
+			Status: http.StatusBadRequest,
+			Code:   CodeContextLength,
+			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d; raise --context or lower max_tokens",
+				a.CompletionTokens, a.PromptTokens, c.context),
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,127 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/ollama/ollama/api"
+	"golang.org/x/mod/semver"
+
+	"fluxworker/worker/prompt"
+)
+
+// lowest is the oldest version whose truncate and shift options were seen to work. Older ones ignore them and cut
+// prompts without a word.
+const lowest = "v0.17.4"
+
+// Info is what a server says of itself and of the model.
+type Info struct {
+	Version      string   `json:"ollama_version"`
+	Digest       string   `json:"model_digest,omitempty"`
+	Family       string   `json:"family,omitempty"`
+	Parameters   string   `json:"parameters,omitempty"`
+	Quantization string   `json:"quantization,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
+}
+
+// WaitAnswering waits until HTTP is answered: the socket accepts connections long before, while GPUs are looked for.
+// Versions that cannot be trusted are refused.
+func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) {
+	for {
+		version, err = c.control().Version(ctx)
+		if err == nil {
+			return version, checkVersion(version)
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("it does not answer at %s: %w", c.base, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// checkVersion accepts 0.0.0: a build of somebody's own says that.
+func checkVersion(version string) error {
+	v := "v" + version
+	if version == "0.0.0" || semver.IsValid(v) && semver.Compare(v, lowest) >= 0 {
+		return nil
+	}
+	return fmt.Errorf("it is Ollama %s, which cuts long prompts silently; %s or later is needed", version, lowest[1:])
+}
+
+// Describe tells what the server knows of the model. ErrModelMissing where it does not have it.
+func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
+	show, err := c.control().Show(ctx, &api.ShowRequest{Model: model})
+	if err != nil {
+		return Info{}, controlError("look up model", err)
+	}
+	info := Info{
+		Family:       show.Details.Family,
+		Parameters:   show.Details.ParameterSize,
+		Quantization: show.Details.QuantizationLevel,
+	}
+	for _, capability := range show.Capabilities {
+		info.Capabilities = append(info.Capabilities, string(capability))
+	}
+	list, err := c.control().List(ctx)
+	if err != nil {
+		return Info{}, controlError("list models", err)
+	}
+	for _, m := range list.Models {
+		if SameModel(m.Name, model) {
+			info.Digest = m.Digest
+		}
+	}
+	return info, nil
+}
+
+// Pull fetches the model into the server's folder. Progress gets the bytes of the layer that is under way.
+func (c *Client) Pull(ctx context.Context, model string, progress func(status string, done, total int64)) error {
+	err := c.control().Pull(ctx, &api.PullRequest{Model: model}, func(p api.ProgressResponse) error {
+		progress(p.Status, p.Completed, p.Total)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("pull model %s: %w", model, err)
+	}
+	return nil
+}
+
+// Load brings the model into memory, with the runner options of the requests to come: with others it would be loaded
+// twice. Should the connection break meanwhile, the server gives the load up.
+func (c *Client) Load(ctx context.Context, model string) error {
+	err := c.control().Generate(ctx, &api.GenerateRequest{
+		Model:   model,
+		Options: map[string]any{"num_ctx": c.context},
+	}, func(api.GenerateResponse) error { return nil })
+	if err != nil {
+		return controlError("load model "+model, err)
+	}
+	return nil
+}
+
+// Prove gets a one-token answer: green health checks have been seen on servers that answer nothing.
+func (c *Client) Prove(ctx context.Context, model string) error {
+	_, err := c.Ask(ctx, prompt.Request{
+		Endpoint: prompt.Chat,
+		Model:    model,
+		Messages: []prompt.Message{{Role: "user", Content: "1"}},
+		Sampling: prompt.Sampling{MaxTokens: 1, TopP: 1},
+	})
+	if err != nil {
+		return fmt.Errorf("get a first answer: %w", err)
+	}
+	return nil
+}
+
+// controlError names the sentinel where the API's answer has one.
+func controlError(op string, err error) error {
+	var status api.StatusError
+	if errors.As(err, &status) && status.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%s: %w: the server says: %s", op, ErrModelMissing, status.ErrorMessage)
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}

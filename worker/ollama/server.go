@@ -1,0 +1,171 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// stopTimeout is what the guard's own limits add up to, and some.
+const stopTimeout = termGrace + killGrace + 2*time.Second
+
+// Server is a server of our own. Whoever starts it must Stop it.
+type Server struct {
+	cmd      *exec.Cmd
+	lifeline *os.File // our end of the guard's pipe: closing it ends the server
+	log      *serverLog
+	logPath  string
+	address  string
+	done     chan struct{}
+	err      error // why it ended; valid after done is closed
+}
+
+// Start runs "COMMAND serve" below a guard. The scratch folder goes below scratchRoot and disappears with the server;
+// what the server prints goes to logPath. The server is not ready yet.
+func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q: %w; load the module that brings it or name it with --ollama PATH",
+			ErrNotFound, command[0], errors.Unwrap(err))
+	}
+	// A command found in the current folder was named so by the user (--ollama ./ollama).
+	if program, err = filepath.Abs(program); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	s.Home, err = os.MkdirTemp(scratchRoot, "fluxworker-")
+	if err != nil {
+		return nil, fmt.Errorf("start server: make scratch folder: %w; TMPDIR must name a folder that you may write to", err)
+	}
+	srv := &Server{log: newServerLog(), logPath: logPath, done: make(chan struct{})}
+	if err := srv.start(program, command[1:], s); err != nil {
+		os.RemoveAll(s.Home)
+		return nil, &ServerError{Op: "start server", Err: err}
+	}
+	return srv, nil
+}
+
+func (s *Server) start(program string, args []string, settings Settings) error {
+	file, err := os.OpenFile(s.logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	output, outputEnd, err := os.Pipe()
+	if err != nil {
+		file.Close()
+		return err
+	}
+	defer outputEnd.Close()
+	lifelineEnd, lifeline, err := os.Pipe()
+	if err != nil {
+		file.Close()
+		output.Close()
+		return err
+	}
+	defer lifelineEnd.Close()
+
+	guard := append([]string{GuardCommand, settings.Home, program}, args...)
+	s.cmd = exec.Command("/proc/self/exe", append(guard, "serve")...)
+	s.cmd.Env = environment(os.Environ(), settings)
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = lifelineEnd, outputEnd, outputEnd
+	// A group of its own: the terminal's Ctrl-C is for us alone, and what is left of the group can be killed at once.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := s.cmd.Start(); err != nil {
+		file.Close()
+		output.Close()
+		lifeline.Close()
+		return err
+	}
+	s.lifeline = lifeline
+	go s.log.read(output, file)
+	go s.wait(output)
+	return nil
+}
+
+// wait is the only one to wait for the guard.
+func (s *Server) wait(output *os.File) {
+	err := s.cmd.Wait()
+	// Were the guard itself killed, the server died with it (parent-death signal) but its runners did not. They are in
+	// the guard's process group unless they left it on purpose.
+	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	select {
+	case <-s.log.ended:
+	case <-time.After(time.Second): // somebody below still holds the pipe and cannot die
+		output.Close()
+		<-s.log.ended
+	}
+	output.Close()
+	if err == nil {
+		err = errors.New("the server exited with code 0")
+	} else {
+		err = fmt.Errorf("the server ended: %w", describe(err))
+	}
+	s.err = err
+	close(s.done)
+}
+
+// describe spells a guard's exit code: above 128 it stands for the signal that ended the server.
+func describe(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 128 {
+		return fmt.Errorf("signal: %v", syscall.Signal(exit.ExitCode()-128))
+	}
+	return err
+}
+
+// Done is closed when the server and all of its processes are gone. Err then says why.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err is why the server ended, with the end of its log. Call it after Done is closed.
+func (s *Server) Err() error { return s.Failed("run server", s.err) }
+
+// Stop ends the server and waits until nothing of it is left.
+func (s *Server) Stop() {
+	s.lifeline.Close()
+	select {
+	case <-s.done:
+	case <-time.After(stopTimeout):
+		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+		<-s.done
+	}
+}
+
+// URL is where the server answers; empty before WaitListening.
+func (s *Server) URL() string { return "http://" + s.address }
+
+// WaitListening waits until the server has a port and has told what it computes on. A GPU is demanded unless the CPU
+// was asked for: a server that found none runs anyway, a hundred times slower.
+func (s *Server) WaitListening(ctx context.Context, device Device) error {
+	const op = "start server"
+	select {
+	case s.address = <-s.log.address:
+	case <-s.done:
+		return s.Failed(op, s.err)
+	case <-ctx.Done():
+		return s.Failed(op, fmt.Errorf("it said no address to answer on: %w", context.Cause(ctx)))
+	}
+	if device == DeviceCPU {
+		return nil
+	}
+	select {
+	case library := <-s.log.library:
+		if library == "cpu" {
+			return fmt.Errorf("%w: the server found none and would compute on the CPU; ask SLURM for one (--gres=gpu:1), or say --device cpu if that is what you want",
+				ErrNoGPU)
+		}
+		return nil
+	case <-s.done:
+		return s.Failed(op, s.err)
+	case <-ctx.Done():
+		return s.Failed(op, fmt.Errorf("it did not say what it computes on: %w", context.Cause(ctx)))
+	}
+}
+
+// Failed is an error of this server with the end of its log.
+func (s *Server) Failed(op string, err error) error {
+	return &ServerError{Op: op, Err: err, LogPath: s.logPath, LogTail: s.log.last()}
+}

@@ -1,0 +1,238 @@
+package prompt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Defaults is what a row's request gets where the row itself says nothing. It is taken as valid.
+type Defaults struct {
+	// Model is the name that the server knows the run's model by. Empty accepts every model that a row names.
+	Model string
+	// ModelNames are other names that rows may give for the same model.
+	ModelNames []string
+	// System is put in front of every row that has no system message; empty for none.
+	System string
+	// Sampling holds the options that a row may override one by one.
+	Sampling Sampling
+}
+
+// decoder makes requests of lines.
+type decoder struct{ defaults Defaults }
+
+// textLine makes the request of a line that is a prompt as it stands.
+func (d *decoder) textLine(line []byte) (Request, *problem) {
+	if p := checkUTF8(line, CodeInvalidValue); p != nil {
+		return Request{}, p
+	}
+	return d.request(Chat, d.defaults.Model, []Message{{Role: roleUser, Content: string(line)}}, d.sampling()), nil
+}
+
+// jsonLine makes the request of a line that is a JSON object. customID is set wherever it can be read, also in a row
+// with a problem.
+func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *problem) {
+	if p := checkUTF8(line, CodeInvalidJSON); p != nil {
+		return r, "", p
+	}
+	if !json.Valid(line) {
+		return r, "", syntaxProblem(line)
+	}
+	line = bytes.Trim(line, blanks)
+	if line[0] != '{' {
+		return r, "", problemf(CodeInvalidJSON, "", "the line is %s; it must be an object%s", describe(line, false), listHint(line))
+	}
+	var row object
+	row.read(line)
+	if value := row.get(fieldCustomID); value != nil {
+		if value[0] != '"' {
+			return r, "", wrongType(value, true, "a string").under(fieldCustomID.String())
+		}
+		customID = unquote(value)
+	}
+	if row.present.has(fieldBody) {
+		r, p = d.batchRow(&row)
+	} else {
+		r, p = d.shortRow(&row)
+	}
+	return r, customID, p
+}
+
+// batchRow decodes a row as OpenAI's Batch API wants it.
+func (d *decoder) batchRow(row *object) (Request, *problem) {
+	const advice = "is not a field of a row that has a body: request fields belong into body, your own data into metadata"
+	if p := row.check(batchFields, advice); p != nil {
+		return Request{}, p
+	}
+	if value := row.get(fieldMethod); value != nil {
+		if value[0] != '"' {
+			return Request{}, wrongType(value, true, "a string").under(fieldMethod.String())
+		}
+		if unquote(value) != "POST" {
+			return Request{}, problemf(CodeInvalidValue, fieldMethod.String(), `is %s; it must be "POST"`, quote(unquote(value)))
+		}
+	}
+	value := row.get(fieldBody)
+	if value[0] != '{' {
+		return Request{}, wrongType(value, false, "an object").under(fieldBody.String())
+	}
+	var body object
+	body.read(value)
+	endpoint, p := endpointOf(row.get(fieldURL), &body)
+	if p != nil {
+		return Request{}, p
+	}
+	r, p := d.body(&body, endpoint, bodyFields)
+	if p != nil {
+		return Request{}, p.under(fieldBody.String())
+	}
+	return r, nil
+}
+
+// shortRow decodes a row whose request fields stand at its top. It asks for a chat completion whether it has a prompt
+// or messages; system is another way to write a system message.
+func (d *decoder) shortRow(row *object) (Request, *problem) {
+	if !row.present.has(fieldPrompt) && !row.present.has(fieldMessages) {
+		return Request{}, problemf(CodeMissing, fieldBody.String(),
+			"is missing: a row needs a body, or else a prompt or messages of its own")
+	}
+	r, p := d.body(row, Chat, shortFields)
+	if p != nil {
+		return Request{}, p
+	}
+	return r, nil
+}
+
+// endpointOf is the endpoint that a row names by its url, or, without one, the one that its body is made for.
+func endpointOf(value []byte, body *object) (Endpoint, *problem) {
+	hasMessages, hasPrompt := body.present.has(fieldMessages), body.present.has(fieldPrompt)
+	endpoint := Chat
+	switch {
+	case value == nil:
+		if hasPrompt && !hasMessages {
+			endpoint = Completions
+		}
+	case value[0] != '"':
+		return "", wrongType(value, true, "a string").under(fieldURL.String())
+	default:
+		endpoint = Endpoint(unquote(value))
+	}
+	path := fieldBody.String() + "."
+	switch {
+	case endpoint != Chat && endpoint != Completions:
+		return "", problemf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q or %q", quote(string(endpoint)), Chat, Completions)
+	case endpoint == Chat && !hasMessages:
+		return "", problemf(CodeMissing, path+fieldMessages.String(), "is missing, which %s needs", Chat)
+	case endpoint == Completions && !hasPrompt:
+		return "", problemf(CodeMissing, path+fieldPrompt.String(), "is missing, which %s needs", Completions)
+	}
+	return endpoint, nil
+}
+
+// body decodes the fields that make the request.
+func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Request, p *problem) {
+	if p = o.check(allowed, "is not supported; remove it or set it to null"); p != nil {
+		return r, p
+	}
+	name, p := d.model(o.get(fieldModel))
+	if p != nil {
+		return r, p.under(fieldModel.String())
+	}
+	list, p := conversation(o)
+	if p != nil {
+		return r, p
+	}
+	sampling := d.sampling()
+	if p = decodeSampling(o, &sampling); p != nil {
+		return r, p
+	}
+	return d.request(endpoint, name, list, sampling), nil
+}
+
+// request puts a request together. It takes messages over.
+func (d *decoder) request(endpoint Endpoint, model string, messages []Message, sampling Sampling) Request {
+	isSystem := func(m Message) bool { return m.Role == roleSystem }
+	if d.defaults.System != "" && !slices.ContainsFunc(messages, isSystem) {
+		messages = slices.Insert(messages, 0, Message{Role: roleSystem, Content: d.defaults.System})
+	}
+	return Request{Endpoint: endpoint, Model: model, Messages: messages, Sampling: sampling}
+}
+
+// sampling is a copy of the defaults that shares nothing with them.
+func (d *decoder) sampling() Sampling {
+	s := d.defaults.Sampling
+	s.Stop = slices.Clone(s.Stop)
+	if s.Seed != nil {
+		s.Seed = new(*s.Seed)
+	}
+	return s
+}
+
+// model checks the model that a row names. Whatever it calls it, the request gets the run's own name for it, so that
+// the spelling makes no difference to the key.
+func (d *decoder) model(value []byte) (string, *problem) {
+	if value == nil {
+		return d.defaults.Model, nil
+	}
+	if value[0] != '"' {
+		return "", wrongType(value, true, "a string")
+	}
+	name := unquote(value)
+	same := func(other string) bool {
+		return strings.TrimSuffix(name, ":latest") == strings.TrimSuffix(other, ":latest")
+	}
+	switch {
+	case d.defaults.Model == "":
+		return name, nil
+	case same(d.defaults.Model) || slices.ContainsFunc(d.defaults.ModelNames, same):
+		return d.defaults.Model, nil
+	}
+	return "", problemf(CodeModelMismatch, "", "is %s, but this run's model is %s; remove the field, or run it with --model %s",
+		quote(name), quote(d.defaults.Model), cut(name))
+}
+
+// checkUTF8 finds bytes that are no UTF-8. encoding/json would replace them silently.
+func checkUTF8(line []byte, code string) *problem {
+	if utf8.Valid(line) {
+		return nil
+	}
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(line[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	hint := ""
+	if bytes.HasPrefix(line, []byte("\xff\xfe")) || bytes.HasPrefix(line, []byte("\xfe\xff")) {
+		hint = "; the file looks like UTF-16, save it as UTF-8"
+	}
+	return problemf(code, "", "the line is not UTF-8: byte %d of it, 0x%02x, does not belong there%s", at+1, line[at], hint)
+}
+
+// syntaxProblem says where line stops being JSON.
+func syntaxProblem(line []byte) *problem {
+	reason := "it cannot be decoded"
+	var value any
+	err := json.Unmarshal(line, &value)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		reason = fmt.Sprintf("%s at column %d", syntax, syntax.Offset)
+	}
+	return problemf(CodeInvalidJSON, "", "the line is not JSON: %s%s", reason, listHint(line))
+}
+
+// listHint helps with the two ways in which a JSON file is often taken for a JSONL file.
+func listHint(line []byte) string {
+	switch trimmed := bytes.TrimLeft(line, blanks); {
+	case trimmed[0] == '[':
+		return "; to make rows of a JSON list, run jq -c '.[]' on the file"
+	case len(trimmed) == 1 && trimmed[0] == '{':
+		return "; an object must be on one line, and jq -c . on the file puts it there"
+	}
+	return ""
+}

@@ -1,0 +1,107 @@
+package prompt
+
+// field is a name that means something to us in one of the JSON objects of a row.
+type field int
+
+const (
+	fieldCustomID field = iota
+	fieldMethod
+	fieldURL
+	fieldBody
+	fieldMetadata
+	fieldSystem
+	fieldPrompt
+	fieldMessages
+	fieldModel
+	fieldMaxTokens
+	fieldMaxCompletionTokens
+	fieldTemperature
+	fieldTopP
+	fieldTopK
+	fieldSeed
+	fieldStop
+	fieldFrequencyPenalty
+	fieldPresencePenalty
+	fieldN
+	fieldStream
+	fieldUser
+	fieldStore
+	fieldServiceTier
+	fieldSafetyIdentifier
+	fieldPromptCacheKey
+	fieldRole
+	fieldContent
+	fieldType
+	fieldText
+	fieldCount
+)
+
+// fieldNames spells the fields. Names are compared exactly: OpenAI's API does not take "Prompt" for "prompt" either,
+// while encoding/json would.
+var fieldNames = [fieldCount]string{
+	fieldCustomID:            "custom_id",
+	fieldMethod:              "method",
+	fieldURL:                 "url",
+	fieldBody:                "body",
+	fieldMetadata:            "metadata",
+	fieldSystem:              "system",
+	fieldPrompt:              "prompt",
+	fieldMessages:            "messages",
+	fieldModel:               "model",
+	fieldMaxTokens:           "max_tokens",
+	fieldMaxCompletionTokens: "max_completion_tokens",
+	fieldTemperature:         "temperature",
+	fieldTopP:                "top_p",
+	fieldTopK:                "top_k",
+	fieldSeed:                "seed",
+	fieldStop:                "stop",
+	fieldFrequencyPenalty:    "frequency_penalty",
+	fieldPresencePenalty:     "presence_penalty",
+	fieldN:                   "n",
+	fieldStream:              "stream",
+	fieldUser:                "user",
+	fieldStore:               "store",
+	fieldServiceTier:         "service_tier",
+	fieldSafetyIdentifier:    "safety_identifier",
+	fieldPromptCacheKey:      "prompt_cache_key",
+	fieldRole:                "role",
+	fieldContent:             "content",
+	fieldType:                "type",
+	fieldText:                "text",
+}
+
+// ignored are the fields that are accepted and then not looked at: they concern who asks, what is billed and what is
+// kept, and cannot change an answer. A field that could must never be put here.
+const ignored fieldSet = 1<<fieldUser | 1<<fieldMetadata | 1<<fieldStore | 1<<fieldServiceTier |
+	1<<fieldSafetyIdentifier | 1<<fieldPromptCacheKey
+
+// What may stand where.
+const (
+	samplingFields fieldSet = 1<<fieldMaxTokens | 1<<fieldMaxCompletionTokens | 1<<fieldTemperature | 1<<fieldTopP |
+		1<<fieldTopK | 1<<fieldSeed | 1<<fieldStop | 1<<fieldFrequencyPenalty | 1<<fieldPresencePenalty |
+		1<<fieldN | 1<<fieldStream
+	bodyFields    = samplingFields | ignored | 1<<fieldModel | 1<<fieldMessages | 1<<fieldPrompt
+	shortFields   = bodyFields | 1<<fieldCustomID | 1<<fieldSystem
+	batchFields   = fieldSet(1<<fieldCustomID | 1<<fieldMethod | 1<<fieldURL | 1<<fieldBody | 1<<fieldMetadata)
+	messageFields = fieldSet(1<<fieldRole | 1<<fieldContent)
+	partFields    = fieldSet(1<<fieldType | 1<<fieldText)
+)
+
+// String spells the field as it is spelled in JSON.
+func (f field) String() string { return fieldNames[f] }
+
+// fieldOf is the field of a name in quotes, or fieldCount.
+func fieldOf(quoted []byte) field {
+	name := quoted[1 : len(quoted)-1]
+	for f := range fieldCount {
+		if string(name) == fieldNames[f] {
+			return f
+		}
+	}
+	return fieldCount
+}
+
+// fieldSet is a set of fields, a bit for each.
+type fieldSet uint64
+
+func (s fieldSet) has(f field) bool { return s&(1<<f) != 0 }

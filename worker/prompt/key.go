@@ -1,0 +1,152 @@
+package prompt
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const impliedPrefix = "row-"
+
+// names gives rows their names and keys and knows which names were given before.
+type names struct {
+	hasher *hasher
+	// ids holds the line of each custom_id, by the hash of the name.
+	ids map[uint64]int64
+	// contents counts how often the same content came before, in rows that have no name but their content.
+	contents map[uint64]uint64
+	// unnamed marks the lines of rows without custom_id, whose implied names are taken.
+	unnamed lineSet
+}
+
+func newNames(h *hasher) names {
+	return names{hasher: h, ids: map[uint64]int64{}, contents: map[uint64]uint64{}}
+}
+
+// assign sets row's CustomID and Key, and its Reject where the name is taken already. id is the custom_id, empty where
+// the row has none or it could not be read.
+func (n *names) assign(row *Row, id string, l *line) {
+	var name [8]byte
+	if id == "" {
+		name = n.nameByContent(row, l)
+	} else {
+		name = n.nameByID(row, id, l)
+	}
+	var request digest
+	if row.Reject != nil {
+		row.Request = Request{}
+		sum := n.contentOf(l)
+		n.hasher.start(domainRejected)
+		n.hasher.raw(sum[:])
+		request = n.hasher.sum()
+	} else {
+		request = n.hasher.request(&row.Request)
+	}
+	half := request.half()
+	copy(row.Key[:8], name[:])
+	copy(row.Key[8:], half[:])
+}
+
+func (n *names) nameByContent(row *Row, l *line) [8]byte {
+	row.CustomID = impliedPrefix + strconv.FormatInt(l.number, 10)
+	n.unnamed.add(l.number)
+	if len(n.ids) > 0 {
+		if first, used := n.ids[n.idSum(row.CustomID).number()]; used {
+			row.Reject = duplicate("the row has no custom_id and would be called %s, but that is the custom_id of line %d",
+				row.CustomID, first)
+		}
+	}
+	sum := n.contentOf(l)
+	before := n.repeated(sum)
+	n.hasher.start(domainUnnamed)
+	n.hasher.uint64(before)
+	n.hasher.raw(sum[:])
+	return n.hasher.sum().half()
+}
+
+func (n *names) nameByID(row *Row, id string, l *line) [8]byte {
+	row.CustomID = id
+	sum := n.idSum(id)
+	if first, used := n.ids[sum.number()]; used {
+		row.Reject = duplicate("custom_id %s was already used on line %d", quote(id), first)
+		return n.nameOfDuplicate(id, l)
+	}
+	n.ids[sum.number()] = l.number
+	if first := impliedLine(id); first != 0 && n.unnamed.has(first) {
+		row.Reject = duplicate("custom_id %s is what the row on line %d is called, which has none", quote(id), first)
+		return n.nameOfDuplicate(id, l)
+	}
+	return sum.half()
+}
+
+// nameOfDuplicate differs from the name of the row that the custom_id belongs to, and from that of every other row that
+// uses it too.
+func (n *names) nameOfDuplicate(id string, l *line) [8]byte {
+	content := n.contentOf(l)
+	n.hasher.start(domainDuplicate)
+	n.hasher.text(id)
+	n.hasher.raw(content[:])
+	sum := n.hasher.sum()
+	before := n.repeated(sum)
+	n.hasher.start(domainDuplicate)
+	n.hasher.uint64(before)
+	n.hasher.raw(sum[:])
+	return n.hasher.sum().half()
+}
+
+// repeated counts sum and tells how often it came before.
+func (n *names) repeated(sum digest) uint64 {
+	before := n.contents[sum.number()]
+	n.contents[sum.number()] = before + 1
+	return before
+}
+
+func (n *names) idSum(id string) digest {
+	n.hasher.start(domainCustomID)
+	n.hasher.text(id)
+	return n.hasher.sum()
+}
+
+func (n *names) contentOf(l *line) digest {
+	if l.tooLong {
+		return l.sum
+	}
+	return n.hasher.content(l.text)
+}
+
+func duplicate(format string, args ...any) *Reject {
+	return &Reject{
+		Code:    CodeDuplicateCustomID,
+		Param:   fieldCustomID.String(),
+		Message: fmt.Sprintf(format, args...) + "; ids must be unique",
+	}
+}
+
+// impliedLine is the line whose row is called id if it has no custom_id, or 0.
+func impliedLine(id string) int64 {
+	digits, ok := strings.CutPrefix(id, impliedPrefix)
+	if !ok {
+		return 0
+	}
+	number, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != digits {
+		return 0
+	}
+	return number
+}
+
+// lineSet is a set of line numbers, a bit for each.
+type lineSet []uint64
+
+func (s *lineSet) add(number int64) {
+	word := int(number / 64)
+	for len(*s) <= word {
+		*s = append(*s, 0)
+	}
+	(*s)[word] |= 1 << (number % 64)
+}
+
+func (s lineSet) has(number int64) bool {
+	word := number / 64
+	return word < int64(len(s)) && s[word]&(1<<(number%64)) != 0
+}

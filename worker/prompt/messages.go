@@ -1,0 +1,212 @@
+package prompt
+
+import (
+	"strconv"
+	"strings"
+)
+
+const (
+	roleSystem    = "system"
+	roleUser      = "user"
+	roleAssistant = "assistant"
+)
+
+// partSeparator stands between the text parts of one message. Ollama's /v1 makes a message of each part, and its
+// templates join neighbours of the same role with an empty line. So a message in parts comes out as it does there,
+// and for the models that Ollama renders without a template it stays one turn instead of becoming several.
+const partSeparator = "\n\n"
+
+// conversation makes messages of whichever of messages and prompt an object has.
+func conversation(o *object) ([]Message, *problem) {
+	list, prompt := o.get(fieldMessages), o.get(fieldPrompt)
+	if list != nil && prompt != nil {
+		return nil, problemf(CodeInvalidValue, fieldPrompt.String(), "and messages are both given; remove one")
+	}
+	var messages []Message
+	var p *problem
+	if list != nil {
+		if messages, p = decodeMessages(list); p != nil {
+			return nil, p.under(fieldMessages.String())
+		}
+	} else {
+		if messages, p = decodePrompt(prompt); p != nil {
+			return nil, p.under(fieldPrompt.String())
+		}
+	}
+	value := o.get(fieldSystem)
+	if value == nil {
+		return messages, nil
+	}
+	return addSystem(messages, value)
+}
+
+// addSystem puts the system field of a short row in front. An empty one is kept: it says that the row wants no system
+// prompt, neither the run's nor the model's.
+func addSystem(messages []Message, value []byte) ([]Message, *problem) {
+	if value[0] != '"' {
+		return nil, wrongType(value, false, "a string").under(fieldSystem.String())
+	}
+	for i := range messages {
+		if messages[i].Role == roleSystem {
+			return nil, problemf(CodeInvalidValue, fieldSystem.String(), "is given, and messages has a system message too; remove one")
+		}
+	}
+	return append([]Message{{Role: roleSystem, Content: unquote(value)}}, messages...), nil
+}
+
+// decodePrompt makes the one user message of a prompt.
+func decodePrompt(value []byte) ([]Message, *problem) {
+	if value[0] == '[' {
+		w := walk(value)
+		first, ok := w.element()
+		if !ok {
+			return nil, problemf(CodeInvalidValue, "", "is an empty list; it must be a string that is not empty")
+		}
+		if _, more := w.element(); more || first[0] != '"' {
+			return nil, problemf(CodeUnsupported, "", "is a list; only a list of one string is supported, make a row of each prompt")
+		}
+		value = first
+	}
+	if value[0] != '"' {
+		return nil, wrongType(value, false, "a string")
+	}
+	text := unquote(value)
+	if text == "" {
+		return nil, problemf(CodeInvalidValue, "", "is empty")
+	}
+	return []Message{{Role: roleUser, Content: text}}, nil
+}
+
+func decodeMessages(value []byte) ([]Message, *problem) {
+	if value[0] != '[' {
+		return nil, wrongType(value, false, "a list")
+	}
+	messages := make([]Message, 0, 4)
+	empty := true
+	w := walk(value)
+	for {
+		value, ok := w.element()
+		if !ok {
+			break
+		}
+		m, p := decodeMessage(value)
+		if p != nil {
+			return nil, p.under(index(len(messages)))
+		}
+		empty = empty && m.Content == ""
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil, problemf(CodeInvalidValue, "", "is an empty list; it must hold at least one message")
+	}
+	if empty {
+		return nil, problemf(CodeInvalidValue, "", "has no message with content")
+	}
+	return messages, nil
+}
+
+func decodeMessage(value []byte) (m Message, p *problem) {
+	if value[0] != '{' {
+		return m, wrongType(value, false, "an object")
+	}
+	var o object
+	o.read(value)
+	if p = o.check(messageFields, "is not supported; remove it or set it to null"); p != nil {
+		return m, p
+	}
+	if m.Role, p = decodeRole(o.get(fieldRole)); p != nil {
+		return m, p.under(fieldRole.String())
+	}
+	switch value := o.get(fieldContent); {
+	case value != nil:
+		m.Content, p = decodeContent(value)
+	case o.isNull(fieldContent):
+		p = problemf(CodeInvalidValue, "", "is null; it must be a string or a list of text parts")
+	default:
+		p = problemf(CodeMissing, "", "is missing")
+	}
+	if p != nil {
+		return m, p.under(fieldContent.String())
+	}
+	return m, nil
+}
+
+func decodeRole(value []byte) (string, *problem) {
+	if value == nil {
+		return "", problemf(CodeMissing, "", "is missing")
+	}
+	if value[0] != '"' {
+		return "", wrongType(value, true, "a string")
+	}
+	switch name := unquote(value); name {
+	case roleSystem, "developer": // OpenAI's newer word for the same
+		return roleSystem, nil
+	case roleUser:
+		return roleUser, nil
+	case roleAssistant:
+		return roleAssistant, nil
+	case "tool", "function":
+		return "", problemf(CodeUnsupported, "", "is %q; tool calls are not supported", name)
+	default:
+		return "", problemf(CodeInvalidValue, "", "is %s; it must be system, developer, user or assistant", word(name))
+	}
+}
+
+func decodeContent(value []byte) (string, *problem) {
+	switch value[0] {
+	case '"':
+		return unquote(value), nil
+	case '[':
+	default:
+		return "", wrongType(value, false, "a string or a list of text parts")
+	}
+	var parts []string
+	w := walk(value)
+	for {
+		value, ok := w.element()
+		if !ok {
+			break
+		}
+		part, p := decodePart(value)
+		if p != nil {
+			return "", p.under(index(len(parts)))
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		return "", problemf(CodeInvalidValue, "", "is an empty list; it must be a string or a list of text parts")
+	}
+	return strings.Join(parts, partSeparator), nil
+}
+
+func decodePart(value []byte) (string, *problem) {
+	if value[0] != '{' {
+		return "", wrongType(value, false, "an object")
+	}
+	var o object
+	o.read(value)
+	typeValue := o.get(fieldType)
+	if typeValue == nil {
+		return "", problemf(CodeMissing, fieldType.String(), "is missing")
+	}
+	if typeValue[0] != '"' {
+		return "", wrongType(typeValue, true, "a string").under(fieldType.String())
+	}
+	// Before the other fields: an image's are not what is wrong with it.
+	if name := unquote(typeValue); name != "text" {
+		return "", problemf(CodeUnsupported, fieldType.String(), "is %s; only text parts are supported", word(name))
+	}
+	if p := o.check(partFields, "is not supported; remove it or set it to null"); p != nil {
+		return "", p
+	}
+	text := o.get(fieldText)
+	if text == nil {
+		return "", problemf(CodeMissing, fieldText.String(), "is missing")
+	}
+	if text[0] != '"' {
+		return "", wrongType(text, false, "a string").under(fieldText.String())
+	}
+	return unquote(text), nil
+}
+
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }

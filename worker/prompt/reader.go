@@ -1,0 +1,117 @@
+package prompt
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// DefaultMaxRowBytes is how long a row may be unless Options says otherwise.
+const DefaultMaxRowBytes = 64 << 20
+
+// Options says how an input is to be read.
+type Options struct {
+	// Name is what errors call the input; "input" if empty.
+	Name string
+	// Format is how to read the lines.
+	Format Format
+	// MaxRowBytes is how long a row may be, without its line end; DefaultMaxRowBytes if it is not positive.
+	MaxRowBytes int
+	// Defaults is what rows leave open. It must not be changed as long as the Reader is used.
+	Defaults Defaults
+}
+
+// Reader reads the rows of an input. It is for one goroutine.
+type Reader struct {
+	name    string
+	format  Format
+	lines   lineReader
+	decoder decoder
+	names   names
+	index   int64
+	begun   bool
+	err     error // what ended the reading
+}
+
+// NewReader makes a Reader of the decompressed input r. It reads nothing yet.
+func NewReader(r io.Reader, o Options) *Reader {
+	if o.Name == "" {
+		o.Name = "input"
+	}
+	if o.MaxRowBytes <= 0 {
+		o.MaxRowBytes = DefaultMaxRowBytes
+	}
+	in, h := bufio.NewReaderSize(r, 64<<10), newHasher()
+	return &Reader{
+		name:    o.Name,
+		format:  o.Format,
+		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
+		decoder: decoder{defaults: o.Defaults},
+		names:   newNames(h),
+	}
+}
+
+// Next returns the next row, also one that cannot be asked. It returns io.EOF after the last one, and another error
+// only where the input cannot be read on; either is returned from then on.
+func (r *Reader) Next() (Row, error) {
+	if r.err != nil {
+		return Row{}, r.err
+	}
+	if !r.begun {
+		if err := r.begin(); err != nil {
+			return r.fail(1, err)
+		}
+	}
+	l, err := r.lines.next()
+	if err != nil {
+		return r.fail(r.lines.number, err)
+	}
+	row := Row{Index: r.index, Line: l.number}
+	r.index++
+	var id string
+	var p *problem
+	switch {
+	case l.tooLong:
+		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes", l.size, r.lines.limit)
+	case r.format == Text:
+		row.Request, p = r.decoder.textLine(l.text)
+	default:
+		row.Request, id, p = r.decoder.jsonLine(l.text)
+	}
+	if p != nil {
+		row.Reject = p.reject()
+	}
+	r.names.assign(&row, id, &l)
+	return row, nil
+}
+
+// begin drops a byte order mark and settles the format.
+func (r *Reader) begin() error {
+	const mark = "\xef\xbb\xbf"
+	start, err := r.lines.in.Peek(len(mark))
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if bytes.HasPrefix(start, []byte(mark)) {
+		if _, err := r.lines.in.Discard(len(mark)); err != nil {
+			return err
+		}
+	}
+	if r.format == Auto {
+		if r.format, err = sniff(r.lines.in); err != nil {
+			return err
+		}
+	}
+	r.lines.comments = r.format == JSONL
+	r.begun = true
+	return nil
+}
+
+func (r *Reader) fail(line int64, err error) (Row, error) {
+	// Only the bare io.EOF is the end. A decompressor's io.ErrUnexpectedEOF, for one, is not.
+	if r.err = err; err != io.EOF {
+		r.err = fmt.Errorf("read %s, line %d: %w", r.name, line, err)
+	}
+	return Row{}, r.err
+}

@@ -1,0 +1,200 @@
+package prompt
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// Every bad line becomes one rejected row, with a code, the field at fault and a message that names it.
+func TestRejects(t *testing.T) {
+	chat := func(messages string) string { return `{"body":{"messages":` + messages + `}}` }
+	many := `["` + strings.Repeat(`a","`, maxStops) + `a"]`
+	tests := []struct{ name, line, code, param, message string }{
+		{"malformed", `{"prompt":"a"`, CodeInvalidJSON, "", "the line is not JSON: unexpected end of JSON input at column 13"},
+		{"malformed in the middle", ` {"prompt":a}`, CodeInvalidJSON, "", "invalid character 'a' looking for beginning of value at column 12"},
+		{"two objects", `{"prompt":"a"}{"prompt":"b"}`, CodeInvalidJSON, "", "after top-level value at column 15"},
+		{"no JSON", `hello`, CodeInvalidJSON, "", "at column 1"},
+		{"NaN", `{"prompt":"a","seed":NaN}`, CodeInvalidJSON, "", "at column 22"},
+		{"vertical tab", "\v{}", CodeInvalidJSON, "", "column 1"},
+		{"string", `"hello"`, CodeInvalidJSON, "", "the line is a string; it must be an object"},
+		{"number", `5`, CodeInvalidJSON, "", "the line is a number; it must be an object"},
+		{"null", ` null `, CodeInvalidJSON, "", "the line is null; it must be an object"},
+		{"list", `[{"prompt":"a"}]`, CodeInvalidJSON, "", "the line is a list; it must be an object; to make rows of a JSON list, run jq -c '.[]'"},
+		{"list over lines", `[`, CodeInvalidJSON, "", "jq -c '.[]' on the file"},
+		{"object over lines", ` { `, CodeInvalidJSON, "", "an object must be on one line"},
+		{"invalid UTF-8", "{\"prompt\":\"a\xffb\"}", CodeInvalidJSON, "", "byte 13 of it, 0xff,"},
+		{"UTF-16", "\xff\xfe{\x00", CodeInvalidJSON, "", "looks like UTF-16"},
+		{"empty object", `{}`, CodeMissing, "body", "body is missing: a row needs a body, or else a prompt"},
+		{"exact names", `{"Prompt":"a"}`, CodeMissing, "body", "body is missing"},
+		{"repeated", `{"prompt":"a","prompt":"b"}`, CodeInvalidJSON, "prompt", "prompt is given more than once"},
+		{"repeated in body", `{"body":{"prompt":"a","seed":1,"seed":null}}`, CodeInvalidJSON, "body.seed", "body.seed is given more than once"},
+		{"empty body", `{"body":{}}`, CodeMissing, "body.messages", "body.messages is missing, which /v1/chat/completions needs"},
+		{"body is no object", `{"body":"a"}`, CodeInvalidType, "body", "body is a string; it must be an object"},
+		{"custom_id is a number", `{"custom_id":5,"prompt":"a"}`, CodeInvalidType, "custom_id", "custom_id is the number 5; it must be a string"},
+		{"field beside body", `{"body":{"prompt":"a"},"temperature":0}`, CodeUnsupported, "temperature", "temperature is not a field of a row that has a body: request fields belong into body"},
+		{"unknown field beside body", `{"body":{"prompt":"a"},"label":"x"}`, CodeUnsupported, "label", "your own data into metadata"},
+		{"unknown field in short row", `{"prompt":"a","label":"x"}`, CodeUnsupported, "label", "label is not supported"},
+		{"unknown field with an odd name", `{"prompt":"a","a b\n":"x"}`, CodeUnsupported, `"a b\n"`, `"a b\n" is not supported`},
+		{"body fields are exact", `{"body":{"prompt":"a","Temperature":0}}`, CodeUnsupported, "body.Temperature", "body.Temperature is not supported"},
+		{"logit_bias", `{"body":{"prompt":"a","logit_bias":{}}}`, CodeUnsupported, "body.logit_bias", "body.logit_bias is not supported; remove it or set it to null"},
+		{"tools", `{"body":{"prompt":"a","tools":[]}}`, CodeUnsupported, "body.tools", ""},
+		{"system in a body", `{"body":{"prompt":"a","system":"s"}}`, CodeUnsupported, "body.system", ""},
+		{"method", `{"method":"GET","body":{"prompt":"a"}}`, CodeInvalidValue, "method", `method is "GET"; it must be "POST"`},
+		{"method type", `{"method":1,"body":{"prompt":"a"}}`, CodeInvalidType, "method", "method is the number 1; it must be a string"},
+		{"method of a short row", `{"method":"POST","prompt":"a"}`, CodeUnsupported, "method", ""},
+		{"url", `{"url":"/v1/embeddings","body":{"prompt":"a"}}`, CodeURLMismatch, "url", `url is "/v1/embeddings"; it must be "/v1/chat/completions" or "/v1/completions"`},
+		{"url type", `{"url":{},"body":{"prompt":"a"}}`, CodeInvalidType, "url", "url is an object; it must be a string"},
+		{"chat without messages", `{"url":"/v1/chat/completions","body":{"prompt":"a"}}`, CodeMissing, "body.messages", "body.messages is missing"},
+		{"completions without prompt", `{"url":"/v1/completions","body":{"messages":[]}}`, CodeMissing, "body.prompt", "body.prompt is missing"},
+		{"both", `{"body":{"messages":[{"role":"user","content":"a"}],"prompt":"a"}}`, CodeInvalidValue, "body.prompt", "body.prompt and messages are both given"},
+		{"model", `{"body":{"prompt":"a","model":"gpt-4o"}}`, CodeModelMismatch, "body.model",
+			`body.model is "gpt-4o", but this run's model is "llama3.2:3b"; remove the field, or run it with --model gpt-4o`},
+		{"model type", `{"body":{"prompt":"a","model":["x"]}}`, CodeInvalidType, "body.model", "body.model is a list; it must be a string"},
+
+		{"prompt is empty", `{"prompt":""}`, CodeInvalidValue, "prompt", "prompt is empty"},
+		{"prompt type", `{"prompt":5}`, CodeInvalidType, "prompt", "prompt is a number; it must be a string"},
+		{"prompt object", `{"body":{"prompt":{}}}`, CodeInvalidType, "body.prompt", "body.prompt is an object; it must be a string"},
+		{"prompts", `{"body":{"prompt":["a","b"]}}`, CodeUnsupported, "body.prompt", "only a list of one string is supported"},
+		{"tokens", `{"body":{"prompt":[1]}}`, CodeUnsupported, "body.prompt", ""},
+		{"no prompts", `{"body":{"prompt":[]}}`, CodeInvalidValue, "body.prompt", "is an empty list"},
+		{"an empty prompt in a list", `{"body":{"prompt":[""]}}`, CodeInvalidValue, "body.prompt", "is empty"},
+		{"system type", `{"prompt":"a","system":5}`, CodeInvalidType, "system", "system is a number; it must be a string"},
+		{"two systems", `{"system":"a","messages":[{"role":"system","content":"b"}]}`, CodeInvalidValue, "system", "messages has a system message too"},
+
+		{"messages type", chat(`"a"`), CodeInvalidType, "body.messages", "body.messages is a string; it must be a list"},
+		{"no messages", chat(`[]`), CodeInvalidValue, "body.messages", "body.messages is an empty list"},
+		{"message type", chat(`["a"]`), CodeInvalidType, "body.messages[0]", "body.messages[0] is a string; it must be an object"},
+		{"empty messages", chat(`[{"role":"user","content":""}]`), CodeInvalidValue, "body.messages", "has no message with content"},
+		{"no role", chat(`[{"content":"a"}]`), CodeMissing, "body.messages[0].role", ""},
+		{"role type", chat(`[{"role":1,"content":"a"}]`), CodeInvalidType, "body.messages[0].role", ""},
+		{"role", chat(`[{"role":"bot","content":"a"}]`), CodeInvalidValue, "body.messages[0].role", `is "bot"; it must be system, developer, user or assistant`},
+		{"tool", chat(`[{"role":"tool","content":"a"}]`), CodeUnsupported, "body.messages[0].role", ""},
+		{"no content", chat(`[{"role":"user"}]`), CodeMissing, "body.messages[0].content", ""},
+		{"null content", chat(`[{"role":"user","content":"a"},{"role":"user","content":null}]`), CodeInvalidValue, "body.messages[1].content", "is null"},
+		{"content type", chat(`[{"role":"user","content":5}]`), CodeInvalidType, "body.messages[0].content", "is a number; it must be a string or a list of text parts"},
+		{"name", chat(`[{"role":"user","content":"a","name":"b"}]`), CodeUnsupported, "body.messages[0].name", ""},
+		{"no parts", chat(`[{"role":"user","content":[]}]`), CodeInvalidValue, "body.messages[0].content", "is an empty list"},
+		{"part type", chat(`[{"role":"user","content":["a"]}]`), CodeInvalidType, "body.messages[0].content[0]", "is a string; it must be an object"},
+		{"image", chat(`[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:"}}]}]`), CodeUnsupported,
+			"body.messages[0].content[1].type", `is "image_url"; only text parts are supported`},
+		{"part without type", chat(`[{"role":"user","content":[{"text":"a"}]}]`), CodeMissing, "body.messages[0].content[0].type", ""},
+		{"part's type's type", chat(`[{"role":"user","content":[{"type":1,"text":"a"}]}]`), CodeInvalidType, "body.messages[0].content[0].type", ""},
+		{"part without text", chat(`[{"role":"user","content":[{"type":"text"}]}]`), CodeMissing, "body.messages[0].content[0].text", ""},
+		{"part's text's type", chat(`[{"role":"user","content":[{"type":"text","text":5}]}]`), CodeInvalidType, "body.messages[0].content[0].text", ""},
+		{"part's extras", chat(`[{"role":"user","content":[{"type":"text","text":"a","cache_control":{}}]}]`), CodeUnsupported, "body.messages[0].content[0].cache_control", ""},
+
+		{"max_tokens differ", `{"prompt":"a","max_tokens":1,"max_completion_tokens":2}`, CodeInvalidValue, "max_completion_tokens", "is 2, but max_tokens is 1"},
+		{"stop in list", `{"prompt":"a","stop":["a",5]}`, CodeInvalidType, "stop[1]", "is the number 5; it must be a string"},
+		{"empty stop", `{"prompt":"a","stop":""}`, CodeInvalidValue, "stop", "is an empty string"},
+		{"empty stop in list", `{"prompt":"a","stop":["a",""]}`, CodeInvalidValue, "stop[1]", "is an empty string"},
+		{"stops", `{"prompt":"a","stop":` + many + `}`, CodeInvalidValue, "stop", "has more than 16 strings"},
+		{"n", `{"prompt":"a","n":2}`, CodeUnsupported, "n", "n is 2; only 1 is supported"},
+		{"n of nothing", `{"prompt":"a","n":0}`, CodeInvalidValue, "n", ""},
+		{"stream", `{"prompt":"a","stream":true}`, CodeUnsupported, "stream", "stream is true"},
+	}
+	type scalar struct {
+		field, wanted string
+		outside       []string
+	}
+	whole := "a whole number"
+	for _, s := range []scalar{
+		{"max_tokens", whole, []string{"0", "-1", "2147483648", "1e10", "99999999999999999999"}},
+		{"max_completion_tokens", whole, []string{"0"}},
+		{"temperature", "a number", []string{"-0.1", "2.01", "1e999"}},
+		{"top_p", "a number", []string{"0", "-0", "-1", "1.1"}},
+		{"top_k", whole, []string{"-1", "2147483648"}},
+		{"seed", whole, []string{"9223372036854775808", "1e300"}},
+		{"frequency_penalty", "a number", []string{"-2.1", "3"}},
+		{"presence_penalty", "a number", []string{"-2.1", "3"}},
+		{"n", whole, []string{"-1"}},
+		{"stop", "a string or a list of strings", nil},
+		{"stream", "true or false", nil},
+	} {
+		add := func(value, code, message string) {
+			tests = append(tests, struct{ name, line, code, param, message string }{
+				s.field + " " + value, `{"body":{"prompt":"a","` + s.field + `":` + value + `}}`, code, "body." + s.field, "body." + s.field + " is " + message})
+		}
+		add("{}", CodeInvalidType, "an object; it must be "+s.wanted)
+		if s.field != "stream" {
+			add("true", CodeInvalidType, "true; it must be "+s.wanted)
+		}
+		if s.field != "stop" {
+			add("[1]", CodeInvalidType, "a list; it must be "+s.wanted)
+			add(`"hot"`, CodeInvalidType, `the string "hot"; it must be `+s.wanted)
+		} else {
+			add("5", CodeInvalidType, "the number 5; it must be "+s.wanted)
+		}
+		if s.wanted == whole {
+			add("1.5", CodeInvalidType, "the number 1.5; it must be "+s.wanted)
+		}
+		for _, value := range s.outside {
+			add(value, CodeInvalidValue, value+"; it must be ")
+		}
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			row := decodeOne(t, test.line, jsonlOptions())
+			if row.Reject == nil {
+				t.Fatalf("not rejected: %+v", row.Request)
+			}
+			if row.Reject.Code != test.code || row.Reject.Param != test.param || !strings.Contains(row.Reject.Message, test.message) {
+				t.Errorf("got %+v\nwant code %s, param %q, message with %q", *row.Reject, test.code, test.param, test.message)
+			}
+			if len(row.Request.Messages) != 0 || row.Request.Endpoint != "" {
+				t.Errorf("the row has a request: %+v", row.Request)
+			}
+			if row.CustomID != "row-1" {
+				t.Errorf("custom_id %q", row.CustomID)
+			}
+		})
+	}
+}
+
+func TestRejectKeepsCustomID(t *testing.T) {
+	for _, line := range []string{
+		`{"custom_id":"a","body":{}}`, `{"body":[],"custom_id":"a"}`, `{"custom_id":"a","x":1}`, `{"custom_id":"a","prompt":"p","seed":"s"}`,
+	} {
+		row := decodeOne(t, line, jsonlOptions())
+		if row.Reject == nil || row.CustomID != "a" {
+			t.Errorf("%s: custom_id %q, %v", line, row.CustomID, row.Reject)
+		}
+	}
+}
+
+func TestTextRejects(t *testing.T) {
+	rows := readAll(t, "a\nb\xc3(\nc", textOptions())
+	if len(rows) != 3 || rows[0].Reject != nil || rows[2].Reject != nil {
+		t.Fatalf("got %+v", rows)
+	}
+	if r := rows[1].Reject; r == nil || r.Code != CodeInvalidValue || !strings.Contains(r.Message, "byte 2 of it, 0xc3") {
+		t.Errorf("got %v", r)
+	}
+}
+
+// Long values are cut, and what may be a prompt is never shown.
+func TestRejectMessagesAreDiscreet(t *testing.T) {
+	const secret = "my secret diary"
+	long := strings.Repeat("ü", 500) + secret
+	for _, line := range []string{
+		fmt.Sprintf(`{"prompt":{"%s":1}}`, secret), fmt.Sprintf(`{"prompt":["%s","%s"]}`, secret, secret), fmt.Sprintf(`"%s"`, secret),
+		fmt.Sprintf(`{"messages":["%s"]}`, secret), fmt.Sprintf(`{"messages":"%s"}`, secret), fmt.Sprintf(`{"body":"%s"}`, secret),
+		fmt.Sprintf(`{"messages":[{"role":"%s","content":"user"}]}`, secret), fmt.Sprintf(`{"messages":[{"role":"user","content":{"a":"%s"}}]}`, secret),
+		fmt.Sprintf(`{"messages":[{"role":"user","content":[{"type":"%s","text":"text"}]}]}`, secret),
+		fmt.Sprintf(`{"messages":[{"role":"user","content":[{"type":"text","text":["%s"]}]}]}`, secret),
+		fmt.Sprintf(`{"prompt":"a","stop":["%s",""]}`, secret), fmt.Sprintf(`{"prompt":"%s`, secret), fmt.Sprintf(`{"prompt":"%s", 'a'}`, secret),
+		fmt.Sprintf(`{"prompt":"a","system":["%s"]}`, secret),
+		fmt.Sprintf(`{"prompt":"a","model":"%s"}`, long), fmt.Sprintf(`{"prompt":"a","seed":"%s"}`, long), fmt.Sprintf(`{"prompt":"a","%s":1}`, long),
+		fmt.Sprintf(`{"url":"%s","body":{}}`, long), fmt.Sprintf(`{"prompt":"a","seed":1%s}`, strings.Repeat("0", 1000)),
+	} {
+		row := decodeOne(t, line, jsonlOptions())
+		if row.Reject == nil {
+			t.Errorf("%.60s: not rejected", line)
+			continue
+		}
+		if strings.Contains(row.Reject.Message, secret) || utf8.RuneCountInString(row.Reject.Message) > 250 {
+			t.Errorf("%.60s: message %s", line, row.Reject.Message)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+// Package result holds the rows out: the line schema, the durable log that takes the lines, its recovery after a kill,
+// and the small files beside it.
+//
+// Invariants:
+//
+//   - The result file is the truth. A row is done when its line is on disk; there is no database and no checkpoint, and
+//     nothing else is asked when a run is started again.
+//   - One goroutine writes, one Write call for each line with its newline, so a kill leaves whole lines and at most one
+//     torn tail, which the next Open cuts.
+//   - A line counts as durable after the fsync of its group, and only then.
+package result

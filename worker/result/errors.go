@@ -1,0 +1,40 @@
+package result
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// ErrHeld means that another process writes to the same output.
+var ErrHeld = errors.New("the output is held by another run")
+
+// WriteError means that the output cannot be written: what was written before stays, and nothing more is taken.
+type WriteError struct {
+	Path string
+	Err  error
+}
+
+func (e *WriteError) Error() string {
+	switch {
+	case errors.Is(e.Err, syscall.ENOSPC):
+		return fmt.Sprintf("write %s: the disk is full; free some space and run the same command again to go on", e.Path)
+	case errors.Is(e.Err, syscall.EDQUOT):
+		return fmt.Sprintf("write %s: your quota is used up; free some space and run the same command again to go on", e.Path)
+	case errors.Is(e.Err, fs.ErrPermission), errors.Is(e.Err, syscall.EROFS):
+		return fmt.Sprintf("write %s: %v; choose an --output in a folder that you may write to", e.Path, cause(e.Err))
+	}
+	return fmt.Sprintf("write %s: %v", e.Path, cause(e.Err))
+}
+
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// cause drops the operation and path that os already put in front: WriteError says them.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,44 @@
+package result
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Paths are the places of one run's output, all next to each other.
+type Paths struct {
+	Results string // answered rows: the file that the user named
+	Errors  string // rows that failed for good
+	Run     string // the folder with manifest, summary, lock and server logs
+}
+
+// PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run.
+func PathsOf(output string) (Paths, error) {
+	ext := filepath.Ext(output)
+	switch ext {
+	case ".json":
+		return Paths{}, fmt.Errorf("output %s: results are written line by line as they come; name the file %s",
+			output, strings.TrimSuffix(output, ext)+".jsonl")
+	case ".gz", ".zst":
+		return Paths{}, fmt.Errorf("output %s: results are not compressed while they are written, so that a kill loses nothing; leave %s off",
+			output, ext)
+	}
+	base := strings.TrimSuffix(output, ext)
+	return Paths{Results: output, Errors: base + "-errors" + ext, Run: base + ".run"}, nil
+}
+
+// In is the place of one of the run folder's files.
+func (p Paths) In(name string) string { return filepath.Join(p.Run, name) }
+
+// create makes the folders that the paths need. Answers may be as private as the prompts: nobody else reads them.
+func (p Paths) create() error {
+	if err := os.MkdirAll(filepath.Dir(p.Results), 0o755); err != nil {
+		return &WriteError{Path: filepath.Dir(p.Results), Err: err}
+	}
+	if err := os.MkdirAll(p.Run, 0o700); err != nil {
+		return &WriteError{Path: p.Run, Err: err}
+	}
+	return nil
+}
