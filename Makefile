@@ -3,7 +3,7 @@
 GO ?= go
 ENGINE := test/engine/build.sh
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 .PHONY: build demo engine test test-short lint bench clean

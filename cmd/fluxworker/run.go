@@ -12,14 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"fluxworker/batcher"
 	"fluxworker/modelcfg"
 	"fluxworker/worker"
 	"fluxworker/worker/ollama"
 )
 
 const (
-	// defaultSlots is for a model whose YAML does not say; it is LLMFlux's default batch size.
-	defaultSlots = 4
 	// defaultContext is what Ollama itself would give on a small GPU.
 	defaultContext = 4096
 	// syncEvery is how much of the last answers a power cut may cost.
@@ -116,11 +115,8 @@ func (f *runFlags) config(s settings, log zerolog.Logger) (worker.Config, error)
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
 	}
-	slots, err := f.slots(s.model, log)
+	plan, err := f.plan(s.model, log)
 	if err != nil {
-		return worker.Config{}, err
-	}
-	if err := f.checkLayers(s.model, log); err != nil {
 		return worker.Config{}, err
 	}
 	command, err := ollama.SplitCommand(f.ollama)
@@ -137,7 +133,7 @@ func (f *runFlags) config(s settings, log zerolog.Logger) (worker.Config, error)
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
-		Slots: slots, Context: f.contextLength(s.model), RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Slots: plan.Slots, Context: plan.Context, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		Grace: f.grace, SyncEvery: syncEvery, Version: version(),
 	}, nil
 }
@@ -173,49 +169,24 @@ func (f *runFlags) check() error {
 	return nil
 }
 
-// maxSlots is far beyond what a GPU holds and bounds the goroutines and connections.
-const maxSlots = 4096
-
-// slots is how many rows the server answers at the same time.
-func (f *runFlags) slots(m modelcfg.Model, log zerolog.Logger) (int, error) {
-	slots := max(m.Resources.BatchSize, 0)
+// plan brings the model and the flags together.
+func (f *runFlags) plan(m modelcfg.Model, log zerolog.Logger) (batcher.Plan, error) {
+	wish := batcher.Wish{Context: f.context, CPU: f.device == string(ollama.DeviceCPU), AllowCPULayers: f.allowCPULayers}
 	if f.batchSize != "auto" {
 		n, err := strconv.Atoi(f.batchSize)
-		if err != nil || n < 1 || n > maxSlots {
-			return 0, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, maxSlots)
+		if err != nil || n < 1 || n > batcher.MaxSlots {
+			return batcher.Plan{}, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, batcher.MaxSlots)
 		}
-		slots = n
+		wish.Slots = n
 	}
-	if slots == 0 {
-		slots = defaultSlots
+	plan, err := batcher.Decide(m, wish)
+	if err != nil {
+		return batcher.Plan{}, &usageError{err}
 	}
-	if m.Architecture.SingleSlot && slots > 1 {
-		log.Warn().Str("model", m.Name).Int("batch_size", slots).Msg("Ollama answers one row at a time for this kind of model; using one slot")
-		slots = 1
+	for _, w := range plan.Warnings {
+		log.Warn().Msg(w)
 	}
-	return slots, nil
-}
-
-// checkLayers refuses what would make a run crawl: a layer on the CPU slows every token.
-func (f *runFlags) checkLayers(m modelcfg.Model, log zerolog.Logger) error {
-	gpu, all, partial := m.PartialGPULayers()
-	switch {
-	case !partial || f.device == string(ollama.DeviceCPU):
-		return nil
-	case !f.allowCPULayers:
-		return usagef("%s: resources.gpu_layers is %d, but model %s has %d layers; the others would run on the CPU, many times slower: remove gpu_layers, or say --allow-cpu-layers",
-			m.File, gpu, m.Name, all)
-	}
-	log.Warn().Int("gpu_layers", gpu).Int("layers", all).Msg("--allow-cpu-layers: some layers may run on the CPU, many times slower; Ollama decides how many fit")
-	return nil
-}
-
-// contextLength is the flag, at most what the model can.
-func (f *runFlags) contextLength(m modelcfg.Model) int {
-	if most := m.Architecture.ContextLength; most > 0 && f.context > most {
-		return most
-	}
-	return f.context
+	return plan, nil
 }
 
 // models is the folder that the server would use if the user started it: with a scratch HOME it must be told.

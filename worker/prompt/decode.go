@@ -192,7 +192,7 @@ func (d *decoder) model(value []byte) (string, *problem) {
 		return d.defaults.Model, nil
 	}
 	return "", problemf(CodeModelMismatch, "", "is %s, but this run's model is %s; remove the field, or run it with --model %s",
-		quote(name), quote(d.defaults.Model), cut(name))
+		quote(name), quote(d.defaults.Model), quote(name))
 }
 
 // checkUTF8 finds bytes that are no UTF-8. encoding/json would replace them silently.
@@ -228,7 +228,7 @@ func syntaxProblem(line []byte) *problem {
 
 // listHint helps with the two ways in which a JSON file is often taken for a JSONL file.
 func listHint(line []byte) string {
-	switch trimmed := bytes.TrimLeft(line, blanks); {
+	switch trimmed := bytes.Trim(line, blanks); {
 	case trimmed[0] == '[':
 		return "; to make rows of a JSON list, run jq -c '.[]' on the file"
 	case len(trimmed) == 1 && trimmed[0] == '{':

@@ -60,7 +60,7 @@ func TestRequests(t *testing.T) {
 		{"integers of pandas", `{"custom_id":"c","prompt":"hi","max_tokens":256.0,"seed":1e3,"top_k":-0}`, "", Chat, user("hi"),
 			with(func(s *Sampling) { s.MaxTokens, s.Seed, s.TopK = 256, new(int64(1000)), 0 })},
 		{"no stops", `{"custom_id":"c","prompt":"hi","stop":[]}`, "", Chat, user("hi"), with(func(s *Sampling) { s.Stop = nil })},
-		{"escapes", `{"custom_\u0069d":"c","\u0070rompt":null,"prompt":"\"\\\n\u00e9\ud83d\ude00\\"}`, "", Chat, user("\"\\\né😀\\"), defaults},
+		{"escapes", `{"custom_\u0069d":"c","\u0070rompt":"\"\\\n\u00e9\ud83d\ude00\\"}`, "", Chat, user("\"\\\né😀\\"), defaults},
 		{"white space", "\t{ \"custom_id\" : \"c\" ,\t\"body\":{ \"prompt\" : [ \"}]\\\"{\" ] , \"n\" : 1 } } ", "", Completions, user(`}]"{`), defaults},
 	}
 	for _, test := range tests {
@@ -68,12 +68,6 @@ func TestRequests(t *testing.T) {
 			o := jsonlOptions()
 			o.Defaults.System = test.system
 			row := decodeOne(t, strings.NewReplacer("\n\t", "").Replace(test.line), o)
-			if test.name == "escapes" { // a field's name in escapes is another field to us; encoding it so is nobody's habit
-				if row.Reject == nil {
-					t.Fatal("not rejected")
-				}
-				return
-			}
 			if row.Reject != nil {
 				t.Fatal(row.Reject)
 			}

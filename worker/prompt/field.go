@@ -1,5 +1,7 @@
 package prompt
 
+import "bytes"
+
 // field is a name that means something to us in one of the JSON objects of a row.
 type field int
 
@@ -93,6 +95,9 @@ func (f field) String() string { return fieldNames[f] }
 // fieldOf is the field of a name in quotes, or fieldCount.
 func fieldOf(quoted []byte) field {
 	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = []byte(unquote(quoted))
+	}
 	for f := range fieldCount {
 		if string(name) == fieldNames[f] {
 			return f

@@ -50,7 +50,7 @@ func TestRejects(t *testing.T) {
 		{"completions without prompt", `{"url":"/v1/completions","body":{"messages":[]}}`, CodeMissing, "body.prompt", "body.prompt is missing"},
 		{"both", `{"body":{"messages":[{"role":"user","content":"a"}],"prompt":"a"}}`, CodeInvalidValue, "body.prompt", "body.prompt and messages are both given"},
 		{"model", `{"body":{"prompt":"a","model":"gpt-4o"}}`, CodeModelMismatch, "body.model",
-			`body.model is "gpt-4o", but this run's model is "llama3.2:3b"; remove the field, or run it with --model gpt-4o`},
+			`body.model is "gpt-4o", but this run's model is "llama3.2:3b"; remove the field, or run it with --model "gpt-4o"`},
 		{"model type", `{"body":{"prompt":"a","model":["x"]}}`, CodeInvalidType, "body.model", "body.model is a list; it must be a string"},
 
 		{"prompt is empty", `{"prompt":""}`, CodeInvalidValue, "prompt", "prompt is empty"},

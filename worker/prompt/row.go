@@ -51,7 +51,7 @@ type Sampling struct {
 	MaxTokens        int      `json:"max_tokens"`        // at least 1
 	Temperature      float64  `json:"temperature"`       // 0 to 2; 0 is greedy
 	TopP             float64  `json:"top_p"`             // above 0, to 1
-	TopK             int      `json:"top_k"`             // at least 1; 0 takes every token into account
+	TopK             int      `json:"top_k"`             // 0 takes every token into account
 	Seed             *int64   `json:"seed,omitempty"`    // nil draws a new one for each request
 	Stop             []string `json:"stop,omitempty"`    // strings that end the answer and are not part of it
 	FrequencyPenalty float64  `json:"frequency_penalty"` // -2 to 2

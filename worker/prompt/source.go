@@ -19,7 +19,7 @@ const Stdin = "-"
 
 // Source is an opened input, decompressed where its name says that it is compressed.
 type Source struct {
-	io.Reader
+	in      io.Reader
 	closers []io.Closer // innermost last
 	size    int64
 	offset  atomic.Int64
@@ -57,28 +57,31 @@ func newSource(file *os.File, path string) (*Source, error) {
 	if info.Mode().IsRegular() {
 		s.size = info.Size()
 	}
-	s.Reader = &counter{in: file, count: &s.offset}
+	s.in = &counter{in: file, count: &s.offset}
 	switch compression(path) {
 	case ".gz":
-		plain, err := gzip.NewReader(s.Reader)
+		plain, err := gzip.NewReader(s.in)
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("the file is empty, which no gzip file is")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
 		}
-		s.Reader, s.closers = plain, append(s.closers, plain)
+		s.in, s.closers = plain, append(s.closers, plain)
 	case ".zst":
 		// One goroutine is plenty: rows are asked for far more slowly than any file decompresses.
-		plain, err := zstd.NewReader(s.Reader, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		plain, err := zstd.NewReader(s.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
 		}
 		closer := plain.IOReadCloser()
-		s.Reader, s.closers = closer, append(s.closers, closer)
+		s.in, s.closers = closer, append(s.closers, closer)
 	}
 	return s, nil
 }
+
+// Read reads the decompressed input.
+func (s *Source) Read(p []byte) (int, error) { return s.in.Read(p) }
 
 // Size is how many bytes the file has on disk, compressed as it is, or 0 where that is unknown (a pipe).
 func (s *Source) Size() int64 { return s.size }

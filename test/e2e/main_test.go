@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// binary is the fluxworker under test: built by TestMain as a user would build it.
+var binary string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == countingCommand {
+		os.Exit(serveCounting(os.Args[2:]))
+	}
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "fluxworker-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "fluxworker")
+	build := exec.Command("go", "build", "-o", binary, "fluxworker/cmd/fluxworker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build fluxworker: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// generation is one of the two kinds of Ollama that clusters have.
+type generation struct {
+	name   string
+	ollama string // its program
+	models string // folder that holds the tiny model
+	rows   int    // for the long test
+}
+
+// eachEngine runs a test on every real engine. Where there is none it says why and, in CI, fails: the suite must not
+// become green by testing nothing. Only the new generation may be missing, since Debian sid cannot be reached
+// everywhere; "make engine" has then said so.
+func eachEngine(t *testing.T, test func(t *testing.T, g generation)) {
+	if testing.Short() {
+		t.Skip("-short: needs a real engine")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := filepath.Join(root, ".cache", "engine")
+	if dir := os.Getenv("FLUXWORKER_ENGINE_DIR"); dir != "" {
+		engine = dir
+	}
+	for _, g := range []generation{{name: "old", ollama: "o", rows: 2000}, {name: "new", ollama: "n", rows: 500}} {
+		t.Run(g.name, func(t *testing.T) {
+			g.ollama = filepath.Join(engine, g.ollama, "bin", "ollama")
+			g.models = filepath.Join(engine, "models")
+			if _, err := os.Stat(g.ollama); err != nil {
+				if os.Getenv("CI") == "true" && g.name == "old" {
+					t.Fatalf("no real engine: %v; run make engine", err)
+				}
+				t.Skipf("THE %s GENERATION IS NOT TESTED: %v; run make engine", g.name, err)
+			}
+			t.Parallel()
+			test(t, g)
+		})
+	}
+}

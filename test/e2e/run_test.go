@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Every row gets the answer to its own prompt, exactly once, and the server has as much to do as was planned.
+func TestAnswers(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := newJob(t, g)
+		peak := j.path("peak")
+		j.writeRows(g.rows)
+		j.run(0, "--ollama", strings.Join([]string{self, countingCommand, peak, g.ollama}, " "))
+		j.checkRows(g.rows)
+
+		var manifest struct {
+			Plan struct {
+				Slots    int
+				InFlight int `json:"in_flight"`
+			}
+			Server struct {
+				Version string `json:"ollama_version"`
+				Digest  string `json:"model_digest"`
+			}
+		}
+		j.read("results.run/manifest.json", &manifest)
+		if manifest.Plan.Slots != 8 || manifest.Plan.InFlight <= 8 || manifest.Server.Version == "" || len(manifest.Server.Digest) != 64 {
+			t.Errorf("manifest: %+v", manifest)
+		}
+		data, err := os.ReadFile(peak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen, _ := strconv.Atoi(string(data)); seen != manifest.Plan.InFlight {
+			t.Errorf("the server saw %d requests in flight at most, planned were %d", seen, manifest.Plan.InFlight)
+		}
+		var summary struct {
+			OK       int  `json:"rows_ok"`
+			Complete bool `json:"complete"`
+			Out      int  `json:"tokens_out"`
+		}
+		j.read("results.run/summary.json", &summary)
+		if summary.OK != g.rows || !summary.Complete || summary.Out == 0 {
+			t.Errorf("summary: %+v", summary)
+		}
+	})
+}
+
+func (j *job) read(name string, into any) {
+	j.t.Helper()
+	data, err := os.ReadFile(j.path(name))
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		j.t.Fatalf("read %s: %v", name, err)
+	}
+}
+
+// What a row may ask for arrives, and what is refused is refused with a reason; nothing is cut silently.
+func TestRequests(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		long := strings.Repeat("x", 600)
+		j.write(
+			`{"custom_id":"short","prompt":"x 3","max_tokens":4}`,
+			`{"custom_id":"stop","prompt":"x 3","stop":"8"}`,
+			`{"custom_id":"completion","url":"/v1/completions","body":{"prompt":"x w"}}`,
+			`{"custom_id":"turns","url":"/v1/chat/completions","body":{"messages":[{"role":"system","content":"be brief"},{"role":"user","content":"x 1"},{"role":"assistant","content":"y"},{"role":"user","content":"x y"}]}}`,
+			`{"custom_id":"long","prompt":"`+long+`3"}`,
+			// 490 and the begin token leave 21 of 512 tokens for an answer of 37.
+			`{"custom_id":"cut","prompt":"`+long[:489]+`?"}`,
+			`{"custom_id":"hot","prompt":"x 3","temperature":2,"seed":1}`,
+		)
+		j.run(3)
+		results, failed := j.lines("results.jsonl"), j.lines("results-errors.jsonl")
+		for id, want := range map[string]struct{ text, reason string }{
+			"short": {"4567", "length"}, "stop": {"4567", "stop"}, "turns": {"z", "stop"}, "hot": {"456789abcdefghijklmnopqrstuvwxyz", "stop"},
+		} {
+			l, ok := results[id]
+			if !ok {
+				t.Errorf("%s has no answer", id)
+				continue
+			}
+			if c := l.Response.Body.Choices[0]; c.Message.Content != want.text || c.FinishReason != want.reason {
+				t.Errorf("%s: %q (%s), want %q (%s)", id, c.Message.Content, c.FinishReason, want.text, want.reason)
+			}
+		}
+		if u := results["short"].Response.Body.Usage; u.PromptTokens != 4 || u.CompletionTokens != 4 {
+			t.Errorf("usage of short: %+v, want 4 and 4", u)
+		}
+		if c := results["completion"].Response.Body.Choices[0]; c.Text != "xyz" {
+			t.Errorf("completion: %+v, want xyz", c)
+		}
+		for _, id := range []string{"long", "cut"} {
+			if l := failed[id]; l.Response == nil || l.Response.StatusCode != 400 || l.Response.Body.Error.Code != "context_length_exceeded" {
+				t.Errorf("%s: %+v, want the error context_length_exceeded", id, l.Response)
+			}
+		}
+		if len(results)+len(failed) != 7 {
+			t.Errorf("%d answers and %d errors, want 7 lines", len(results), len(failed))
+		}
+	})
+}
+
+// Killed in the middle, the same command goes on: no row is lost or answered twice, and no process is left.
+func TestKilledAndStartedAgain(t *testing.T) {
+	const rows = 600
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.writeRows(rows)
+		for _, at := range []int{50, 250} {
+			cmd := j.start()
+			j.await("answers", func() bool { return j.answered() >= at })
+			cmd.Process.Kill()
+			j.wait(cmd, -1)
+			j.await("the server's end", func() bool { return len(j.processes()) == 0 })
+		}
+		j.run(0)
+		j.checkRows(rows)
+		// Nothing is left to do: no server is needed, and a command that cannot start one proves it.
+		j.run(0, "--ollama", "/nonexistent/ollama")
+		j.checkRows(rows)
+	})
+}
+
+// The first signal drains: what is in flight is finished, the rest is left for the next run.
+func TestTerminated(t *testing.T) {
+	const rows = 600
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.writeRows(rows)
+		cmd := j.start()
+		j.await("answers", func() bool { return j.answered() >= 50 })
+		cmd.Process.Signal(syscall.SIGTERM)
+		j.wait(cmd, 75)
+		if left := j.processes(); len(left) > 0 {
+			t.Errorf("processes left: %v", left)
+		}
+		if n := j.answered(); n >= rows {
+			t.Fatalf("all %d rows were answered before the signal came", n)
+		}
+		j.run(0)
+		j.checkRows(rows)
+	})
+}
+
+// A server, runner or guard that is killed is not the rows' fault: the run says so, leaves no process and goes on later.
+func TestServerKilled(t *testing.T) {
+	const rows = 600
+	eachEngine(t, func(t *testing.T, g generation) {
+		for _, victim := range []struct {
+			name  string
+			words []string
+		}{
+			{"server", []string{g.ollama + " serve"}},
+			{"guard", []string{"guard", g.ollama}},
+		} {
+			t.Run(victim.name, func(t *testing.T) {
+				j := newJob(t, g)
+				j.writeRows(rows)
+				cmd := j.start()
+				j.await("answers", func() bool { return j.answered() >= 20 })
+				words := victim.words
+				if victim.name == "server" {
+					// The guard's command line ends in the server's.
+					syscall.Kill(j.serverPID(g), syscall.SIGKILL)
+				} else {
+					syscall.Kill(j.process(words...), syscall.SIGKILL)
+				}
+				j.wait(cmd, 82)
+				if left := j.processes(); len(left) > 0 {
+					t.Errorf("processes left: %v", left)
+				}
+				if n := len(j.lines("results-errors.jsonl")); n > 0 {
+					t.Errorf("%d rows were blamed for the server's death", n)
+				}
+				if !strings.Contains(j.stderr.String(), "server") {
+					t.Error("the message does not speak of the server")
+				}
+				j.run(0)
+				j.checkRows(rows)
+			})
+		}
+	})
+}
+
+// serverPID is the process that the guard started.
+func (j *job) serverPID(g generation) int {
+	j.t.Helper()
+	guard := j.process("guard", g.ollama)
+	for _, p := range j.processes() {
+		pid, _ := strconv.Atoi(strings.Fields(p)[0])
+		stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.Fields(after)[1] == strconv.Itoa(guard) {
+			return pid
+		}
+	}
+	j.t.Fatalf("the guard %d has no child among %v", guard, j.processes())
+	return 0
+}
+
+// A machine without a GPU must not quietly spend a job's hours on the CPU, and a missing model is named.
+func TestRefusals(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.writeRows(3)
+		j.run(80, "--device", "auto")
+		j.run(85, "--model", "nosuchmodel")
+		j.run(0)
+		j.checkRows(3)
+	})
+}

@@ -1,0 +1,90 @@
+package ollama
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSplitCommand(t *testing.T) {
+	tests := []struct {
+		line string
+		want []string // nil: an error
+	}{
+		{"ollama", []string{"ollama"}},
+		{"  /opt/o/bin/ollama\t", []string{"/opt/o/bin/ollama"}},
+		{"apptainer exec --nv x.sif ollama", []string{"apptainer", "exec", "--nv", "x.sif", "ollama"}},
+		{`"/with blanks/ollama" -x`, []string{"/with blanks/ollama", "-x"}},
+		{`'it"s' "it's" a\ b`, []string{`it"s`, "it's", "a b"}},
+		{`a'b'c ''`, []string{"abc", ""}},
+		{`'back\slash'`, []string{`back\slash`}},
+		{`"open`, nil},
+		{`end\`, nil},
+		{"", nil},
+		{"   ", nil},
+	}
+	for _, tt := range tests {
+		got, err := SplitCommand(tt.line)
+		if (err != nil) != (tt.want == nil) || !slices.Equal(got, tt.want) {
+			t.Errorf("%q: got %q, %v; want %q", tt.line, got, err, tt.want)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	job := []string{
+		"PATH=/bin", "LD_LIBRARY_PATH=/cuda", "CUDA_VISIBLE_DEVICES=GPU-1", "SLURM_JOB_ID=7", "HTTPS_PROXY=http://p:1",
+		"HOME=/home/u", "OLLAMA_HOST=0.0.0.0:11434", "OLLAMA_NUM_PARALLEL=64", "OLLAMA_KV_CACHE_TYPE=q4_0",
+		"ROCR_VISIBLE_DEVICES=0", "GPU_DEVICE_ORDINAL=0", "ZE_AFFINITY_MASK=0", "HIP_VISIBLE_DEVICES=",
+		"LLAMA_ARG_CTX_SIZE=1", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1", "FLUXWORKER_MODEL=x",
+	}
+	s := Settings{Models: "/m", Home: "/scratch/h", Slots: 8, Context: 2048, Device: DeviceAuto, LoadTimeout: 90 * time.Second}
+	env := environment(job, s)
+
+	want := map[string]string{
+		"PATH": "/bin", "LD_LIBRARY_PATH": "/cuda", "CUDA_VISIBLE_DEVICES": "GPU-1", "SLURM_JOB_ID": "7", "HTTPS_PROXY": "http://p:1",
+		"HOME": "/scratch/h", "OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": "/m", "OLLAMA_NUM_PARALLEL": "8",
+		"OLLAMA_CONTEXT_LENGTH": "2048", "OLLAMA_LOAD_TIMEOUT": "1m30s", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "1",
+		"OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1", "LLAMA_ARG_CACHE_RAM": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "GIN_MODE": "release",
+	}
+	got := make(map[string]string)
+	for _, v := range env {
+		name, value, _ := strings.Cut(v, "=")
+		if _, twice := got[name]; twice {
+			t.Errorf("%s is there twice", name)
+		}
+		got[name] = value
+	}
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %q, want %q", name, got[name], value)
+		}
+		delete(got, name)
+	}
+	for name, value := range got {
+		t.Errorf("%s=%s should not reach the server", name, value)
+	}
+
+	s.Device = DeviceCPU
+	env = environment(job, s)
+	if last := slices.Index(env, "CUDA_VISIBLE_DEVICES=-1"); last < slices.Index(env, "CUDA_VISIBLE_DEVICES=GPU-1") {
+		t.Errorf("--device cpu does not hide the GPU: %q", env)
+	}
+}
+
+func TestSameModel(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"bigram", "bigram:latest", true},
+		{"llama3.2:3b", "llama3.2:3b", true},
+		{"llama3.2:3b", "llama3.2", false},
+		{"localhost:5000/a/b", "localhost:5000/a/b:latest", true},
+	} {
+		if got := SameModel(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s and %s: %t, want %t", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
