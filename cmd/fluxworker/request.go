@@ -37,17 +37,17 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.input, "input", "", "rows to answer: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
-	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "longer rows become error lines")
-	flags.StringVar(&f.model, "model", "", "model to ask: a name that `fluxworker models` lists, or any Ollama tag")
-	flags.StringVar(&f.modelConfig, "model-config", "", "YAML file with the model's settings (one model, or LLMFlux's models.yaml)")
-	flags.StringVar(&f.system, "system", "", "system message for rows without one; @FILE reads it from a file")
+	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
+	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "rows longer than `BYTES` become error lines")
+	flags.StringVar(&f.model, "model", "", "`NAME` of the model: one that \"fluxworker models\" lists, or any Ollama tag")
+	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the model's settings (one model, or LLMFlux's models.yaml)")
+	flags.StringVar(&f.system, "system", "", "system message for rows without one: `TEXT`, or @FILE to read it from a file")
 	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "most tokens in an answer")
 	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature, 0 to 2; 0 is greedy")
 	flags.Float64Var(&f.topP, "top-p", defaultTopP, "nucleus sampling, above 0, to 1")
 	flags.IntVar(&f.topK, "top-k", defaultTopK, "sample from the k likeliest tokens; 0 is all")
 	flags.Int64Var(&f.seed, "seed", 0, "seed of the sampling (default: a new one for each row)")
-	flags.StringArrayVar(&f.stop, "stop", nil, "string that ends an answer; may be given several times")
+	flags.StringArrayVar(&f.stop, "stop", nil, "`TEXT` that ends an answer; may be given several times")
 }
 
 // settings are the model and what its rows inherit.
@@ -65,7 +65,7 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
 	}
 	if f.model == "" && f.modelConfig == "" {
-		return settings{}, usagef("--model is missing: name the model to ask (`fluxworker models` lists those with known settings)")
+		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists those with known settings)")
 	}
 	model, warnings, err := modelcfg.Resolve(f.model, f.modelConfig)
 	for _, w := range warnings {
