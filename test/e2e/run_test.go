@@ -3,11 +3,15 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 )
+
+// modelLoad is the line with which a server of either generation starts the process that holds the model.
+var modelLoad = regexp.MustCompile(`msg="starting (?:runner|llama-server)" cmd=".* --model `)
 
 // Every row gets the answer to its own prompt, exactly once, and the server has as much to do as was planned.
 func TestAnswers(t *testing.T) {
@@ -42,6 +46,11 @@ func TestAnswers(t *testing.T) {
 		}
 		if seen, _ := strconv.Atoi(string(data)); seen != manifest.Plan.InFlight {
 			t.Errorf("the server saw %d requests in flight at most, planned were %d", seen, manifest.Plan.InFlight)
+		}
+		// A model that loads twice has been asked with other runner options than it was loaded with.
+		log, err := os.ReadFile(j.path("results.run/server.log"))
+		if loads := modelLoad.FindAll(log, -1); err != nil || len(loads) != 1 {
+			t.Errorf("the model was loaded %d times, want once (%v)", len(loads), err)
 		}
 		var summary struct {
 			OK       int  `json:"rows_ok"`

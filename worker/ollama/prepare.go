@@ -90,11 +90,13 @@ func (c *Client) Pull(ctx context.Context, model string, progress func(status st
 	return nil
 }
 
-// Load brings the model into memory, with the runner options of the requests to come: with others it would be loaded
-// twice. Should the connection break meanwhile, the server gives the load up.
+// Load brings the model into memory, with the runner options of the requests to come (for the new generation shift is
+// one): with others it would be loaded twice. Should the connection break meanwhile, the server gives the load up.
 func (c *Client) Load(ctx context.Context, model string) error {
+	shift := false
 	err := c.control().Generate(ctx, &api.GenerateRequest{
 		Model:   model,
+		Shift:   &shift,
 		Options: map[string]any{"num_ctx": c.context},
 	}, func(api.GenerateResponse) error { return nil })
 	if err != nil {

@@ -70,6 +70,7 @@ func (s *Server) start(program string, args []string, settings Settings) error {
 
 	guard := append([]string{GuardCommand, settings.Home, program}, args...)
 	s.cmd = exec.Command("/proc/self/exe", append(guard, "serve")...)
+	s.cmd.Args[0] = "fluxworker" // what ps shows
 	s.cmd.Env = environment(os.Environ(), settings)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = lifelineEnd, outputEnd, outputEnd
 	// A group of its own: the terminal's Ctrl-C is for us alone, and what is left of the group can be killed at once.

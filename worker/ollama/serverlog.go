@@ -20,7 +20,7 @@ const (
 
 var (
 	listening = regexp.MustCompile(`Listening on (\S+:\d+)`)
-	compute   = regexp.MustCompile(`msg="inference compute" id=(\S+) library=(\S+)`)
+	compute   = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a GPU's line has more in between
 )
 
 // serverLog reads what a server prints: into a file, its last lines into memory, and what the lines tell into channels.
@@ -69,7 +69,7 @@ func (l *serverLog) note(line string) {
 		offer(l.address, m[1])
 	}
 	if m := compute.FindStringSubmatch(line); m != nil {
-		offer(l.library, m[2])
+		offer(l.library, m[1])
 	}
 	if strings.TrimSpace(line) == "" {
 		return

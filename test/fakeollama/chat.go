@@ -1,0 +1,254 @@
+package fakeollama
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"time"
+)
+
+// maxBody bounds a request.
+const maxBody = 64 << 20
+
+// chat answers /api/chat.
+func (s *server) chat(w http.ResponseWriter, r *http.Request) {
+	arrived := time.Now()
+	req, body, err := readRequest(r)
+	if body == nil {
+		return // the client went before it had said what it wants
+	}
+	proof := err == nil && req.proof()
+	s.recorder.arrive(body, proof)
+	defer s.recorder.leave()
+	var options sampling
+	if err == nil {
+		options, err = req.sampling(s.context)
+	}
+	switch {
+	case err != nil:
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	case !s.models.has(req.Model):
+		refuse(w, http.StatusNotFound, missing(req.Model))
+		return
+	case len(req.Messages) == 0:
+		s.load(req, options.context)
+		reply(w, chatResponse{Model: req.Model, CreatedAt: time.Now().UTC(), Message: &message{Role: "assistant"}, Done: true, DoneReason: "load"})
+		return
+	}
+	fault := none
+	if !proof {
+		fault = s.script.next(req.last())
+	}
+	if err := s.slots.Acquire(r.Context(), 1); err != nil {
+		s.gone()
+	}
+	defer s.slots.Release(1)
+	s.recorder.begin()
+	defer s.recorder.end()
+	s.load(req, options.context)
+	a := answer{request: req, options: options, arrived: arrived, began: time.Now()}
+	if s.startFault == startNoFirstAnswer {
+		fault = hang
+	}
+	s.work(w, r, &a, fault)
+	if !proof && a.sent {
+		s.recorder.change(func(rec *Record) { rec.Answered++ })
+	}
+}
+
+// work answers the request, or fails it, on the slot that it holds.
+func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
+	if fault != none {
+		s.recorder.struck(fault)
+	}
+	if fault == hang || fault == hangAll {
+		<-r.Context().Done()
+		s.gone()
+	}
+	delay := s.delay
+	if fault == slow {
+		delay = 10 * max(delay, 10*time.Millisecond)
+	}
+	if !s.wait(r, delay) {
+		s.gone()
+	}
+	if fault != none && fault != slow {
+		s.fail(w, r, a, fault)
+		return
+	}
+	if message := a.generate(s.generation); message != "" {
+		refuse(w, http.StatusBadRequest, message)
+		return
+	}
+	if err := a.send(w, a.lines()); err != nil {
+		s.gone()
+	}
+	a.sent = true
+}
+
+// answer is one answer in the making.
+type answer struct {
+	request        *chatRequest
+	options        sampling
+	arrived, began time.Time
+	sent           bool
+
+	generation
+	prompt int // tokens
+}
+
+// generate makes the answer, or tells why there is none.
+func (a *answer) generate(gen string) (refusal string) {
+	a.prompt = a.request.tokens()
+	limit := math.MaxInt
+	if a.options.predict > 0 {
+		limit = a.options.predict
+	}
+	// The new generation wants room for at least one token of the answer.
+	if tooLong := a.prompt > a.options.context || gen == newGeneration && a.prompt == a.options.context; tooLong {
+		if t := a.request.Truncate; t != nil && !*t {
+			return contextExceeded(gen, a.prompt, a.options.context)
+		}
+		// By default the prompt's middle is lost without a word; its end stays, and with it the rule's answer.
+		a.prompt = a.options.context
+		if gen == newGeneration {
+			a.prompt = a.options.context/2 + 3
+		}
+	}
+	if shift := a.request.Shift; shift != nil && !*shift {
+		limit = min(limit, max(a.options.context-a.prompt, 1))
+	}
+	content := a.request.last()
+	last := byte(' ')
+	if content != "" {
+		last = content[len(content)-1]
+	}
+	a.generation = generate(last, limit, a.options.stop)
+	return ""
+}
+
+// contextExceeded is how the generations say that a prompt is too long.
+func contextExceeded(gen string, prompt, context int) string {
+	if gen == oldGeneration {
+		return "the input length exceeds the context length"
+	}
+	var body struct {
+		Error struct {
+			Code         int    `json:"code"`
+			Message      string `json:"message"`
+			Type         string `json:"type"`
+			PromptTokens int    `json:"n_prompt_tokens"`
+			Context      int    `json:"n_ctx"`
+		} `json:"error"`
+	}
+	body.Error.Code = http.StatusBadRequest
+	body.Error.Message = fmt.Sprintf("request (%d tokens) exceeds the available context size (%d tokens), try increasing it", prompt, context)
+	body.Error.Type = "exceed_context_size_error"
+	body.Error.PromptTokens, body.Error.Context = prompt, context
+	return string(asJSON(body))
+}
+
+// lines spells the answer: one line, or, where the request wants a stream, one for each character and one for the end.
+func (a *answer) lines() [][]byte {
+	line := chatResponse{Model: a.request.Model, Message: &message{Role: "assistant"}}
+	var lines [][]byte
+	add := func() {
+		line.CreatedAt = time.Now().UTC()
+		lines = append(lines, append(asJSON(line), '\n'))
+	}
+	line.Message.Content = a.text
+	if a.streams() {
+		for _, c := range a.text {
+			line.Message.Content = string(c)
+			add()
+		}
+		line.Message.Content = ""
+	}
+	line.Done, line.DoneReason = true, a.reason
+	line.metrics = measure(a.arrived, a.began, a.prompt, a.tokens)
+	add()
+	return lines
+}
+
+func (a *answer) streams() bool { return a.request.Stream == nil || *a.request.Stream }
+
+// send writes the lines as Ollama does, each at once.
+func (a *answer) send(w http.ResponseWriter, lines [][]byte) error {
+	if !a.streams() {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, err := w.Write(lines[0])
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	for _, line := range lines {
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load notes what a real server would have to load for the request.
+func (s *server) load(req *chatRequest, context int) {
+	spelling, set := req.runnerOptions(s.generation, context)
+	s.recorder.options(spelling, set)
+	if s.models.load(loadedModel{name: req.Model, context: context, spelling: spelling}) {
+		s.recorder.change(func(rec *Record) { rec.Loads++ })
+	}
+}
+
+// gone ends a chat request whose client, or whose server, did not wait for the answer. It does not return.
+func (s *server) gone() {
+	s.recorder.change(func(rec *Record) { rec.Gone++ })
+	panic(http.ErrAbortHandler)
+}
+
+// wait lets time pass unless the request, or the server, ends before.
+func (s *server) wait(r *http.Request, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+	select {
+	case <-s.ending: // requests learn of it one after the other, and a slot given up by the first is not for the next
+		return false
+	default:
+		return r.Context().Err() == nil
+	}
+}
+
+// readRequest reads a body; it is nil where it did not come whole.
+func readRequest(r *http.Request) (*chatRequest, []byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return nil, nil, err
+	}
+	var req chatRequest
+	if err := json.Unmarshal(body, &req); err != nil {
+		return nil, body, err
+	}
+	return &req, body, nil
+}
+
+func missing(model string) string { return fmt.Sprintf("model '%s' not found", model) }
+
+// reply sends one JSON object.
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Write(asJSON(v))
+}
+
+// refuse sends an error as Ollama does.
+func refuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(asJSON(map[string]string{"error": message}))
+}

@@ -1,0 +1,195 @@
+package fakeollama
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"time"
+)
+
+// routes maps everything that the stand-in answers.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Ollama is running")) })
+	mux.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, map[string]string{"version": s.version})
+	})
+	mux.HandleFunc("GET /api/tags", s.tags)
+	mux.HandleFunc("GET /api/ps", s.ps)
+	mux.HandleFunc("POST /api/show", s.show)
+	mux.HandleFunc("POST /api/generate", s.loadOnly)
+	mux.HandleFunc("POST /api/chat", s.chat)
+	mux.HandleFunc("POST /api/pull", s.pull)
+	return s.logged(mux)
+}
+
+// details are what every model says of itself; they are those of the bigram model.
+func details() map[string]any {
+	return map[string]any{
+		"parent_model": "", "format": "gguf", "family": "llama", "families": []string{"llama"},
+		"parameter_size": "1.6M", "quantization_level": "F32",
+	}
+}
+
+func (s *server) tags(w http.ResponseWriter, _ *http.Request) {
+	models := []any{}
+	for _, name := range s.models.list() {
+		models = append(models, map[string]any{
+			"name": name, "model": name, "modified_at": s.started, "size": modelSize, "digest": digest(name), "details": details(),
+		})
+	}
+	reply(w, map[string]any{"models": models})
+}
+
+func (s *server) ps(w http.ResponseWriter, _ *http.Request) {
+	models := []any{}
+	if m, ok := s.models.current(); ok {
+		inVRAM := 0
+		if s.gpu {
+			inVRAM = modelSize
+		}
+		models = append(models, map[string]any{
+			"name": m.name, "model": m.name, "size": modelSize, "size_vram": inVRAM, "digest": digest(m.name),
+			"details": details(), "context_length": m.context,
+			"expires_at": s.started.Add(math.MaxInt64), // keep_alive -1 is this to Ollama
+		})
+	}
+	reply(w, map[string]any{"models": models})
+}
+
+func (s *server) show(w http.ResponseWriter, r *http.Request) {
+	name, ok := s.model(w, r)
+	if !ok {
+		return
+	}
+	if !s.models.has(name) {
+		refuse(w, http.StatusNotFound, missing(name))
+		return
+	}
+	reply(w, map[string]any{
+		"modelfile": "FROM " + name, "template": "{{ .Prompt }}", "details": details(), "modified_at": s.started,
+		"capabilities": []string{"completion"},
+		"model_info": map[string]any{
+			"general.architecture":                   "llama",
+			"general.file_type":                      0,
+			"general.name":                           "bigram",
+			"general.parameter_count":                1_576_000,
+			"llama.attention.head_count":             9,
+			"llama.attention.head_count_kv":          3,
+			"llama.attention.key_length":             32,
+			"llama.attention.layer_norm_rms_epsilon": 1e-5,
+			"llama.attention.value_length":           32,
+			"llama.block_count":                      2,
+			"llama.context_length":                   8192,
+			"llama.embedding_length":                 288,
+			"llama.feed_forward_length":              512,
+			"llama.rope.dimension_count":             32,
+			"llama.vocab_size":                       288,
+		},
+	})
+}
+
+// loadOnly is /api/generate as a worker uses it: without a prompt, to load a model or to be rid of it.
+func (s *server) loadOnly(w http.ResponseWriter, r *http.Request) {
+	req, body, err := readRequest(r)
+	if body == nil {
+		return
+	}
+	var options sampling
+	if err == nil {
+		options, err = req.sampling(s.context)
+	}
+	switch {
+	case err != nil:
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	case !s.models.has(req.Model):
+		refuse(w, http.StatusNotFound, missing(req.Model))
+		return
+	case req.Prompt != "":
+		refuse(w, http.StatusNotImplemented, "this stand-in generates nothing; use /api/chat")
+		return
+	}
+	reason := "load"
+	switch string(req.KeepAlive) {
+	case "0", `"0"`, `"0s"`:
+		reason = "unload"
+		s.models.unload()
+	default:
+		s.load(req, options.context)
+	}
+	nothing := ""
+	reply(w, chatResponse{Model: req.Model, CreatedAt: time.Now().UTC(), Response: &nothing, Done: true, DoneReason: reason})
+}
+
+// pull tells the steps of a pull and adds the model. A failure, too, comes inside HTTP 200.
+func (s *server) pull(w http.ResponseWriter, r *http.Request) {
+	name, ok := s.model(w, r)
+	if !ok {
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	tell := func(line map[string]any) {
+		w.Write(append(asJSON(line), '\n'))
+		http.NewResponseController(w).Flush()
+	}
+	tell(map[string]any{"status": "pulling manifest"})
+	if s.pullError != "" {
+		tell(map[string]any{"error": s.pullError})
+		return
+	}
+	layer := digest(name)
+	for _, quarter := range []int{0, 1, 2, 3, 4} {
+		line := map[string]any{"status": "pulling " + layer[:12], "digest": "sha256:" + layer, "total": modelSize}
+		if quarter > 0 {
+			line["completed"] = modelSize * quarter / 4
+		}
+		tell(line)
+	}
+	tell(map[string]any{"status": "verifying sha256 digest"})
+	tell(map[string]any{"status": "writing manifest"})
+	s.models.add(name)
+	tell(map[string]any{"status": "success"})
+}
+
+// model reads the name from the body of a request about a model; without one the request is refused.
+func (s *server) model(w http.ResponseWriter, r *http.Request) (string, bool) {
+	var req struct {
+		Model string `json:"model"`
+		Name  string `json:"name"` // the older spelling
+	}
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req)
+	if req.Model == "" {
+		req.Model = req.Name
+	}
+	if err != nil || req.Model == "" {
+		refuse(w, http.StatusBadRequest, "model is required")
+		return "", false
+	}
+	return req.Model, true
+}
+
+// logged makes the line that Ollama prints for each request.
+func (s *server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r)
+		s.log.request(seen.status, time.Since(began), r.Method, r.URL.Path)
+	})
+}
+
+// statusWriter remembers the status code.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader keeps the code and passes it on.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController flush and hijack.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

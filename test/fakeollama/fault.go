@@ -1,0 +1,149 @@
+package fakeollama
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// kind is a way to fail a chat request.
+type kind string
+
+const (
+	none         kind = ""
+	reset        kind = "reset"    // the connection is reset before any answer
+	half         kind = "half"     // the answer breaks off in the middle
+	hang         kind = "hang"     // no answer until the client goes; the slot stays taken
+	garbage      kind = "garbage"  // 200 with something that is no JSON
+	undone       kind = "undone"   // 200 with done false and a part of the answer
+	slow         kind = "slow"     // the right answer, ten times later (of --delay, or of 10 ms if that is more)
+	exits        kind = "exit"     // the process exits 1 instead of answering
+	hangAll      kind = "hang-all" // this one and all that come after it hang
+	badRequest   kind = "400"
+	notFound     kind = "404"
+	serverError  kind = "500"
+	serverIsBusy kind = "503"
+)
+
+func kinds() []kind {
+	return []kind{reset, half, hang, garbage, undone, slow, exits, hangAll, badRequest, notFound, serverError, serverIsBusy}
+}
+
+func kindNames() string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, " ")
+}
+
+// fault is a kind and the requests that it is for.
+type fault struct {
+	kind kind
+	rate float64 // how many of the requests, 0 to 1; used where at is 0
+	at   int     // the one request, counted from 1
+}
+
+func parseFault(s string) (fault, error) {
+	name, rate, hasRate := strings.Cut(s, ":")
+	name, at, hasAt := strings.Cut(name, "@")
+	f := fault{kind: kind(name), rate: 1}
+	var err error
+	switch {
+	case !slices.Contains(kinds(), f.kind):
+		return f, fmt.Errorf("there is no fault %q; there are: %s", name, kindNames())
+	case hasRate && hasAt:
+		return f, fmt.Errorf("fault %q has a rate and a number; want one of them", s)
+	case hasRate:
+		if f.rate, err = strconv.ParseFloat(rate, 64); err != nil || !(f.rate >= 0 && f.rate <= 1) {
+			return f, fmt.Errorf("fault %q: the rate is %q; want 0 to 1", s, rate)
+		}
+	case hasAt:
+		if f.at, err = strconv.Atoi(at); err != nil || f.at < 1 {
+			return f, fmt.Errorf("fault %q: the number is %q; want 1 or more", s, at)
+		}
+	}
+	return f, nil
+}
+
+// faultList is the value of a repeatable flag.
+type faultList []fault
+
+func (l *faultList) String() string { return "" }
+
+// Set adds a fault.
+func (l *faultList) Set(s string) error {
+	f, err := parseFault(s)
+	if err == nil {
+		*l = append(*l, f)
+	}
+	return err
+}
+
+// script decides which requests fail. Numbers count requests in the order of their arrival. Rates do not: whether a
+// request fails depends on its last message and on how often that came before, so that the same rows fail however many
+// are in flight, and asking again is a new throw.
+type script struct {
+	faults []fault
+	match  string
+	seed   uint64
+
+	mu      sync.Mutex
+	arrived int
+	before  map[uint64]uint64 // how often a message came; filled only where rates need it
+	stuck   bool              // hang-all has struck
+}
+
+func newScript(c config) *script {
+	return &script{faults: c.faults, match: c.faultMatch, seed: c.seed, before: make(map[uint64]uint64)}
+}
+
+// next tells how the request that has just arrived is to fail. Where several faults apply the first flag wins.
+func (s *script) next(message string) kind {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stuck {
+		return hangAll
+	}
+	if len(s.faults) == 0 || !strings.Contains(message, s.match) {
+		return none
+	}
+	s.arrived++
+	for i, f := range s.faults {
+		if !s.strikes(f, i, message) {
+			continue
+		}
+		s.stuck = f.kind == hangAll
+		s.count(message)
+		return f.kind
+	}
+	s.count(message)
+	return none
+}
+
+func (s *script) strikes(f fault, index int, message string) bool {
+	switch {
+	case f.at > 0:
+		return s.arrived == f.at
+	case f.rate == 0 || f.rate == 1:
+		return f.rate == 1
+	}
+	h := hash(message)
+	return rand.New(rand.NewPCG(s.seed^h, s.before[h]<<8|uint64(index))).Float64() < f.rate
+}
+
+func (s *script) count(message string) {
+	if slices.ContainsFunc(s.faults, func(f fault) bool { return f.at == 0 && f.rate > 0 && f.rate < 1 }) {
+		s.before[hash(message)]++
+	}
+}
+
+func hash(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}

@@ -1,0 +1,74 @@
+package fakeollama
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// fail gives the request the fault instead of the answer.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
+	switch fault {
+	case reset:
+		hangUp(w)
+	case half:
+		a.breakOff(w, s.generation)
+	case garbage:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Write([]byte("<html><body>It works!</body></html>\n"))
+	case undone:
+		a.giveUp(w, s.generation)
+	case exits:
+		s.exit(errExit)
+		<-r.Context().Done() // other requests in flight lose their connections with this one
+		panic(http.ErrAbortHandler)
+	case badRequest:
+		refuse(w, http.StatusBadRequest, "\""+a.request.Model+"\" does not support chat")
+	case notFound:
+		refuse(w, http.StatusNotFound, missing(a.request.Model))
+	case serverError:
+		refuse(w, http.StatusInternalServerError, "model runner has unexpectedly stopped, this may be due to resource "+
+			"limitations or an internal error, check ollama server logs for details")
+	case serverIsBusy:
+		refuse(w, http.StatusServiceUnavailable, "server busy, please try again.  maximum pending requests exceeded")
+	}
+}
+
+// hangUp resets the connection: with no time to linger the kernel sends RST instead of FIN.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// breakOff sends the first half of the answer and closes the connection.
+func (a *answer) breakOff(w http.ResponseWriter, generation string) {
+	a.generate(generation)
+	body := bytes.Join(a.lines(), nil)
+	if !a.streams() {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.Write(body[:len(body)/2])
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// giveUp sends a well-formed answer that is not complete, as Ollama does when its repeat guard strikes.
+func (a *answer) giveUp(w http.ResponseWriter, generation string) {
+	a.generate(generation)
+	if a.streams() {
+		lines := a.lines()
+		a.send(w, lines[:len(lines)-1])
+		return
+	}
+	reply(w, chatResponse{
+		Model: a.request.Model, CreatedAt: a.began.UTC(),
+		Message: &message{Role: "assistant", Content: a.text[:len(a.text)/2]},
+	})
+}

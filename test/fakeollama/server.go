@@ -1,0 +1,136 @@
+package fakeollama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// shutdownGrace is how long requests have to notice that the server ends.
+const shutdownGrace = 500 * time.Millisecond
+
+// Why a stand-in ends, when it is not a signal.
+var (
+	errExit    = errors.New("exit fault")
+	errMaxLife = errors.New("end of --max-life")
+)
+
+// server is a running stand-in.
+type server struct {
+	config
+	log      *logger
+	recorder *recorder
+	models   *registry
+	script   *script
+	slots    *semaphore.Weighted // FIFO
+	started  time.Time
+	ending   <-chan struct{}
+	exit     context.CancelCauseFunc
+}
+
+// serve runs a stand-in from its first log line to its end and returns the exit code.
+func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.maxLife, errMaxLife)
+	defer cancel()
+	ctx, exit := context.WithCancelCause(ctx)
+	defer exit(nil)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { recorder.keep(ctx) })
+
+	s := &server{
+		config: c, log: log, recorder: recorder, models: newRegistry(c.models), script: newScript(c),
+		slots: semaphore.NewWeighted(int64(c.slots)), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
+	}
+	code, how := s.run(ctx)
+	exit(nil)
+	keeper.Wait()
+	recorder.finish(how)
+	return code
+}
+
+// run tells the exit code and what the record calls it.
+func (s *server) run(ctx context.Context) (code int, how string) {
+	switch s.startFault {
+	case startExit:
+		s.log.note("routes.go:1989", "INFO", "server config", `env="map[OLLAMA_HOST:http://`+s.address+`]"`)
+		s.log.note("images.go:473", "ERROR", "could not read the models", `error="permission denied"`)
+		return 1, "start-fault"
+	case startSilent:
+		<-ctx.Done()
+		return outcome(ctx, s.log)
+	}
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		fmt.Fprintln(s.log.stderr, "Error:", err)
+		return 1, "start-fault"
+	}
+	if s.startFault == startDeaf {
+		s.log.listening(listener.Addr().String(), s.version)
+		acceptOnly(ctx, listener)
+		return outcome(ctx, s.log)
+	}
+	s.log.listening(listener.Addr().String(), s.version)
+	s.log.compute(s.gpu)
+	s.answer(ctx, listener)
+	return outcome(ctx, s.log)
+}
+
+// outcome says what an ended context means.
+func outcome(ctx context.Context, log *logger) (code int, how string) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errExit):
+		return 1, "exit"
+	case errors.Is(cause, errMaxLife):
+		log.note("main.go:1", "ERROR", "the stand-in outlived --max-life", "")
+		return 1, "max-life"
+	default:
+		return 0, "signal"
+	}
+}
+
+// answer serves HTTP until the context ends. Like Ollama it does not drain: what is in flight loses its connection.
+func (s *server) answer(ctx context.Context, listener net.Listener) {
+	hs := &http.Server{
+		Handler:     s.routes(),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    log.New(io.Discard, "", 0),
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { hs.Serve(listener) })
+	<-ctx.Done()
+	// The context has ended every request; this waits until the last of them has noticed.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	hs.Shutdown(grace)
+	hs.Close()
+	serving.Wait()
+}
+
+// acceptOnly takes connections and says nothing on them.
+func acceptOnly(ctx context.Context, listener net.Listener) {
+	var accepting sync.WaitGroup
+	var held []net.Conn
+	accepting.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			held = append(held, conn)
+		}
+	})
+	<-ctx.Done()
+	listener.Close()
+	accepting.Wait()
+	for _, conn := range held {
+		conn.Close()
+	}
+}

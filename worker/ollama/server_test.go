@@ -1,0 +1,234 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fluxworker/test/fakeollama"
+	"fluxworker/worker/prompt"
+)
+
+// startFake starts a stand-in server below a guard. It is stopped at the test's end if the test did not do so.
+func startFake(t *testing.T, flags ...string) (server *Server, record string) {
+	t.Helper()
+	dir := t.TempDir()
+	record = filepath.Join(dir, "record.json")
+	command := append([]string{os.Args[0], fake, "--record", record, "--max-life", "2m"}, flags...)
+	server, err := Start(command, Settings{Models: dir, Slots: 3, Context: 512, Device: DeviceCPU, LoadTimeout: time.Minute},
+		dir, filepath.Join(dir, "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Stop()
+		if left, _ := filepath.Glob(filepath.Join(dir, "fluxworker-*")); len(left) > 0 {
+			t.Errorf("scratch left behind: %v", left)
+		}
+	})
+	return server, record
+}
+
+func waitListening(t *testing.T, s *Server, device Device) *Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.WaitListening(ctx, device); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewClient(s.URL(), 4, 512)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// alive tells whether a process is there and no zombie.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z")
+}
+
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func TestServerFromStartToStop(t *testing.T) {
+	s, record := startFake(t)
+	c := waitListening(t, s, DeviceCPU)
+	ctx := t.Context()
+	if version, err := c.WaitAnswering(ctx); err != nil || version != "0.34.3" {
+		t.Fatalf("version %q, %v", version, err)
+	}
+	if _, err := c.Describe(ctx, "bigram"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Describe(ctx, "other"); !errors.Is(err, ErrModelMissing) {
+		t.Errorf("a model that is not there: %v, want ErrModelMissing", err)
+	}
+	if err := c.Load(ctx, "bigram"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Prove(ctx, "bigram"); err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Ask(ctx, prompt.Request{Endpoint: prompt.Chat, Model: "bigram",
+		Messages: []prompt.Message{{Role: "user", Content: "x x"}}, Sampling: prompt.Sampling{MaxTokens: 9, TopP: 1}})
+	if err != nil || a.Text != "yz" {
+		t.Errorf("answer %+v, %v; want yz", a, err)
+	}
+	s.Stop()
+	if err := s.Err(); !strings.Contains(err.Error(), "exited with code 0") {
+		t.Errorf("after Stop: %v", err)
+	}
+	r, err := fakeollama.ReadRecord(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Ended != "signal" {
+		t.Errorf("the server ended by %q, want the signal that lets it clean up", r.Ended)
+	}
+	// Load, proof and question have the same runner options, or a real server would load again for each.
+	if r.Loads != 1 || len(r.Options) != 1 {
+		t.Errorf("%d loads with the options %+v, want one", r.Loads, r.Options)
+	}
+	if alive(r.PID) {
+		t.Error("the server is still there")
+	}
+}
+
+func TestStopReachesEveryDescendant(t *testing.T) {
+	for _, flags := range [][]string{{"--child"}, {"--child", "--child-setsid"}} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "child.pid")
+			s, _ := startFake(t, append(flags, "--child-pid", file)...)
+			waitListening(t, s, DeviceCPU)
+			child := pidIn(t, file)
+			if !alive(child) {
+				t.Fatal("the child does not run")
+			}
+			s.Stop()
+			if alive(child) {
+				t.Error("a child that ignores TERM outlived its server")
+				syscall.Kill(child, syscall.SIGKILL)
+			}
+		})
+	}
+}
+
+func TestNothingOutlivesAKilledServerOrGuard(t *testing.T) {
+	for _, victim := range []string{"server", "guard"} {
+		t.Run(victim, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "child.pid")
+			s, record := startFake(t, "--child", "--child-pid", file)
+			c := waitListening(t, s, DeviceCPU)
+			if err := c.Prove(t.Context(), "bigram"); err != nil { // the record is there after a request
+				t.Fatal(err)
+			}
+			r, err := fakeollama.ReadRecord(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid := r.PID
+			if victim == "guard" {
+				pid = s.cmd.Process.Pid
+			}
+			syscall.Kill(pid, syscall.SIGKILL)
+			<-s.Done()
+			if err := s.Err(); !strings.Contains(err.Error(), "signal: killed") {
+				t.Errorf("the end is called %v", err)
+			}
+			if child := pidIn(t, file); alive(child) || alive(r.PID) {
+				t.Errorf("left: server %t, child %t", alive(r.PID), alive(child))
+				syscall.Kill(child, syscall.SIGKILL)
+			}
+			if victim == "guard" { // nobody else could remove it
+				os.RemoveAll(lookup(r.Env, "HOME"))
+			}
+		})
+	}
+}
+
+func lookup(env []string, name string) string {
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func TestWaitListening(t *testing.T) {
+	tests := []struct {
+		name   string
+		flags  []string
+		device Device
+		limit  time.Duration
+		is     error
+		text   string
+	}{
+		{"GPU found", []string{"--gpu"}, DeviceAuto, time.Minute, nil, ""},
+		{"no GPU", nil, DeviceAuto, time.Minute, ErrNoGPU, "--gres=gpu:1"},
+		{"CPU asked for", nil, DeviceCPU, time.Minute, nil, ""},
+		{"exits at once", []string{"--start-fault", "exit"}, DeviceCPU, time.Minute, nil, "exit status 1"},
+		{"says nothing", []string{"--start-fault", "silent"}, DeviceCPU, 50 * time.Millisecond, context.DeadlineExceeded, "no address"},
+		{"does not name its device", []string{"--start-fault", "deaf"}, DeviceAuto, 500 * time.Millisecond, context.DeadlineExceeded, "what it computes on"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := startFake(t, tt.flags...)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+			defer cancel()
+			err := s.WaitListening(ctx, tt.device)
+			if tt.text == "" && err != nil || tt.text != "" && (err == nil || !strings.Contains(err.Error(), tt.text)) {
+				t.Errorf("got %v, want %q", err, tt.text)
+			}
+			if tt.is != nil && !errors.Is(err, tt.is) {
+				t.Errorf("got %v, want %v", err, tt.is)
+			}
+		})
+	}
+}
+
+func TestStartNamesAMissingProgram(t *testing.T) {
+	_, err := Start([]string{"no-such-ollama"}, Settings{}, t.TempDir(), filepath.Join(t.TempDir(), "log"))
+	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `"no-such-ollama"`) || !strings.Contains(err.Error(), "--ollama") {
+		t.Errorf("got %v, want ErrNotFound with the name and the flag", err)
+	}
+}
+
+func TestPull(t *testing.T) {
+	s, _ := startFake(t)
+	c := waitListening(t, s, DeviceCPU)
+	var last string
+	if err := c.Pull(t.Context(), "new:1b", func(status string, _, _ int64) { last = status }); err != nil || last != "success" {
+		t.Errorf("pull: %v, last status %q", err, last)
+	}
+	if _, err := c.Describe(t.Context(), "new:1b"); err != nil {
+		t.Errorf("after the pull: %v", err)
+	}
+	s, _ = startFake(t, "--pull-error", "no route to host")
+	if err := waitListening(t, s, DeviceCPU).Pull(t.Context(), "new:1b", func(string, int64, int64) {}); err == nil || !strings.Contains(err.Error(), "no route to host") {
+		t.Errorf("a pull that fails inside HTTP 200: %v", err)
+	}
+}

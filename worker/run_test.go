@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"fluxworker/test/fakeollama"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+const fake = "fakeollama"
+
+// TestMain makes the test binary a guard and a stand-in server, too.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand:
+		os.Exit(ollama.Guard(os.Args[2:]))
+	case len(os.Args) > 1 && os.Args[1] == fake:
+		os.Args = os.Args[1:]
+		os.Exit(fakeollama.Main())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what
+// it saw.
+func config(t *testing.T, n int, flags ...string) (c Config, record string) {
+	t.Helper()
+	dir := t.TempDir()
+	var rows strings.Builder
+	for i := range n {
+		fmt.Fprintf(&rows, `{"custom_id":"%d","prompt":"x x"}`+"\n", i)
+	}
+	input := filepath.Join(dir, "in.jsonl")
+	if err := os.WriteFile(input, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	record = filepath.Join(dir, "record.json")
+	return Config{
+		Input: input, Output: filepath.Join(dir, "out.jsonl"),
+		Defaults: prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 10, TopP: 1}},
+		Server: Server{
+			Command: append([]string{os.Args[0], fake, "--max-life", "2m", "--record", record}, flags...),
+			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: time.Minute, ScratchRoot: dir,
+		},
+		Slots: 4, Context: 512, RequestTimeout: time.Minute, MaxRetries: 1, Grace: time.Minute, SyncEvery: time.Second,
+	}, record
+}
+
+func runOnce(t *testing.T, ctx context.Context, c Config, drain <-chan struct{}) (Summary, error) {
+	t.Helper()
+	return Run(ctx, c, zerolog.Nop(), drain, new(Counts))
+}
+
+func TestRunKeepsTheSlotsFull(t *testing.T) {
+	c, record := config(t, 200, "--delay", "2ms")
+	s, err := runOnce(t, t.Context(), c, nil)
+	if err != nil || s.OK != 200 || !s.Complete || s.TokensOut != 200*3 {
+		t.Fatalf("summary %+v, %v", s, err)
+	}
+	r, err := fakeollama.ReadRecord(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.PeakInFlight != c.inFlight() || r.PeakWorking != c.Slots {
+		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, c.inFlight(), c.Slots)
+	}
+	if r.Loads != 1 {
+		t.Errorf("the model was loaded %d times", r.Loads)
+	}
+}
+
+// until closes the returned channel when the run has so many answers.
+func until(counts *Counts, n int64) <-chan struct{} {
+	reached := make(chan struct{})
+	go func() {
+		for counts.Progress().OK < n {
+			time.Sleep(time.Millisecond)
+		}
+		close(reached)
+	}()
+	return reached
+}
+
+func TestDrainFinishesWhatIsInFlight(t *testing.T) {
+	c, record := config(t, 500, "--delay", "20ms")
+	counts := new(Counts)
+	s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 20), counts)
+	if !errors.Is(err, ErrStopped) || s.Complete || s.OK < 20 || s.OK == 500 {
+		t.Fatalf("summary %+v, %v; want ErrStopped in the middle", s, err)
+	}
+	r, err := fakeollama.ReadRecord(record)
+	if err != nil || r.Gone != 0 || int64(r.Answered) != s.OK {
+		t.Errorf("the server answered %d rows and lost %d, the run counts %d (%v)", r.Answered, r.Gone, s.OK, err)
+	}
+	c.Server.Command = []string{os.Args[0], fake}
+	if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 500 {
+		t.Errorf("the second run: %+v, %v", s, err)
+	}
+}
+
+func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
+	for _, how := range []string{"grace", "abort"} {
+		t.Run(how, func(t *testing.T) {
+			c, _ := config(t, 50, "--fault", "hang-all@21")
+			counts := new(Counts)
+			ctx, abort := context.WithCancel(t.Context())
+			defer abort()
+			drain := until(counts, 20)
+			if how == "grace" {
+				c.Grace = 20 * time.Millisecond
+			} else {
+				go func() { <-drain; abort() }()
+			}
+			s, err := Run(ctx, c, zerolog.Nop(), drain, counts)
+			if !errors.Is(err, ErrStopped) || s.OK != 20 || s.Failed != 0 {
+				t.Errorf("summary %+v, %v; want 20 rows and ErrStopped", s, err)
+			}
+		})
+	}
+}
+
+func TestServerFailuresAreNotTheRows(t *testing.T) {
+	tests := []struct {
+		name string
+		flag []string
+	}{
+		{"exits", []string{"--fault", "exit@30"}},
+		{"answers nothing any more", []string{"--fault", "500:1"}},
+		{"one row cannot be answered", []string{"--fault", "500:1", "--fault-match", "poison"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := config(t, 100, tt.flag...)
+			f, err := os.OpenFile(c.Input, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(f, `{"custom_id":"poison","prompt":"poison x"}`)
+			f.Close()
+			s, err := runOnce(t, t.Context(), c, nil)
+			var down *ollama.ServerError
+			if !errors.As(err, &down) || s.Failed != 0 || s.Complete {
+				t.Errorf("summary %+v, %v; want a ServerError and no failed rows", s, err)
+			}
+			if tt.name == "one row cannot be answered" && s.OK != 100 {
+				t.Errorf("%d rows answered, want all others", s.OK)
+			}
+			c.Server.Command = []string{os.Args[0], fake}
+			if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 101 {
+				t.Errorf("the second run: %+v, %v", s, err)
+			}
+		})
+	}
+}
+
+func TestRunUsesARunningServer(t *testing.T) {
+	dir := t.TempDir()
+	server, err := ollama.Start([]string{os.Args[0], fake}, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: time.Minute},
+		dir, filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	if err := server.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := config(t, 20)
+	c.Server = Server{URL: server.URL(), LoadTimeout: time.Minute}
+	s, err := runOnce(t, t.Context(), c, nil)
+	if err != nil || s.OK != 20 {
+		t.Errorf("summary %+v, %v", s, err)
+	}
+	select {
+	case <-server.Done():
+		t.Error("the run ended a server that it had not started")
+	default:
+	}
+	c.Defaults.Model, c.Output = "other", filepath.Join(dir, "other.jsonl")
+	if _, err := runOnce(t, t.Context(), c, nil); !errors.Is(err, ollama.ErrModelMissing) || !strings.Contains(err.Error(), server.URL()) {
+		t.Errorf("model missing: %v, want ErrModelMissing with the address", err)
+	}
+}
+
+func TestRunLosesItsInput(t *testing.T) {
+	c, _ := config(t, 50)
+	// A compressed file that ends in the middle gives some rows and then an error.
+	c.Input = filepath.Join(t.TempDir(), "in.jsonl.gz")
+	writeTornGzip(t, c.Input)
+	_, err := runOnce(t, t.Context(), c, nil)
+	var input *InputError
+	if !errors.As(err, &input) || !strings.Contains(err.Error(), c.Input) {
+		t.Errorf("got %v, want an InputError that names the file", err)
+	}
+}
+
+func TestRunLosesItsOutput(t *testing.T) {
+	c, _ := config(t, 50)
+	c.Output = filepath.Join(c.Input, "out.jsonl")
+	_, err := runOnce(t, t.Context(), c, nil)
+	var write *result.WriteError
+	if !errors.As(err, &write) {
+		t.Errorf("got %v, want a WriteError", err)
+	}
+}
