@@ -13,6 +13,8 @@ import (
 // Counts is a run as it goes. Its methods may be called from any goroutine while Run works.
 type Counts struct {
 	allRead atomic.Bool
+	read    atomic.Int64 // rows of the input seen so far
+	offset  atomic.Int64 // bytes of the input that they took
 	taken   atomic.Int64 // rows read that need an answer
 	skipped atomic.Int64 // rows whose line was there before
 	asked   atomic.Int64 // rows that came to their line by the server's answer, good or bad
@@ -22,7 +24,7 @@ type Counts struct {
 	tokensIn  atomic.Int64
 	tokensOut atomic.Int64
 
-	source  atomic.Pointer[prompt.Source]
+	size    atomic.Int64 // bytes of the input; 0 where unknown
 	clock   atomic.Int64 // when the first row was asked, in ns since 1970
 	warning atomic.Int64 // failed rows that were logged one by one
 }
@@ -30,8 +32,13 @@ type Counts struct {
 // shownFailures is how many failed rows are named in the log. The errors file has them all.
 const shownFailures = 10
 
-func (c *Counts) setSource(s *prompt.Source) { c.source.Store(s) }
-func (c *Counts) startClock()                { c.clock.Store(time.Now().UnixNano()) }
+func (c *Counts) startClock() { c.clock.Store(time.Now().UnixNano()) }
+
+// saw counts a row of the input, which reaches to the given byte.
+func (c *Counts) saw(offset int64) {
+	c.read.Add(1)
+	c.offset.Store(offset)
+}
 
 func (c *Counts) answered(a *ollama.Answer) {
 	c.asked.Add(1)
@@ -50,15 +57,39 @@ func (c *Counts) fail(log zerolog.Logger, row prompt.Row, code, message string) 
 	}
 }
 
-// Left is how many rows were read and need an answer that they do not have yet.
-func (c *Counts) Left() int64 { return c.taken.Load() - c.asked.Load() }
+// unanswered is how many rows were read and need an answer that they do not have yet.
+func (c *Counts) unanswered() int64 { return c.taken.Load() - c.asked.Load() }
 
 // Progress is a moment of a run.
 type Progress struct {
 	OK, Failed, Skipped int64
 	TokensIn, TokensOut int64
 	Elapsed             time.Duration // since the first row was asked; 0 before
-	InputRead           float64       // part of the input that was read, 0 to 1; -1 where its size is not known
+	// Total is how many rows the input has: counted once it is read to its end, before that estimated from how much of
+	// the file the rows so far took. 0 where there is nothing to estimate from (a pipe).
+	Total int64
+}
+
+// Done is how many rows have their line.
+func (p Progress) Done() int64 { return p.OK + p.Failed + p.Skipped }
+
+// RowsPerSecond and TokensPerSecond are the rates since the first row was asked.
+func (p Progress) RowsPerSecond() float64   { return rate(p.OK, p.Elapsed) }
+func (p Progress) TokensPerSecond() float64 { return rate(p.TokensOut, p.Elapsed) }
+
+func rate(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+// Left is how long the rows without a line will take at the rate so far; 0 where that is not known.
+func (p Progress) Left() time.Duration {
+	if p.RowsPerSecond() == 0 || p.Total == 0 {
+		return 0
+	}
+	return time.Duration(float64(p.Total-p.Done()) / p.RowsPerSecond() * float64(time.Second))
 }
 
 // Progress takes the moment.
@@ -66,13 +97,21 @@ func (c *Counts) Progress() Progress {
 	p := Progress{
 		OK: c.ok.Load(), Failed: c.failed.Load(), Skipped: c.skipped.Load(),
 		TokensIn: c.tokensIn.Load(), TokensOut: c.tokensOut.Load(),
-		InputRead: -1,
 	}
 	if t := c.clock.Load(); t != 0 {
 		p.Elapsed = time.Since(time.Unix(0, t))
 	}
-	if s := c.source.Load(); s != nil && s.Size() > 0 {
-		p.InputRead = min(1, float64(s.Offset())/float64(s.Size()))
-	}
+	p.Total = c.total()
 	return p
+}
+
+func (c *Counts) total() int64 {
+	read, offset, size := c.read.Load(), c.offset.Load(), c.size.Load()
+	if c.allRead.Load() {
+		return read
+	}
+	if size <= 0 || offset <= 0 {
+		return 0
+	}
+	return max(read, int64(float64(read)*float64(size)/float64(offset)))
 }

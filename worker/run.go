@@ -46,7 +46,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return Summary{}, &InputError{Err: err}
 	}
 	defer source.Close()
-	counts.setSource(source)
+	counts.size.Store(source.Size())
 
 	output, done, err := result.Open(paths, c.SyncEvery)
 	if errors.Is(err, result.ErrHeld) {
@@ -103,7 +103,7 @@ func (r *run) answer(ctx context.Context, drain <-chan struct{}, paths result.Pa
 		return err
 	case r.broken.err() != nil:
 		return r.broken.err()
-	case !r.counts.allRead.Load() || r.counts.Left() > 0:
+	case !r.counts.allRead.Load() || r.counts.unanswered() > 0:
 		return ErrStopped
 	}
 	return nil
@@ -145,6 +145,7 @@ func (r *run) read(intake context.Context) error {
 		if err != nil {
 			return &InputError{Err: err}
 		}
+		r.counts.saw(r.source.Offset() - int64(rows.Buffered()))
 		switch r.done.State(row.Key) {
 		case result.Answered:
 			r.counts.skipped.Add(1)

@@ -28,19 +28,15 @@ func (s Summary) Rows() int64 { return s.OK + s.Failed + s.Skipped }
 
 func (r *run) summary(started time.Time) Summary {
 	p := r.counts.Progress()
-	s := Summary{
+	return Summary{
 		Started:     started.UTC(),
 		WallSeconds: time.Since(started).Seconds(),
 		AskSeconds:  p.Elapsed.Seconds(),
 		OK:          p.OK, Failed: p.Failed, Skipped: p.Skipped, FailedBefore: r.done.Failed,
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
-		Complete: r.counts.allRead.Load() && r.counts.Left() == 0,
+		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
+		Complete: r.counts.allRead.Load() && r.counts.unanswered() == 0,
 	}
-	if s.AskSeconds > 0 {
-		s.RowsPerSecond = float64(s.OK) / s.AskSeconds
-		s.TokensPerSecond = float64(s.TokensOut) / s.AskSeconds
-	}
-	return s
 }
 
 // String is the summary for people.

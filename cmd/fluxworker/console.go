@@ -57,16 +57,13 @@ func newConsole(progress, level, format string) (*console, error) {
 	return c, nil
 }
 
-// steps is the bar's resolution: how much of the input's bytes is read.
-const steps = 1000
-
 func newBar() *progressbar.ProgressBar {
-	return progressbar.NewOptions(steps,
+	return progressbar.NewOptions(-1, // until the first rows tell how many there may be
 		progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false), // rows done before would spoil its estimate
 	)
 }
 
@@ -111,19 +108,25 @@ func (c *console) show(counts *worker.Counts) (end func()) {
 }
 
 func (c *console) tell(p worker.Progress) {
-	rows, tokens := 0.0, 0.0
-	if s := p.Elapsed.Seconds(); s > 0 {
-		rows, tokens = float64(p.OK)/s, float64(p.TokensOut)/s
-	}
 	if c.bar != nil {
-		c.bar.Describe(fmt.Sprintf("%d ok, %d failed, %.1f rows/s, %.0f tok/s", p.OK+p.Skipped, p.Failed, rows, tokens))
-		c.bar.Set(int(steps * max(0, p.InputRead)))
+		text := fmt.Sprintf("%d ok, %d failed, %.1f rows/s, %.0f tok/s", p.OK+p.Skipped, p.Failed, p.RowsPerSecond(), p.TokensPerSecond())
+		if left := p.Left(); left > 0 {
+			text += fmt.Sprintf(", %s left", left.Round(time.Second))
+		}
+		if p.Total > 0 {
+			c.bar.ChangeMax64(p.Total + 1) // a full bar counts as finished and is not drawn any more
+		}
+		c.bar.Describe(text)
+		c.bar.Set64(p.Done())
 		return
 	}
 	e := c.log.Info().Int64("ok", p.OK).Int64("failed", p.Failed).Int64("done_before", p.Skipped).
-		Float64("rows_per_s", round(rows)).Float64("tokens_per_s", round(tokens))
-	if p.InputRead >= 0 {
-		e = e.Float64("input_read_percent", round(100*p.InputRead))
+		Float64("rows_per_s", round(p.RowsPerSecond())).Float64("tokens_per_s", round(p.TokensPerSecond()))
+	if p.Total > 0 {
+		e = e.Int64("rows", p.Total).Float64("percent", round(100*float64(p.Done())/float64(p.Total)))
+	}
+	if left := p.Left(); left > 0 {
+		e = e.Stringer("left", left.Round(time.Second))
 	}
 	e.Msg("progress")
 }

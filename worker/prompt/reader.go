@@ -86,6 +86,9 @@ func (r *Reader) Next() (Row, error) {
 	return row, nil
 }
 
+// Buffered is how many bytes the Reader has taken from its input beyond the row that Next returned last.
+func (r *Reader) Buffered() int { return r.lines.in.Buffered() }
+
 // begin drops a byte order mark and settles the format.
 func (r *Reader) begin() error {
 	const mark = "\xef\xbb\xbf"
