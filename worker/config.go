@@ -36,8 +36,3 @@ type Server struct {
 	LoadTimeout time.Duration // for the server's start and the model's load together
 	ScratchRoot string        // the server's HOME is made below it; empty is the system's place
 }
-
-// inFlight is how many rows are with the server at once: the slots, and a few that wait at the server's door so that a
-// slot that falls free does not stand empty for the time that an answer and the next question take. The wait counts into
-// the request timeout, so it stays short.
-func (c Config) inFlight() int { return c.Slots + max(1, c.Slots/8) }

@@ -57,7 +57,7 @@ func (r *run) manifest(started time.Time) manifest {
 		Started:  started.UTC(),
 		Input:    inputFile{Path: r.Input},
 		Requests: requests{Model: r.Defaults.Model, Sampling: r.Defaults.Sampling},
-		Plan:     plan{Slots: r.Slots, InFlight: r.inFlight(), Context: r.Context, URL: r.Server.URL},
+		Plan:     plan{Slots: r.Slots, InFlight: inFlight(r.Slots), Context: r.Context, URL: r.Server.URL},
 	}
 	m.Host, _ = os.Hostname() // informative
 	if r.Server.URL == "" {

@@ -58,7 +58,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	r := &run{
 		Config: c, log: log, output: output, done: done, source: source, counts: counts,
 		// As many rows again as are in flight wait parsed, so that no slot waits for the parser.
-		pending: make(chan prompt.Row, c.inFlight()),
+		pending: make(chan prompt.Row, inFlight(c.Slots)),
 	}
 	manifest := r.manifest(started)
 	err = manifest.check(paths)
@@ -85,7 +85,7 @@ func (r *run) answer(ctx context.Context, drain <-chan struct{}, paths result.Pa
 	// Intake ends at the first signal, or with the group. What is in flight then has the grace.
 	intake, stopIntake := context.WithCancel(ctx)
 	defer stopIntake()
-	inFlight, abort := context.WithCancel(ctx)
+	requests, abort := context.WithCancel(ctx)
 	defer abort()
 
 	finished := make(chan struct{})
@@ -93,7 +93,7 @@ func (r *run) answer(ctx context.Context, drain <-chan struct{}, paths result.Pa
 	g.Go(func() error { return r.read(intake) })
 	g.Go(func() error {
 		defer close(finished)
-		err := r.serve(intake, inFlight, paths, m)
+		err := r.serve(intake, requests, paths, m)
 		stopIntake() // the reader may have rows left that nobody will take
 		return err
 	})

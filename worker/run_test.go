@@ -73,8 +73,8 @@ func TestRunKeepsTheSlotsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.PeakInFlight != c.inFlight() || r.PeakWorking != c.Slots {
-		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, c.inFlight(), c.Slots)
+	if r.PeakInFlight != inFlight(c.Slots) || r.PeakWorking != c.Slots {
+		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, inFlight(c.Slots), c.Slots)
 	}
 	if r.Loads != 1 {
 		t.Errorf("the model was loaded %d times", r.Loads)

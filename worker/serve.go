@@ -5,26 +5,19 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
 
-// serve waits for the first pending row, starts the server for it, and keeps the slots full until no row is left.
-func (r *run) serve(intake, inFlight context.Context, paths result.Paths, m manifest) error {
+// serve waits for the first pending row, starts the servers for it, and keeps their slots full until no row is left.
+func (r *run) serve(intake, requests context.Context, paths result.Paths, m manifest) error {
 	first, ok := r.next(intake)
 	if !ok {
 		return nil
 	}
-	server, client, err := r.start(intake, paths, &m)
-	if server != nil {
-		defer server.Stop()
-	}
-	if client != nil {
-		defer client.Close()
-	}
+	server, err := r.start(intake, paths, &m)
+	defer server.stop()
 	if err != nil {
 		if intake.Err() != nil {
 			return nil // a signal during the start, or the input is lost; the row stays undone
@@ -35,60 +28,7 @@ func (r *run) serve(intake, inFlight context.Context, paths result.Paths, m mani
 		return err
 	}
 	r.counts.startClock()
-	return r.fanOut(intake, inFlight, client, server, first)
-}
-
-// fanOut keeps a fixed number of rows in flight. Rows go out in input order; each is asked by one goroutine from its
-// first attempt to its line.
-func (r *run) fanOut(intake, inFlight context.Context, client *ollama.Client, server *ollama.Server, first prompt.Row) error {
-	g, ctx := errgroup.WithContext(inFlight)
-	asked := make(chan struct{}) // closed when no row is in flight any more
-	if server != nil {
-		g.Go(func() error {
-			select {
-			case <-server.Done():
-				return server.Err()
-			case <-asked:
-				return nil
-			}
-		})
-	}
-	g.Go(func() error {
-		select {
-		case <-r.output.Failed():
-			return r.output.Err()
-		case <-asked:
-			return nil
-		}
-	})
-	g.Go(func() error {
-		defer close(asked)
-		rows, rowsCtx := errgroup.WithContext(ctx)
-		for i := range r.inFlight() {
-			rows.Go(func() error {
-				if i == 0 {
-					if err := r.ask(rowsCtx, client, first); err != nil {
-						return err
-					}
-				}
-				for {
-					row, ok := r.next(intake)
-					if !ok || r.broken.tripped() {
-						return nil
-					}
-					if err := r.ask(rowsCtx, client, row); err != nil {
-						return err
-					}
-				}
-			})
-		}
-		return rows.Wait()
-	})
-	err := g.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil // the grace ended or a second signal came; the rows stay undone
-	}
-	return err
+	return r.fanOut(intake, requests, []*member{server}, first)
 }
 
 // next takes a pending row unless intake is over.
@@ -106,24 +46,24 @@ func (r *run) next(intake context.Context) (prompt.Row, bool) {
 
 // start brings a server to the point where answers come. What it started is returned with an error, too, and is to be
 // stopped.
-func (r *run) start(ctx context.Context, paths result.Paths, m *manifest) (*ollama.Server, *ollama.Client, error) {
-	var server *ollama.Server
+func (r *run) start(ctx context.Context, paths result.Paths, m *manifest) (*member, error) {
+	started := &member{name: r.Server.URL, slots: r.Slots}
 	url := r.Server.URL
+	var err error
 	if url == "" {
-		var err error
-		if server, err = r.launch(ctx, paths); err != nil {
-			return server, nil, err
+		if started.server, err = r.launch(ctx, paths); err != nil {
+			return started, err
 		}
-		url = server.URL()
+		url = started.server.URL()
+		started.name = url
 	}
-	client, err := ollama.NewClient(url, r.inFlight(), r.Context)
-	if err != nil {
-		return server, nil, &ConfigError{Err: err}
+	if started.client, err = ollama.NewClient(url, inFlight(r.Slots), r.Context); err != nil {
+		return started, &ConfigError{Err: err}
 	}
-	if err := r.prepare(ctx, client, m); err != nil {
-		return server, client, r.startError(server, err)
+	if err := r.prepare(ctx, started.client, m); err != nil {
+		return started, r.startError(started.server, err)
 	}
-	return server, client, nil
+	return started, nil
 }
 
 func (r *run) launch(ctx context.Context, paths result.Paths) (*ollama.Server, error) {

@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"fluxworker/worker/prompt"
+)
+
+// Rows that come back are handed out again, and the queue is at its end only when the last one is done.
+func TestQueueLosesNoRow(t *testing.T) {
+	const rows, takers = 500, 7
+	pending := make(chan prompt.Row)
+	go func() {
+		for i := range int64(rows - 1) {
+			pending <- prompt.Row{Index: i + 1}
+		}
+		close(pending)
+	}()
+	q := newQueue()
+	go q.run(t.Context(), prompt.Row{Index: 0}, pending)
+
+	var mu sync.Mutex
+	finished := make(map[int64]int)
+	var wg sync.WaitGroup
+	for taker := range takers {
+		random := rand.New(rand.NewPCG(1, uint64(taker)))
+		wg.Go(func() {
+			for row := range q.out {
+				if random.IntN(3) == 0 {
+					q.giveBack(row)
+					continue
+				}
+				mu.Lock()
+				finished[row.Index]++
+				mu.Unlock()
+				q.finish()
+			}
+		})
+	}
+	wg.Wait()
+	<-q.ended
+	if !q.isDone() {
+		t.Error("the queue does not know that it is done")
+	}
+	for i := range int64(rows) {
+		if finished[i] != 1 {
+			t.Errorf("row %d was finished %d times", i, finished[i])
+		}
+	}
+}
+
+func TestQueueEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	pending := make(chan prompt.Row, 1)
+	q := newQueue()
+	go q.run(ctx, prompt.Row{}, pending)
+	row := <-q.out
+	cancel()
+	if _, ok := <-q.out; ok {
+		t.Error("a row after the end")
+	}
+	q.giveBack(row) // nobody listens: it must not block
+	q.finish()
+	if q.isDone() {
+		t.Error("a row that was given back counts as done")
+	}
+}
