@@ -6,11 +6,26 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build demo engine test test-short lint bench clean
+# The oldest glibc that the NVML probe must start on: CentOS 7's.
+GLIBC_FLOOR := 2.17
+
+# Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
+
+.PHONY: build probe demo engine test test-short lint bench clean
 
 ## build: bin/fluxworker, one static file
-build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o bin/fluxworker ./cmd/fluxworker
+build: probe
+	CGO_ENABLED=0 $(GO) build -trimpath -tags fluxworker_probe -ldflags '-s -w -X main.release=$(RELEASE)' -o bin/fluxworker ./cmd/fluxworker
+
+## probe: gpu/probe.bin, the part of fluxworker that asks NVML; test/build builds it in the same way
+probe:
+	@command -v $${CC:-gcc} >/dev/null || { \
+		echo "make build: no C compiler ($${CC:-gcc}), which the NVML probe needs. Install gcc and libc6-dev." >&2; \
+		echo "Without one, CGO_ENABLED=0 $(GO) build ./cmd/fluxworker makes a program that asks nvidia-smi instead." >&2; \
+		exit 1; }
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w -extldflags=-Wl,-z,lazy' -o gpu/probe.bin ./gpu/nvmlprobe
+	@$(GO) run ./gpu/nvmlprobe/glibcfloor $(GLIBC_FLOOR) gpu/probe.bin || { rm -f gpu/probe.bin; exit 1; }
 
 ## demo: 200 prompts through a real Ollama and a tiny model, on the CPU
 demo: build
@@ -29,9 +44,10 @@ test-short:
 	$(GO) test -short ./...
 
 ## lint: gofmt, vet, staticcheck, and govulncheck where its database can be reached
-lint:
+lint: probe
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags fluxworker_probe ./gpu
 	$(GO) run $(STATICCHECK) ./...
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 
@@ -40,4 +56,4 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf bin .cache/demo
+	rm -rf bin gpu/probe.bin .cache/demo .cache/test

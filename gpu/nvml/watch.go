@@ -1,0 +1,73 @@
+//go:build cgo && linux
+
+package nvml
+
+import (
+	"errors"
+	"fmt"
+
+	gonvml "github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"fluxworker/gpu"
+)
+
+// waitMS bounds one wait for events. It only spares the driver an endless one; nothing happens between two waits.
+const waitMS = 10_000
+
+// Watch hands over the critical errors of all devices, from now on. It ends only with an error: the callback's, or the
+// driver's when a GPU is lost.
+func Watch(report func(gpu.XID) error) error {
+	lib, err := open()
+	if err != nil {
+		return err
+	}
+	defer lib.Shutdown()
+	if !lib.has("nvmlEventSetCreate") || !lib.has("nvmlDeviceRegisterEvents") || !lib.has("nvmlEventSetWait", "nvmlEventSetWait_v2") {
+		return errors.New("this driver reports no events")
+	}
+	set, ret := lib.EventSetCreate()
+	if ret != gonvml.SUCCESS {
+		return fmt.Errorf("create event set: %s", text(ret))
+	}
+	defer set.Free()
+	if err := lib.register(set); err != nil {
+		return err
+	}
+	for {
+		event, ret := set.Wait(waitMS)
+		switch {
+		case ret == gonvml.ERROR_TIMEOUT:
+		case ret != gonvml.SUCCESS:
+			return fmt.Errorf("wait for events: %s", text(ret))
+		case event.EventType == gonvml.EventTypeXidCriticalError:
+			xid := gpu.XID{Code: event.EventData}
+			xid.UUID, _ = event.Device.GetUUID() // what cannot be named is told all the same
+			if event.GpuInstanceId != ^uint32(0) {
+				gi := int(event.GpuInstanceId)
+				xid.GI = &gi
+			}
+			if err := report(xid); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// register asks for the errors of every GPU that we may use and that reports any.
+func (l library) register(set gonvml.EventSet) error {
+	n, err := l.count()
+	if err != nil {
+		return err
+	}
+	registered := 0
+	for i := range n {
+		handle, ret := l.DeviceGetHandleByIndex(i)
+		if ret == gonvml.SUCCESS && handle.RegisterEvents(gonvml.EventTypeXidCriticalError, set) == gonvml.SUCCESS {
+			registered++
+		}
+	}
+	if registered == 0 {
+		return errors.New("no GPU reports events")
+	}
+	return nil
+}

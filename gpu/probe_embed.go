@@ -1,0 +1,11 @@
+//go:build fluxworker_probe
+
+package gpu
+
+import _ "embed"
+
+//go:embed probe.bin
+var probeBin []byte
+
+// embedded is the probe, which "make build" has put into this folder.
+func embedded() []byte { return probeBin }

@@ -1,0 +1,115 @@
+package gpu
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Share is one task's part of devices that all tasks of a step on the node see.
+type Share struct {
+	Devices []Device
+	// Tasks is how many tasks use these Devices, this one counted: 1, or more where there are more tasks than
+	// devices. Each of them may then plan with that part of the free memory only.
+	Tasks int
+	// Rank is this task's place among those Tasks, from 0.
+	Rank int
+	// Warning says that several tasks share one device; empty where they do not.
+	Warning string
+}
+
+// ShareByLocalID splits devices among tasks tasks of one step on this node and returns the part of the task localID
+// (SLURM_LOCALID, from 0). Parts are contiguous, and their sizes differ by at most one, so that every device is used.
+// With more tasks than devices, neighbouring tasks share a device, as evenly as can be.
+//
+// All tasks must pass the same devices in the same order, or two of them may take the same one.
+func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
+	n := len(devices)
+	switch {
+	case tasks < 1 || localID < 0 || localID >= tasks:
+		return Share{}, fmt.Errorf("share GPUs: task %d of %d", localID, tasks)
+	case n == 0:
+		return Share{}, fmt.Errorf("share GPUs among %d tasks: %w", tasks, ErrNone)
+	case n >= tasks:
+		return Share{Devices: devices[localID*n/tasks : (localID+1)*n/tasks], Tasks: 1}, nil
+	}
+	at := localID * n / tasks
+	// The tasks l of a device are those with l*n/tasks == at, which begin at the smallest l with l*n >= at*tasks.
+	first := (at*tasks + n - 1) / n
+	next := ((at+1)*tasks + n - 1) / n
+	s := Share{Devices: devices[at : at+1], Tasks: next - first, Rank: localID - first}
+	if s.Tasks > 1 {
+		s.Warning = fmt.Sprintf("%d tasks on this node for %d GPU(s): %d tasks share %s; one task per GPU is faster", tasks, n, s.Tasks, devices[at].label())
+	}
+	return s, nil
+}
+
+// StepTasks tells which task of its step on this node this process is (from 0), and how many of them see the same
+// GPUs: 1 outside of a step, and 1 where SLURM gave each task its own. In a batch script SLURM_NTASKS speaks of steps
+// to come, so that only SLURM_STEP_ID counts.
+func StepTasks(env []string) (localID, tasks int) {
+	vars := environ(env)
+	if !vars.has("SLURM_STEP_ID") || vars.gpusPerTask() {
+		return 0, 1
+	}
+	local, err := strconv.Atoi(trimmed(vars.get("SLURM_LOCALID")))
+	if err != nil || local < 0 {
+		return 0, 1
+	}
+	nodeID, err := strconv.Atoi(trimmed(vars.get("SLURM_NODEID")))
+	if err != nil {
+		nodeID = 0
+	}
+	counts := trimmed(vars.get("SLURM_STEP_TASKS_PER_NODE"))
+	if counts == "" {
+		counts = trimmed(vars.get("SLURM_TASKS_PER_NODE"))
+	}
+	if n, ok := tasksOnNode(counts, nodeID); ok && local < n {
+		return local, n
+	}
+	return 0, 1
+}
+
+// gpusPerTask tells whether srun was told to give each task GPUs of its own. Under ConstrainDevices every task then
+// sees an index 0 that is another card, so the devices themselves do not tell.
+func (e environ) gpusPerTask() bool {
+	if e.has("SLURM_GPUS_PER_TASK") || e.has("SLURM_NTASKS_PER_GPU") {
+		return true
+	}
+	if v, _ := e.get("SLURM_TRES_PER_TASK"); strings.Contains(v, "gpu") {
+		return true
+	}
+	bind := trimmed(e.get("SLURM_GPU_BIND"))
+	if bind == "" {
+		bind, _ = strings.CutPrefix(trimmed(e.get("SLURM_TRES_BIND")), "gres/gpu:")
+	}
+	bind = strings.TrimPrefix(bind, "verbose,")
+	return bind != "" && bind != "none"
+}
+
+// tasksOnNode reads SLURM's "2(x3),1", tasks on each node in turn.
+func tasksOnNode(s string, nodeID int) (tasks int, ok bool) {
+	if nodeID < 0 {
+		return 0, false
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		count, repeat, repeated := strings.Cut(strings.TrimSpace(part), "(x")
+		n, err := strconv.Atoi(count)
+		if err != nil || n < 1 {
+			return 0, false
+		}
+		times := 1
+		if repeated {
+			if times, err = strconv.Atoi(strings.TrimSuffix(repeat, ")")); err != nil || times < 1 {
+				return 0, false
+			}
+		}
+		if nodeID < times {
+			return n, true
+		}
+		nodeID -= times
+	}
+	return 0, false
+}
+
+func trimmed(v string, _ bool) string { return strings.TrimSpace(v) }
