@@ -1,13 +1,21 @@
-// Package batcher decides how a model is served: how many slots and how much context each has. It is pure arithmetic on
-// what it is given and does no I/O, so that a plan can be checked, printed and tested without a machine.
+// Package batcher decides how a model is served: on which GPUs, by how many servers, with how many slots and how much
+// context each. It is pure arithmetic on what it is given and does no I/O, so that a plan can be checked, printed and tested
+// without a machine.
 //
-// What a server does with a plan: it gives each slot its own context and its own share of the KV cache, whose memory
-// grows with slots times context, and it answers as many rows at once as it has slots.
+// What a server does with a plan: it gives each slot its own context and its own share of the KV cache, whose memory grows
+// with slots times context, and it answers as many rows at once as it has slots. An engine that lacks memory does not
+// refuse: it moves layers to the CPU, many times slower. So nothing is planned past the headroom, which is what was measured
+// free less a reserve, and what cannot be known exactly is estimated from above.
+//
+// Invariants of every plan whose memory was checked: on no device do the servers' bytes exceed the headroom; on any one
+// device more memory never gives fewer slots and more context never more; the same input gives the same plan. On several
+// devices that holds for as long as the layout is the same: a group of GPUs can hold more slots than a server on each GPU,
+// yet separate servers are preferred as soon as each holds what was wanted or has room to spare, because they work at the
+// same time and one that is lost takes no other along.
 package batcher
 
 import (
-	"fmt"
-
+	"fluxworker/gpu"
 	"fluxworker/modelcfg"
 )
 
@@ -16,65 +24,97 @@ const (
 	DefaultSlots = 4
 	// MaxSlots is far beyond what a GPU holds and bounds connections and goroutines.
 	MaxSlots = 4096
+	// DefaultContext is the tokens in a slot, prompt and answer together, where nobody says.
+	DefaultContext = 4096
+
+	// mostAutomatic is how many slots are taken unasked where the YAML has no range: decoding is bound by reading the
+	// weights, which all slots share, up to about that many; above it more slots cost memory and win little.
+	mostAutomatic = 64
 )
 
 // Wish is what the user asked for.
 type Wish struct {
-	Slots          int  // 1 to MaxSlots; 0 leaves it to the model's YAML
-	Context        int  // tokens in each slot, at least 1
-	CPU            bool // no GPU is expected
-	AllowCPULayers bool // a YAML may leave layers to the CPU
+	// Slots is for each server, and how many servers share a GPU where the family is forced to one slot each: 1 to
+	// MaxSlots; 0 takes what the memory holds.
+	Slots int
+	// Context is the tokens in each slot, at least 1; 0 is DefaultContext.
+	Context int
+	// MinContext allows less context, not below this, where not even one slot fits with Context; 0 does not allow it.
+	MinContext int
+	// KVCacheType is "f16", "q8_0" or "q4_0"; empty is f16.
+	KVCacheType string
+	// NoFlashAttention says that the engine will not use flash attention, which costs memory for attention scores.
+	NoFlashAttention bool
+	// AllowCPULayers lets layers that do not fit go to the CPU.
+	AllowCPULayers bool
+	// CPU means that no GPU is expected: one server, whose memory is not checked.
+	CPU bool
+	// Unchecked plans one server without looking at memory, for GPUs that were not measured.
+	Unchecked bool
 }
 
 // Plan is how the model is served.
 type Plan struct {
-	Slots    int // rows answered at the same time
-	Context  int // tokens in each slot, prompt and answer together
-	Warnings []string
+	// Slots is how many rows are answered at the same time, by all servers together.
+	Slots int `json:"slots"`
+	// Context is the tokens in each slot, prompt and answer together.
+	Context     int    `json:"context"`
+	KVCacheType string `json:"kv_cache_type"`
+	// Servers are in the order of their first device. There is at least one.
+	Servers []Server `json:"servers"`
+	// Devices are all devices given, in that order; none where memory was not checked.
+	Devices []Budget `json:"devices,omitempty"`
+	// RuleOfThumb means that the model's architecture is not known and the bytes are rough upper bounds.
+	RuleOfThumb bool     `json:"rule_of_thumb,omitempty"`
+	Warnings    []string `json:"warnings,omitempty"`
+	Sources     []Source `json:"sources,omitempty"`
 }
 
-// LayersError is a YAML whose gpu_layers leaves some of the model to the CPU, which nobody asked for on purpose.
-type LayersError struct {
-	Model     modelcfg.Model
-	GPULayers int
-	Layers    int // of the model; 0 where not known
+// Server is one server process.
+type Server struct {
+	// Devices are what it sees; none means that the devices were not measured, or the CPU.
+	Devices []gpu.Device `json:"devices,omitempty"`
+	// Headroom is, for each of Devices, what the device has for all its servers together, in bytes.
+	Headroom []int64 `json:"headroom,omitempty"`
+	Slots    int     `json:"slots"`
+	// Terms are what the server needs on each of its devices. Layers are split evenly; the terms are those of the
+	// device with the most.
+	Terms []Term `json:"terms,omitempty"`
+	// Bytes is the sum of Terms.
+	Bytes int64 `json:"bytes"`
+	// Spill is how many of Bytes the device lacks and the CPU has to hold; 0 unless Wish.AllowCPULayers.
+	Spill int64 `json:"spill,omitempty"`
 }
 
-func (e *LayersError) Error() string {
-	of := "its"
-	if e.Layers > 0 {
-		of = fmt.Sprintf("the model's %d", e.Layers)
-	}
-	return fmt.Sprintf("%s: resources.gpu_layers is %d: the rest of %s layers would run on the CPU, many times slower; remove gpu_layers, or say --allow-cpu-layers",
-		e.Model.File, e.GPULayers, of)
+// Term is one part of a server's memory on one device.
+type Term struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+	// Note is how the number came about, for people.
+	Note string `json:"note"`
 }
 
-// Decide makes the plan. The error is a *LayersError.
-func Decide(m modelcfg.Model, w Wish) (Plan, error) {
-	p := Plan{Slots: w.Slots, Context: w.Context}
-	if p.Slots == 0 {
-		p.Slots = m.Resources.BatchSize
-	}
-	if p.Slots == 0 {
-		p.Slots = DefaultSlots
-	}
-	if m.Architecture.SingleSlot && p.Slots > 1 {
-		p.warn("Ollama answers one row at a time for models such as %s: one slot instead of %d", m.Name, p.Slots)
-		p.Slots = 1
-	}
-	if most := m.Architecture.ContextLength; most > 0 && p.Context > most {
-		p.warn("model %s has a context length of %d: taking it instead of %d", m.Name, most, p.Context)
-		p.Context = most
-	}
-	if gpu, all, partial := m.PartialGPULayers(); partial && !w.CPU {
-		if !w.AllowCPULayers {
-			return Plan{}, &LayersError{Model: m, GPULayers: gpu, Layers: all}
-		}
-		p.warn("--allow-cpu-layers: gpu_layers is %d, but how many layers go to the GPU is Ollama's decision; those that do not fit run on the CPU, many times slower", gpu)
-	}
-	return p, nil
+// Budget is the memory of one device, in bytes: Headroom is Free less Reserve, at least 0, and Planned, what all servers on
+// it need there, is at most Headroom.
+type Budget struct {
+	Device   gpu.Device `json:"device"`
+	Free     int64      `json:"free"`
+	Reserve  int64      `json:"reserve"`
+	Headroom int64      `json:"headroom"`
+	Planned  int64      `json:"planned"`
+	// Unusable is why no server can be on it; empty if one can.
+	Unusable string `json:"unusable,omitempty"`
 }
 
-func (p *Plan) warn(format string, args ...any) {
-	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+// Source says where a number of the plan came from.
+type Source struct {
+	What  string `json:"what"`
+	Value string `json:"value"`
+	From  string `json:"from"`
+}
+
+// Known says whether a has what the arithmetic needs. Where it has not, a rule of thumb takes its place.
+func Known(a modelcfg.Architecture) bool {
+	return a.WeightsBytes > 0 && a.Layers > 0 && len(a.KVHeads) == a.Layers && a.EmbeddingLength > 0 &&
+		(a.LatentLength > 0 || a.KeyLength > 0 && a.ValueLength > 0)
 }

@@ -96,7 +96,7 @@ func TestCatalogEntriesAreUsable(t *testing.T) {
 			}
 			a := m.Architecture
 			if a.Source == "" || a.Family == "" || a.WeightsBytes == 0 || a.Layers == 0 || len(a.KVHeads) != a.Layers ||
-				a.KeyLength == 0 || a.ValueLength == 0 || a.ContextLength == 0 {
+				a.KeyLength == 0 || a.ValueLength == 0 || a.ContextLength == 0 || a.FeedForwardLength == 0 || a.Vocabulary == 0 {
 				t.Errorf("incomplete architecture %+v", a)
 			}
 			if a.SingleSlot != (a.Family == "mllama") {

@@ -86,7 +86,13 @@ architecture:
   kv_heads: [8, 0, 8]
   key_length: 128
   value_length: 64
+  projector_bytes: 900000000
+  latent_length: 576
   embedding_length: 4096
+  feed_forward_length: 14336
+  experts_used: 2
+  vocabulary: 128256
+  state_bytes: 1048576
   context_length: 32768
   sliding_window: 1024
   sliding_window_pattern: 6
@@ -115,7 +121,9 @@ func TestLoadFull(t *testing.T) {
 		"info":  len(m.Info) == 2 && m.Info["parameters"] == "8" && m.Info["quantization"] == "Q4_K_M",
 		"heads": slices.Equal(m.Architecture.KVHeads, []int{8, 0, 8}),
 		"architecture": m.Architecture.WeightsBytes == 4_700_000_000 && m.Architecture.ValueLength == 64 && m.Architecture.Vision &&
-			!m.Architecture.SingleSlot && m.Architecture.SlidingWindowPattern == 6,
+			!m.Architecture.SingleSlot && m.Architecture.SlidingWindowPattern == 6 && m.Architecture.ProjectorBytes == 900_000_000 &&
+			m.Architecture.LatentLength == 576 && m.Architecture.FeedForwardLength == 14336 && m.Architecture.ExpertsUsed == 2 &&
+			m.Architecture.Vocabulary == 128256 && m.Architecture.StateBytes == 1<<20,
 	} {
 		if !ok {
 			t.Errorf("%s read wrong: %+v", what, m)

@@ -5,6 +5,11 @@
 // A wrong type or a value out of range is an error, an unknown key only a warning: files written for other tools must
 // load, but nothing that is read may be silently misunderstood.
 //
+// In the catalog resources.batch_size is a cautious start, 2 to 12 slots by size. The high end of
+// validation.batch_size_range is where more slots stop paying, not where memory ends: 64 for models up to 20B, 32 up to 40B,
+// 16 above, so that a plan takes the memory that is there. Neither it nor requirements.min_gpu_memory says what fits: that
+// is computed from the architecture.
+//
 // Numbers in a model YAML are claims. They let a run be planned before a server exists; what the server and the GPU
 // report later takes precedence.
 package modelcfg
@@ -115,6 +120,8 @@ type Architecture struct {
 	Family string
 	// WeightsBytes is the size of the model's files, projector included.
 	WeightsBytes int64
+	// ProjectorBytes is the part of WeightsBytes that turns images into tokens; 0 is none, or not known apart.
+	ProjectorBytes int64
 	// Layers is the number of blocks, output layer not counted.
 	Layers int
 	// Heads is the number of attention heads of one layer.
@@ -123,8 +130,17 @@ type Architecture struct {
 	KVHeads []int
 	// KeyLength and ValueLength are the sizes of one head's key and value, in elements.
 	KeyLength, ValueLength int
+	// LatentLength is, of models with multi-head latent attention, how many elements a layer caches for a token in
+	// place of keys and values; 0 is for all others.
+	LatentLength int
 	// EmbeddingLength is the width of the model, in elements.
 	EmbeddingLength int
+	// FeedForwardLength is the width of the feed-forward network, of one expert where there are several; 0 is unknown.
+	FeedForwardLength int
+	// ExpertsUsed is how many experts each token runs through; 0 is a model without experts.
+	ExpertsUsed int
+	// Vocabulary is the number of tokens the model knows; 0 is unknown.
+	Vocabulary int
 	// ContextLength is where Ollama clamps num_ctx, in tokens. It can exceed Requirements.ContextWindow.
 	ContextLength int
 	// SlidingWindow is the attention window of the layers that have one, in tokens; 0 is none.
@@ -132,6 +148,9 @@ type Architecture struct {
 	// SlidingWindowPattern is n where every n-th layer has full attention and the others the window; 0: all have
 	// the window. Meaningless without SlidingWindow.
 	SlidingWindowPattern int
+	// StateBytes is what one slot takes whatever its context is: the state of recurrent layers, and the keys and values
+	// of an image where a model attends to it in layers of its own.
+	StateBytes int64
 	// Vision says that the model takes images.
 	Vision bool
 	// SingleSlot says that Ollama gives the family one slot per server, whatever it is asked for.

@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 dir=.cache/demo
 mkdir -p "$dir"
 
+engine=${FLUXWORKER_ENGINE_DIR:-.cache/engine}
+
 # An Ollama that is there is taken; else one is built, which takes some minutes the first time.
 if [ -n "${FLUXWORKER_OLLAMA:-}" ]; then
 	ollama=$FLUXWORKER_OLLAMA
@@ -12,7 +14,7 @@ elif command -v ollama >/dev/null; then
 	ollama=$(command -v ollama)
 else
 	test/engine/build.sh old
-	ollama=.cache/engine/o/bin/ollama
+	ollama=$engine/o/bin/ollama
 fi
 test/engine/build.sh store "$ollama"
 
@@ -23,7 +25,7 @@ done >"$dir/prompts.jsonl"
 rm -rf "$dir"/results*
 
 command=(bin/fluxworker run --model bigram --input "$dir/prompts.jsonl" --output "$dir/results.jsonl"
-	--ollama "$ollama" --ollama-models .cache/engine/models --device cpu --batch-size 8)
+	--ollama "$ollama" --ollama-models "$engine/models" --device cpu --batch-size 8)
 printf '\n$ %s\n' "${command[*]}"
 "${command[@]}"
 

@@ -102,6 +102,6 @@ func (b *breaker) err() error {
 	}
 	return &ollama.ServerError{
 		Op:  "answer rows",
-		Err: fmt.Errorf("%d rows stay undone after repeated failures, run the same command again for them; the last failure: %w", b.undone.Load(), *b.last.Load()),
+		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for them and those not yet asked; the last failure: %w", b.undone.Load(), *b.last.Load()),
 	}
 }

@@ -3,6 +3,8 @@ package worker
 import (
 	"time"
 
+	"fluxworker/batcher"
+	"fluxworker/modelcfg"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
@@ -14,10 +16,11 @@ type Config struct {
 	Output      string          // path of the results; the other places come from it
 	Defaults    prompt.Defaults // the model's name and the options that a row may override
 
+	Model modelcfg.Model // what its YAML says; what the server says of it counts for more
+	Wish  batcher.Wish   // slots and context as the user wants them
+
 	Server Server
 
-	Slots          int           // rows that the server answers at the same time, at least 1
-	Context        int           // tokens in each slot's context
 	RequestTimeout time.Duration // for one row's answer
 	MaxRetries     int           // how often a row is asked again after a failure of the server
 	Grace          time.Duration // how long rows in flight may go on after the first signal
@@ -26,13 +29,13 @@ type Config struct {
 	Version string // of this program, for the manifest
 }
 
-// Server says which server answers.
+// Server says which servers answer.
 type Server struct {
 	Command     []string      // program and leading arguments of Ollama; "serve" is added
 	URL         string        // a server that runs already; then Command and what follows count for nothing
 	Models      string        // the folder with the models
 	Device      ollama.Device //
 	PullMissing bool          // fetch the model where the server does not have it
-	LoadTimeout time.Duration // for the server's start and the model's load together
-	ScratchRoot string        // the server's HOME is made below it; empty is the system's place
+	LoadTimeout time.Duration // for each step of a server's start: to listen, to answer, to load the model
+	ScratchRoot string        // a server's HOME is made below it; empty is the system's place
 }

@@ -17,9 +17,11 @@ type Counts struct {
 	offset  atomic.Int64 // bytes of the input that they took
 	taken   atomic.Int64 // rows read that need an answer
 	skipped atomic.Int64 // rows whose line was there before
-	asked   atomic.Int64 // rows that came to their line by the server's answer, good or bad
-	ok      atomic.Int64
-	failed  atomic.Int64
+	// failedBefore is how many of these are failures.
+	failedBefore atomic.Int64
+	asked        atomic.Int64 // rows that came to their line by the server's answer, good or bad
+	ok           atomic.Int64
+	failed       atomic.Int64
 
 	tokensIn  atomic.Int64
 	tokensOut atomic.Int64

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
 	"time"
 
+	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
@@ -34,6 +36,8 @@ type requests struct {
 	Model    string          `json:"model"`
 	Sampling prompt.Sampling `json:"sampling"`
 	System   string          `json:"system_sha256,omitempty"` // only the hash: it may be as private as the prompts
+	// MaxRowBytes decides which rows have a request: one that was too long would get a second line.
+	MaxRowBytes int `json:"max_row_bytes"`
 }
 
 type inputFile struct {
@@ -42,32 +46,59 @@ type inputFile struct {
 	Modified time.Time `json:"modified,omitzero"`
 }
 
+// plan is how the model is served: as planned, as measured, and as it came to be.
 type plan struct {
-	Slots    int           `json:"slots"`
-	InFlight int           `json:"in_flight"`
-	Context  int           `json:"context"`
-	Device   ollama.Device `json:"device,omitempty"`
-	Command  []string      `json:"command,omitempty"`
-	URL      string        `json:"url,omitempty"`
+	Slots    int             `json:"slots"`     // of all servers together
+	InFlight int             `json:"in_flight"` // rows with the servers at once
+	Context  int             `json:"context"`
+	Cache    string          `json:"kv_cache_type,omitempty"`
+	Device   ollama.Device   `json:"device,omitempty"`
+	Command  []string        `json:"command,omitempty"`
+	URL      string          `json:"url,omitempty"`
+	Servers  []plannedServer `json:"servers"`
 }
 
-func (r *run) manifest(started time.Time) manifest {
+type plannedServer struct {
+	GPUs          []string         `json:"gpus,omitempty"` // UUIDs
+	Slots         int              `json:"slots"`
+	Context       int              `json:"context"`
+	Terms         []batcher.Term   `json:"predicted,omitempty"`       // bytes on each GPU
+	Bytes         int64            `json:"predicted_bytes,omitempty"` // their sum
+	MeasuredBytes []int64          `json:"measured_bytes,omitempty"`  // by which each GPU's used memory grew
+	Loaded        ollama.Footprint `json:"loaded"`                    // what the server itself accounts for
+	Layers        *ollama.Layers   `json:"layers,omitempty"`
+}
+
+// planned notes what was planned and what became of it.
+func (r *run) planned(p batcher.Plan, members []*member) plan {
+	out := plan{Context: p.Context, Cache: p.KVCacheType, URL: redacted(r.Server.URL)}
+	if r.Server.URL == "" {
+		out.Device, out.Command = r.Server.Device, r.Server.Command
+	}
+	for _, m := range members {
+		out.Slots += m.slots
+		out.InFlight += inFlight(m.slots)
+		out.Servers = append(out.Servers, plannedServer{
+			GPUs: uuids(m.plan.Devices), Slots: m.slots, Context: m.context, Terms: m.plan.Terms, Bytes: m.plan.Bytes,
+			Loaded: m.footprint, Layers: m.layers,
+		})
+	}
+	return out
+}
+
+func (c Config) manifest(started time.Time) manifest {
 	m := manifest{
-		Version:  r.Version,
+		Version:  c.Version,
 		Started:  started.UTC(),
-		Input:    inputFile{Path: r.Input},
-		Requests: requests{Model: r.Defaults.Model, Sampling: r.Defaults.Sampling},
-		Plan:     plan{Slots: r.Slots, InFlight: inFlight(r.Slots), Context: r.Context, URL: r.Server.URL},
+		Input:    inputFile{Path: c.Input},
+		Requests: requests{Model: c.Defaults.Model, Sampling: c.Defaults.Sampling, MaxRowBytes: c.MaxRowBytes},
 	}
 	m.Host, _ = os.Hostname() // informative
-	if r.Server.URL == "" {
-		m.Plan.Device, m.Plan.Command = r.Server.Device, r.Server.Command
-	}
-	if r.Defaults.System != "" {
-		sum := sha256.Sum256([]byte(r.Defaults.System))
+	if c.Defaults.System != "" {
+		sum := sha256.Sum256([]byte(c.Defaults.System))
 		m.Requests.System = hex.EncodeToString(sum[:])
 	}
-	if info, err := os.Stat(r.Input); err == nil {
+	if info, err := os.Stat(c.Input); err == nil {
 		m.Input.Bytes, m.Input.Modified = info.Size(), info.ModTime().UTC()
 	}
 	return m
@@ -105,6 +136,7 @@ func (q requests) differences(now requests) []string {
 	}
 	add("model", q.Model, now.Model)
 	add("system prompt", q.System, now.System)
+	add("max-row-bytes", q.MaxRowBytes, now.MaxRowBytes)
 	was, is := reflect.ValueOf(q.Sampling), reflect.ValueOf(now.Sampling)
 	for i := range was.NumField() {
 		name, _, _ := strings.Cut(was.Type().Field(i).Tag.Get("json"), ",")
@@ -117,4 +149,13 @@ func (q requests) differences(now requests) []string {
 func plain(v any) string {
 	data, _ := json.Marshal(v) // strings, numbers and lists of them cannot fail
 	return string(data)
+}
+
+// redacted leaves the password out of an address.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(no address)"
+	}
+	return u.Redacted()
 }

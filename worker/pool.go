@@ -3,19 +3,38 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
 
 // member is one server that answers rows.
 type member struct {
-	name   string
+	name    string
+	plan    batcher.Server
+	slots   int // as started: fewer than planned where the plan did not hold
+	context int
+	cache   string // KV cache type
+	logPath string
+
 	server *ollama.Server // nil for a server that is not ours
 	client *ollama.Client
-	slots  int
+
+	footprint ollama.Footprint // after the load
+	layers    *ollama.Layers
+	gpuLost   atomic.Pointer[error] // why the monitor ended the server
+}
+
+// lossError is why the server is gone.
+func (m *member) lossError() error {
+	if cause := m.gpuLost.Load(); cause != nil {
+		return &ollama.ServerError{Op: "run server", Err: *cause}
+	}
+	return m.server.Err()
 }
 
 func (m *member) stop() {
@@ -63,7 +82,7 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 				if !errors.Is(err, errLost) {
 					return err
 				}
-				lost <- m.server.Err()
+				lost <- m.lossError()
 				r.log.Error().Str("server", m.name).Int("left", len(members)-len(lost)).Msg("server lost; the others take its rows")
 				return nil
 			})

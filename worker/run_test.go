@@ -13,6 +13,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"fluxworker/batcher"
+	"fluxworker/modelcfg"
 	"fluxworker/test/fakeollama"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
@@ -54,7 +56,8 @@ func config(t *testing.T, n int, flags ...string) (c Config, record string) {
 			Command: append([]string{os.Args[0], fake, "--max-life", "2m", "--record", record}, flags...),
 			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: time.Minute, ScratchRoot: dir,
 		},
-		Slots: 4, Context: 512, RequestTimeout: time.Minute, MaxRetries: 1, Grace: time.Minute, SyncEvery: time.Second,
+		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512},
+		RequestTimeout: time.Minute, MaxRetries: 1, Grace: time.Minute, SyncEvery: time.Second,
 	}, record
 }
 
@@ -73,8 +76,8 @@ func TestRunKeepsTheSlotsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.PeakInFlight != inFlight(c.Slots) || r.PeakWorking != c.Slots {
-		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, inFlight(c.Slots), c.Slots)
+	if r.PeakInFlight != inFlight(c.Wish.Slots) || r.PeakWorking != c.Wish.Slots {
+		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, inFlight(c.Wish.Slots), c.Wish.Slots)
 	}
 	if r.Loads != 1 {
 		t.Errorf("the model was loaded %d times", r.Loads)

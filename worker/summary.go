@@ -21,6 +21,8 @@ type Summary struct {
 	RowsPerSecond   float64 `json:"rows_per_second"`
 	TokensPerSecond float64 `json:"tokens_per_second"` // written by the model
 	Complete        bool    `json:"complete"`          // every row of the input has its line
+
+	GPUs []GPUUse `json:"gpus,omitempty"`
 }
 
 // Rows is how many rows the run saw.
@@ -32,9 +34,10 @@ func (r *run) summary(started time.Time) Summary {
 		Started:     started.UTC(),
 		WallSeconds: time.Since(started).Seconds(),
 		AskSeconds:  p.Elapsed.Seconds(),
-		OK:          p.OK, Failed: p.Failed, Skipped: p.Skipped, FailedBefore: r.done.Failed,
+		OK:          p.OK, Failed: p.Failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
+		GPUs:     r.gpuUse,
 		Complete: r.counts.allRead.Load() && r.counts.unanswered() == 0,
 	}
 }

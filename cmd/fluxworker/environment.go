@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -22,8 +23,33 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			failed = usagef("environment %s: %w", name, err)
+			failed = usagef("environment %s is %q; it must be %s", name, value, kindOf(f))
 		}
 	})
 	return failed
+}
+
+// flagError says what is wrong with a flag in the terms of the person who typed it.
+func flagError(command string, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return usagef("--%s is %q; it must be %s (see %s --help)", invalid.GetFlag().Name, invalid.GetValue(), kindOf(invalid.GetFlag()), command)
+	}
+	return usagef("%w (see %s --help)", err, command)
+}
+
+// kindOf names what a flag takes.
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int", "int64":
+		return "a whole number"
+	case "float64":
+		return "a number"
+	case "duration":
+		return "a duration such as 90s or 10m"
+	case "bool":
+		return "true or false"
+	default:
+		return "text"
+	}
 }

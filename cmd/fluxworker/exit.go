@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"fluxworker/batcher"
 	"fluxworker/worker"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/result"
@@ -19,6 +20,7 @@ const (
 	exitInput        = 65
 	exitStopped      = 75
 	exitNoGPU        = 80
+	exitDoesNotFit   = 81
 	exitServer       = 82
 	exitHeld         = 83
 	exitOutput       = 84
@@ -37,6 +39,7 @@ var exitMeanings = []struct {
 	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
 	{exitStopped, "stopped early by a signal; the same command goes on"},
 	{exitNoGPU, "no usable GPU, and --device cpu was not said"},
+	{exitDoesNotFit, "the model does not fit the GPUs; the message has the arithmetic"},
 	{exitServer, "the server failed; the same command goes on"},
 	{exitHeld, "another run writes to this output"},
 	{exitOutput, "the output cannot be written (disk full, quota, permission)"},
@@ -68,7 +71,12 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 func exitCode(err error) int {
 	var usage *usageError
 	var config *worker.ConfigError
+	var layers *batcher.LayersError
+	var size *batcher.UnknownSizeError
 	var input *worker.InputError
+	var noGPU *worker.GPUError
+	var misfit *batcher.DoesNotFitError
+	var spill *worker.SpillError
 	var server *ollama.ServerError
 	var corrupt *result.CorruptError
 	var write *result.WriteError
@@ -77,14 +85,17 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errRowsFailed):
 		return exitRowsFailed
-	case errors.As(err, &usage), errors.As(err, &config), errors.Is(err, ollama.ErrNotFound):
+	case errors.As(err, &usage), errors.As(err, &config), errors.Is(err, ollama.ErrNotFound),
+		errors.As(err, &layers), errors.As(err, &size):
 		return exitUsage
 	case errors.As(err, &input):
 		return exitInput
 	case errors.Is(err, worker.ErrStopped):
 		return exitStopped
-	case errors.Is(err, ollama.ErrNoGPU):
+	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU
+	case errors.As(err, &misfit), errors.As(err, &spill):
+		return exitDoesNotFit
 	case errors.Is(err, ollama.ErrModelMissing):
 		return exitModelMissing
 	case errors.As(err, &server):

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -50,6 +51,14 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.stop, "stop", nil, "`TEXT` that ends an answer; may be given several times")
 }
 
+// needInput refuses to go on without rows.
+func (f *requestFlags) needInput() error {
+	if f.input == "" {
+		return usagef("--input is missing: name the file with the rows")
+	}
+	return nil
+}
+
 // settings are the model and what its rows inherit.
 type settings struct {
 	model    modelcfg.Model
@@ -58,9 +67,6 @@ type settings struct {
 
 // resolve merges flag, environment, YAML and default, in this order; a row's own options win over all of them.
 func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settings, error) {
-	if f.input == "" {
-		return settings{}, usagef("--input is missing: name the file with the rows")
-	}
 	if f.maxRowBytes < 1 {
 		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
 	}
@@ -120,10 +126,10 @@ func checkSampling(s prompt.Sampling) error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(s.MaxTokens >= 1, "--max-tokens is %d; it must be at least 1", s.MaxTokens)
+	check(s.MaxTokens >= 1 && s.MaxTokens <= math.MaxInt32, "--max-tokens is %d; it must be from 1 to %d", s.MaxTokens, math.MaxInt32)
 	check(s.Temperature >= 0 && s.Temperature <= 2, "--temperature is %g; it must be from 0 to 2", s.Temperature)
 	check(s.TopP > 0 && s.TopP <= 1, "--top-p is %g; it must be above 0, to 1", s.TopP)
-	check(s.TopK >= 0, "--top-k is %d; it must be 0 (all) or more", s.TopK)
+	check(s.TopK >= 0 && s.TopK <= math.MaxInt32, "--top-k is %d; it must be from 0 (all) to %d", s.TopK, math.MaxInt32)
 	for _, stop := range s.Stop {
 		check(stop != "", "--stop is empty, which would end every answer at once")
 	}

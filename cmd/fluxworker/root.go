@@ -18,23 +18,23 @@ Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATC
 ` + exitTable(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q (see %s --help)", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w (see %s --help)", err, cmd.CommandPath())
+		return flagError(cmd.CommandPath(), err)
 	})
-	root.AddCommand(runCommand(), validateCommand(), modelsCommand(), versionCommand())
-	// Cobra reports an unknown command or argument as a plain error.
-	for _, c := range append(root.Commands(), root) {
-		args := c.Args
-		if args == nil {
-			args = cobra.NoArgs
-		}
-		c.Args = func(cmd *cobra.Command, a []string) error {
-			if err := args(cmd, a); err != nil {
-				return usagef("%w (see %s --help)", err, cmd.CommandPath())
+	root.AddCommand(runCommand(), planCommand(), validateCommand(), modelsCommand(), versionCommand())
+	for _, c := range root.Commands() {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("%s takes no argument, but got %q; files and models are named by flags (see %s --help)", cmd.CommandPath(), args[0], cmd.CommandPath())
 			}
 			return nil
 		}

@@ -8,12 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"fluxworker/batcher"
-	"fluxworker/modelcfg"
 	"fluxworker/worker"
 	"fluxworker/worker/ollama"
 )
@@ -31,6 +29,8 @@ type runFlags struct {
 
 	batchSize      string
 	context        int
+	minContext     int
+	kvCacheType    string
 	ollama         string
 	ollamaURL      string
 	ollamaModels   string
@@ -59,12 +59,18 @@ to a folder (results.run). Started again with the same command, it answers only 
 ` + exitTable(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.Flags()) },
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
+	cmd.Flags().SortFlags = false
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.request.register(flags)
 	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion")
-	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows answered at the same time (slots): `N`, or auto for what the model's YAML says")
+	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows that each server answers at the same time (slots): `N`, or auto for as many as the GPU's free memory holds")
 	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
+	flags.IntVar(&f.minContext, "min-context", 0, "where not even one slot fits, take a smaller context, but not below this; 0 never does")
+	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; smaller holds more slots")
 	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
 	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this `URL` and start none; --batch-size says how many slots it has")
 	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
@@ -79,7 +85,6 @@ to a folder (results.run). Started again with the same command, it answers only 
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
 	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log is a line every 30 s; auto is a bar on a terminal, else log")
-	return cmd
 }
 
 func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
@@ -87,11 +92,17 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	if err := f.request.needInput(); err != nil {
+		return err
+	}
+	if f.output == "" {
+		return usagef("--output is missing: name the file for the results")
+	}
 	s, err := f.request.resolve(flags, console.log)
 	if err != nil {
 		return err
 	}
-	config, err := f.config(s, console.log)
+	config, err := f.config(s)
 	if err != nil {
 		return err
 	}
@@ -111,17 +122,23 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 }
 
 // config checks the flags and brings them to the worker's terms.
-func (f *runFlags) config(s settings, log zerolog.Logger) (worker.Config, error) {
+func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
 	}
-	plan, err := f.plan(s.model, log)
+	wish, err := f.wish()
 	if err != nil {
 		return worker.Config{}, err
 	}
-	command, err := ollama.SplitCommand(f.ollama)
+	// What is wrong whatever the GPUs have is said before anything is started.
+	unmeasured := wish
+	unmeasured.Unchecked, unmeasured.CPU = true, f.device == string(ollama.DeviceCPU)
+	if _, err := batcher.Decide(s.model, s.model.Architecture, nil, unmeasured); err != nil {
+		return worker.Config{}, &usageError{err}
+	}
+	command, err := f.command()
 	if err != nil {
-		return worker.Config{}, usagef("--ollama: %w", err)
+		return worker.Config{}, err
 	}
 	models, err := f.models()
 	if err != nil {
@@ -133,15 +150,12 @@ func (f *runFlags) config(s settings, log zerolog.Logger) (worker.Config, error)
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
-		Slots: plan.Slots, Context: plan.Context, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		Grace: f.grace, SyncEvery: syncEvery, Version: version(),
 	}, nil
 }
 
 func (f *runFlags) check() error {
-	if f.output == "" {
-		return usagef("--output is missing: name the file for the results")
-	}
 	for _, choice := range []struct {
 		flag, value string
 		allowed     []string
@@ -149,12 +163,15 @@ func (f *runFlags) check() error {
 		{"device", f.device, []string{string(ollama.DeviceAuto), string(ollama.DeviceCPU)}},
 		{"pull", f.pull, []string{"never", "missing"}},
 		{"fail-on", f.failOn, []string{"rows", "none"}},
+		{"kv-cache-type", f.kvCacheType, []string{"f16", "q8_0", "q4_0"}},
 	} {
 		if err := oneOf(choice.flag, choice.value, choice.allowed...); err != nil {
 			return err
 		}
 	}
 	switch {
+	case f.minContext < 0 || f.minContext > f.context:
+		return usagef("--min-context is %d; it must be from 0 (never less than --context) to --context, which is %d", f.minContext, f.context)
 	case f.context < 1:
 		return usagef("--context is %d; it must be at least 1", f.context)
 	case f.requestTimeout <= 0:
@@ -169,29 +186,39 @@ func (f *runFlags) check() error {
 	return nil
 }
 
-// plan brings the model and the flags together.
-func (f *runFlags) plan(m modelcfg.Model, log zerolog.Logger) (batcher.Plan, error) {
-	wish := batcher.Wish{Context: f.context, CPU: f.device == string(ollama.DeviceCPU), AllowCPULayers: f.allowCPULayers}
+// wish is what the flags say of slots and context.
+func (f *runFlags) wish() (batcher.Wish, error) {
+	w := batcher.Wish{
+		Context: f.context, MinContext: f.minContext, KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers,
+	}
 	if f.batchSize != "auto" {
 		n, err := strconv.Atoi(f.batchSize)
 		if err != nil || n < 1 || n > batcher.MaxSlots {
-			return batcher.Plan{}, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, batcher.MaxSlots)
+			return w, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, batcher.MaxSlots)
 		}
-		wish.Slots = n
+		w.Slots = n
 	}
-	plan, err := batcher.Decide(m, wish)
+	return w, nil
+}
+
+// command is the server's program and its arguments. A path that exists is one word, blanks or not.
+func (f *runFlags) command() ([]string, error) {
+	if info, err := os.Stat(f.ollama); err == nil && info.Mode().IsRegular() {
+		return []string{f.ollama}, nil
+	}
+	command, err := ollama.SplitCommand(f.ollama)
 	if err != nil {
-		return batcher.Plan{}, &usageError{err}
+		return nil, usagef("--ollama: %w", err)
 	}
-	for _, w := range plan.Warnings {
-		log.Warn().Msg(w)
-	}
-	return plan, nil
+	return command, nil
 }
 
 // models is the folder that the server would use if the user started it: with a scratch HOME it must be told.
 func (f *runFlags) models() (string, error) {
 	dir := f.ollamaModels
+	if _, err := os.Stat(dir); dir != "" && err != nil && f.pull == "never" {
+		return "", usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)
+	}
 	if dir == "" {
 		dir = os.Getenv("OLLAMA_MODELS")
 	}

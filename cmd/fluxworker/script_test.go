@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fluxworker": main,
 		"fakeollama": func() { os.Exit(fakeollama.Main()) },
+		"nvidia-smi": fakeSMI,
 	})
 }
 

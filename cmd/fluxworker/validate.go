@@ -32,6 +32,9 @@ It exits 0 when every row can be asked, 65 when some cannot, and 64 when the con
 }
 
 func validate(f *requestFlags, flags *pflag.FlagSet) error {
+	if err := f.needInput(); err != nil {
+		return err
+	}
 	s, err := f.resolve(flags, zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}}))
 	if err != nil {
 		return err

@@ -82,7 +82,10 @@ func (j *job) start(more ...string) *exec.Cmd {
 	cmd := exec.Command(binary, append(j.args, more...)...)
 	cmd.Dir = j.dir
 	cmd.Stderr = &j.stderr
-	cmd.Env = append(os.Environ(), j.mark)
+	if err := os.MkdirAll(j.path("tmp"), 0o700); err != nil {
+		j.t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), j.mark, "TMPDIR="+j.path("tmp"))
 	if err := cmd.Start(); err != nil {
 		j.t.Fatal(err)
 	}

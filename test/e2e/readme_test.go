@@ -6,8 +6,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// making is held while a test builds bin/fluxworker or uses it: the others may be about to build it anew.
+var making sync.Mutex
 
 // blocks returns the README's fenced blocks of one language.
 func blocks(t *testing.T, language string) []string {
@@ -67,6 +71,32 @@ func (n *newcomer) bash(dir string, args ...string) {
 	}
 }
 
+// The first command on a bare machine: the model's folder is made by the demo itself, whichever way Ollama is named.
+func TestDemoMakesItsModelFolder(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		root, err := filepath.Abs("../..")
+		if err != nil {
+			t.Fatal(err)
+		}
+		relative, err := filepath.Rel(root, g.ollama)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ollama := range []string{g.ollama, relative, "env " + g.ollama} {
+			engine := t.TempDir()
+			making.Lock()
+			cmd := exec.Command("bash", "-c", "make build && scripts/demo.sh")
+			cmd.Dir = root
+			cmd.Env = append(os.Environ(), "FLUXWORKER_OLLAMA="+ollama, "FLUXWORKER_ENGINE_DIR="+engine)
+			out, err := cmd.CombinedOutput()
+			making.Unlock()
+			if err != nil || !strings.Contains(string(out), "200 ok, 0 failed") {
+				t.Errorf("%s: %v\n%s", ollama, err, out)
+			}
+		}
+	})
+}
+
 // Every command of the README does what it says.
 func TestREADMECommands(t *testing.T) {
 	eachEngine(t, func(t *testing.T, g generation) {
@@ -88,7 +118,9 @@ func TestREADMECommands(t *testing.T) {
 				case command == "make test":
 					n.bash(root, "-c", "make -n test") // it is what runs this
 				case strings.HasPrefix(command, "make "):
+					making.Lock()
 					n.bash(root, "-c", command)
+					making.Unlock()
 				default:
 					n.bash(n.dir, "-c", command)
 				}

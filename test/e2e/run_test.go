@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -121,6 +122,24 @@ func TestRequests(t *testing.T) {
 	})
 }
 
+// A context beyond the model's own would be clamped by the server alone, and an answer cut there would look whole.
+func TestContextIsTheModels(t *testing.T) {
+	const most = 8192 // the tiny model's
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.write(`{"custom_id":"cut","prompt":"` + strings.Repeat("x", most-20) + `?"}`)
+		j.run(3, "--context", "32768", "--batch-size", "1")
+		if l := j.lines("results-errors.jsonl")["cut"]; l.Response == nil || l.Response.Body.Error.Code != "context_length_exceeded" {
+			t.Errorf("%+v, want the error context_length_exceeded", l.Response)
+		}
+		var manifest struct{ Plan struct{ Context int } }
+		j.read("results.run/manifest.json", &manifest)
+		if manifest.Plan.Context != most {
+			t.Errorf("context %d, want the model's %d", manifest.Plan.Context, most)
+		}
+	})
+}
+
 // Killed in the middle, the same command goes on: no row is lost or answered twice, and no process is left.
 func TestKilledAndStartedAgain(t *testing.T) {
 	const rows = 600
@@ -189,6 +208,9 @@ func TestServerKilled(t *testing.T) {
 				j.wait(cmd, 82)
 				if left := j.processes(); len(left) > 0 {
 					t.Errorf("processes left: %v", left)
+				}
+				if left, _ := filepath.Glob(j.path("tmp/*")); len(left) > 0 {
+					t.Errorf("scratch left: %v", left)
 				}
 				if n := len(j.lines("results-errors.jsonl")); n > 0 {
 					t.Errorf("%d rows were blamed for the server's death", n)

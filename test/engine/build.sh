@@ -15,10 +15,11 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${FLUXWORKER_ENGINE_DIR:-$root/.cache/engine}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
 # Outside the checkout on purpose: cgo's flags name this folder, and with a stable name a second checkout takes the
 # five minutes of C++ from the Go build cache.
 include=${XDG_CACHE_HOME:-$HOME/.cache}/fluxworker/include
-mkdir -p "$out"
 
 say() { printf 'engine: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -189,14 +190,16 @@ new() {
 # store OLLAMA: imports the model with a server that lives for this only, on loopback and a port that the kernel picks.
 # Both generations read the same folder.
 store() {
-	local k ollama=$1 home server address= i
+	local k home server address= i ollama
+	# A program, or a command in quotes, as fluxworker takes it; a relative path must hold from another folder, too.
+	if [ -f "$1" ]; then ollama=("$(realpath "$1")"); else read -ra ollama <<<"$1"; fi
 	model
 	k=$(key "$out/bigram.gguf" "$here/Modelfile")
 	fresh models "$k" && return
 	home=$(mktemp -d)
 	cp "$here/Modelfile" "$home/"
 	ln -s "$out/bigram.gguf" "$home/bigram.gguf"
-	HOME=$home OLLAMA_HOST=127.0.0.1:0 OLLAMA_MODELS=$out/models OLLAMA_NO_CLOUD=1 "$ollama" serve >"$out/store.log" 2>&1 &
+	HOME=$home OLLAMA_HOST=127.0.0.1:0 OLLAMA_MODELS=$out/models OLLAMA_NO_CLOUD=1 "${ollama[@]}" serve >"$out/store.log" 2>&1 &
 	server=$!
 	for ((i = 0; i < 300; i++)); do
 		address=$(sed -n 's/.*Listening on \([0-9.:]*\).*/\1/p' "$out/store.log")
@@ -204,9 +207,9 @@ store() {
 		kill -0 $server 2>/dev/null || break
 		sleep 0.1
 	done
-	if [ -z "$address" ] || ! (cd "$home" && HOME=$home OLLAMA_HOST=$address "$ollama" create bigram -f Modelfile) >>"$out/store.log" 2>&1; then
+	if [ -z "$address" ] || ! (cd "$home" && HOME=$home OLLAMA_HOST=$address "${ollama[@]}" create bigram -f Modelfile) >>"$out/store.log" 2>&1; then
 		kill $server 2>/dev/null || true
-		die "$ollama cannot import the model; see $out/store.log"
+		die "${ollama[*]} cannot import the model; see $out/store.log"
 	fi
 	kill $server
 	wait $server || true

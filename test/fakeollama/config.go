@@ -50,6 +50,7 @@ type config struct {
 	maxLife     time.Duration
 
 	address string // from OLLAMA_HOST
+	folder  string // from OLLAMA_MODELS
 	slots   int    // from OLLAMA_NUM_PARALLEL
 	context int    // from OLLAMA_CONTEXT_LENGTH
 }
@@ -113,6 +114,7 @@ func (c *config) readEnvironment(env []string) (err error) {
 	if c.address, err = loopback(lookup(env, "OLLAMA_HOST")); err != nil {
 		return fmt.Errorf("OLLAMA_HOST: %w", err)
 	}
+	c.folder = lookup(env, "OLLAMA_MODELS")
 	if c.slots, err = count(env, "OLLAMA_NUM_PARALLEL", 1); err != nil {
 		return err
 	}

@@ -148,7 +148,10 @@ func (s *server) pull(w http.ResponseWriter, r *http.Request) {
 	}
 	tell(map[string]any{"status": "verifying sha256 digest"})
 	tell(map[string]any{"status": "writing manifest"})
-	s.models.add(name)
+	if err := s.models.pull(name); err != nil {
+		tell(map[string]any{"error": err.Error()})
+		return
+	}
 	tell(map[string]any{"status": "success"})
 }
 

@@ -3,6 +3,9 @@ package fakeollama
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -11,8 +14,12 @@ import (
 // modelSize is what every model claims to need.
 const modelSize = 6_309_312
 
+// pulledFile keeps, in the model folder, the models that were pulled: the next server has them too.
+const pulledFile = "fakeollama-pulled"
+
 // registry is the models that are there and the one that is loaded.
 type registry struct {
+	folder string // OLLAMA_MODELS; empty forgets what was pulled
 	mu     sync.Mutex
 	names  []string // with their tags
 	loaded loadedModel
@@ -25,12 +32,33 @@ type loadedModel struct {
 	spelling string // of its runner options
 }
 
-func newRegistry(names []string) *registry {
-	r := &registry{}
+func newRegistry(names []string, folder string) *registry {
+	r := &registry{folder: folder}
 	for _, name := range names {
 		r.add(name)
 	}
+	pulled, _ := os.ReadFile(filepath.Join(folder, pulledFile)) // usually nothing was
+	for name := range strings.Lines(string(pulled)) {
+		r.add(strings.TrimSpace(name))
+	}
 	return r
+}
+
+// pull adds a model for this server and those to come.
+func (r *registry) pull(name string) error {
+	r.add(name)
+	if r.folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(r.folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(r.folder, pulledFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(name + "\n")
+	return errors.Join(err, f.Close())
 }
 
 // tagged gives a name without a tag the one that it means.

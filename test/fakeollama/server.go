@@ -46,7 +46,7 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 	keeper.Go(func() { recorder.keep(ctx) })
 
 	s := &server{
-		config: c, log: log, recorder: recorder, models: newRegistry(c.models), script: newScript(c),
+		config: c, log: log, recorder: recorder, models: newRegistry(c.models, c.folder), script: newScript(c),
 		slots: semaphore.NewWeighted(int64(c.slots)), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
 	}
 	code, how := s.run(ctx)

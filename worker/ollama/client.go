@@ -32,7 +32,7 @@ type Client struct {
 func NewClient(base string, connections, context int) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("server address %q: want something like http://127.0.0.1:11434", base)
+		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
 	}
 	transport := &http.Transport{
 		Proxy:               nil, // a proxy of the job's environment is not for loopback
@@ -71,7 +71,7 @@ func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer broke off: %w", err))
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, refusal(ctx, resp.StatusCode, data)
+		return nil, c.refusal(ctx, resp.StatusCode, data)
 	}
 	var native api.ChatResponse
 	if err := json.Unmarshal(data, &native); err != nil {
@@ -96,15 +96,15 @@ func unavailable(ctx context.Context, status int, err error) error {
 }
 
 // refusal tells whose fault an HTTP error is.
-func refusal(ctx context.Context, status int, body []byte) error {
+func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 	message := refusalText(body)
 	switch {
 	case status == http.StatusNotFound:
-		return fmt.Errorf("%w: the server says: %s", ErrModelMissing, message)
+		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
-		return &RequestError{Status: status, Code: CodeContextLength, Message: message}
+		return &RequestError{Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.context, contextHint)}
 	default:
 		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message}
 	}
@@ -128,6 +128,10 @@ func refusalText(body []byte) string {
 	}
 	return e.Error
 }
+
+// contextHint is the way out of a context that is too short. A row that has its error line is not asked again into the
+// same output.
+const contextHint = "run the row again with a larger --context and another --output, or shorten it"
 
 // tooLong knows the two sentences by which the generations refuse a prompt; neither gives a code.
 func tooLong(message string) bool {

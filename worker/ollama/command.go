@@ -25,6 +25,8 @@ type Settings struct {
 	Slots       int           // requests answered at the same time, at least 1
 	Context     int           // tokens in each slot's context, at least 1
 	Device      Device        //
+	Devices     []string      // UUIDs of the GPUs that it may use; empty leaves the job's setting as it is
+	KVCacheType string        // "f16", "q8_0" or "q4_0"; empty is f16
 	LoadTimeout time.Duration // how long the load of the model may stand still
 }
 
@@ -51,8 +53,18 @@ func environment(job []string, s Settings) []string {
 			env = append(env, v)
 		}
 	}
-	if s.Device == DeviceCPU {
-		env = append(env, "CUDA_VISIBLE_DEVICES=-1", "ROCR_VISIBLE_DEVICES=-1")
+	switch {
+	case s.Device == DeviceCPU:
+		env = set(env, "CUDA_VISIBLE_DEVICES", "-1")
+		env = set(env, "ROCR_VISIBLE_DEVICES", "-1")
+	case len(s.Devices) > 0:
+		env = set(env, "CUDA_VISIBLE_DEVICES", strings.Join(s.Devices, ","))
+	}
+	if len(s.Devices) > 1 {
+		env = append(env, "OLLAMA_SCHED_SPREAD=1") // or it puts on the first what it thinks fits there
+	}
+	if s.KVCacheType != "" {
+		env = append(env, "OLLAMA_KV_CACHE_TYPE="+s.KVCacheType)
 	}
 	return append(env,
 		"HOME="+s.Home,
@@ -63,12 +75,19 @@ func environment(job []string, s Settings) []string {
 		"OLLAMA_NUM_PARALLEL="+strconv.Itoa(s.Slots),
 		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(s.Context),
 		"OLLAMA_MAX_LOADED_MODELS=1",
+		"OLLAMA_FLASH_ATTENTION=1", // the plan counts on it; the old generation wants it for a quantised cache
 		"OLLAMA_KEEP_ALIVE=-1",
 		"OLLAMA_LOAD_TIMEOUT="+s.LoadTimeout.String(),
 		"OLLAMA_NOPRUNE=1",      // the folder is shared with other jobs
 		"OLLAMA_NO_CLOUD=1",     // or it calls out every few hours
 		"LLAMA_ARG_CACHE_RAM=0", // or llama-server keeps 8 GiB of prompts in host memory and the job is killed for it
 	)
+}
+
+// set replaces a variable: of two with one name, which one counts is up to the program.
+func set(env []string, name, value string) []string {
+	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	return append(env, name+"="+value)
 }
 
 // SplitCommand takes a command line apart: blanks separate words, quotes and backslashes keep them together, and

@@ -45,7 +45,7 @@ func TestEnvironment(t *testing.T) {
 	want := map[string]string{
 		"PATH": "/bin", "LD_LIBRARY_PATH": "/cuda", "CUDA_VISIBLE_DEVICES": "GPU-1", "SLURM_JOB_ID": "7", "HTTPS_PROXY": "http://p:1",
 		"HOME": "/scratch/h", "OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": "/m", "OLLAMA_NUM_PARALLEL": "8",
-		"OLLAMA_CONTEXT_LENGTH": "2048", "OLLAMA_LOAD_TIMEOUT": "1m30s", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "1",
+		"OLLAMA_CONTEXT_LENGTH": "2048", "OLLAMA_LOAD_TIMEOUT": "1m30s", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "1", "OLLAMA_FLASH_ATTENTION": "1",
 		"OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1", "LLAMA_ARG_CACHE_RAM": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "GIN_MODE": "release",
 	}
 	got := make(map[string]string)
@@ -66,10 +66,24 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("%s=%s should not reach the server", name, value)
 	}
 
-	s.Device = DeviceCPU
-	env = environment(job, s)
-	if last := slices.Index(env, "CUDA_VISIBLE_DEVICES=-1"); last < slices.Index(env, "CUDA_VISIBLE_DEVICES=GPU-1") {
-		t.Errorf("--device cpu does not hide the GPU: %q", env)
+	for _, tt := range []struct {
+		change  func(*Settings)
+		visible string
+		also    string
+	}{
+		{func(s *Settings) { s.Device = DeviceCPU }, "-1", "ROCR_VISIBLE_DEVICES=-1"},
+		{func(s *Settings) { s.Devices = []string{"GPU-2"}; s.KVCacheType = "q8_0" }, "GPU-2", "OLLAMA_KV_CACHE_TYPE=q8_0"},
+		{func(s *Settings) { s.Devices = []string{"GPU-2", "GPU-3"} }, "GPU-2,GPU-3", "OLLAMA_SCHED_SPREAD=1"},
+	} {
+		changed := s
+		tt.change(&changed)
+		env := environment(job, changed)
+		if n := strings.Count(strings.Join(env, "\n"), "CUDA_VISIBLE_DEVICES="); n != 1 || !slices.Contains(env, "CUDA_VISIBLE_DEVICES="+tt.visible) {
+			t.Errorf("%d settings of CUDA_VISIBLE_DEVICES in %q, want only %s", n, env, tt.visible)
+		}
+		if !slices.Contains(env, tt.also) {
+			t.Errorf("%s is not in %q", tt.also, env)
+		}
 	}
 }
 

@@ -20,6 +20,9 @@ import (
 // GuardCommand is the argument that makes the binary a guard: "guard SCRATCH COMMAND…".
 const GuardCommand = "guard"
 
+// scratchPrefix begins the name of every scratch folder. A guard removes no other.
+const scratchPrefix = "fluxworker-"
+
 const (
 	// termGrace is how long a server may take to end by itself. It needs none, since nothing in flight is kept; the
 	// limit is well under the 30 s that SLURM leaves between TERM and KILL by default.
@@ -35,7 +38,7 @@ const (
 // Ollama starts its runners without a process group or parent-death signal, so a SIGKILL of Ollama alone leaves a
 // runner behind that keeps the GPU's memory. As a subreaper the guard becomes the parent of such orphans and sees them.
 func Guard(args []string) int {
-	if len(args) < 2 {
+	if len(args) < 2 || !strings.HasPrefix(filepath.Base(args[0]), scratchPrefix) {
 		fmt.Fprintln(os.Stderr, "guard: this command is fluxworker's own and starts no server by itself")
 		return 64
 	}

@@ -70,8 +70,8 @@ func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) 
 		return nil, &RequestError{
 			Status: http.StatusBadRequest,
 			Code:   CodeContextLength,
-			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d; raise --context or lower max_tokens",
-				a.CompletionTokens, a.PromptTokens, c.context),
+			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d: %s",
+				a.CompletionTokens, a.PromptTokens, c.context, contextHint),
 		}
 	}
 	return a, nil

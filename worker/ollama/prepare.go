@@ -25,6 +25,10 @@ type Info struct {
 	Parameters   string   `json:"parameters,omitempty"`
 	Quantization string   `json:"quantization,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
+	// WeightsBytes is the size of the model's files, a projector included; 0 where the server does not say.
+	WeightsBytes int64 `json:"weights_bytes,omitempty"`
+	// Metadata holds the raw keys of the model's GGUF file, arrays in full.
+	Metadata map[string]any `json:"-"`
 }
 
 // WaitAnswering waits until HTTP is answered: the socket accepts connections long before, while GPUs are looked for.
@@ -54,7 +58,10 @@ func checkVersion(version string) error {
 
 // Describe tells what the server knows of the model. ErrModelMissing where it does not have it.
 func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
-	show, err := c.control().Show(ctx, &api.ShowRequest{Model: model})
+	show, err := c.control().Show(ctx, &api.ShowRequest{
+		Model:   model,
+		Verbose: true, // or the old generation leaves long arrays out, such as the KV heads of each layer
+	})
 	if err != nil {
 		return Info{}, controlError("look up model", err)
 	}
@@ -62,6 +69,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Family:       show.Details.Family,
 		Parameters:   show.Details.ParameterSize,
 		Quantization: show.Details.QuantizationLevel,
+		Metadata:     show.ModelInfo,
 	}
 	for _, capability := range show.Capabilities {
 		info.Capabilities = append(info.Capabilities, string(capability))
@@ -72,7 +80,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 	}
 	for _, m := range list.Models {
 		if SameModel(m.Name, model) {
-			info.Digest = m.Digest
+			info.Digest, info.WeightsBytes = m.Digest, m.Size
 		}
 	}
 	return info, nil
@@ -103,6 +111,27 @@ func (c *Client) Load(ctx context.Context, model string) error {
 		return controlError("load model "+model, err)
 	}
 	return nil
+}
+
+// Footprint is what a loaded model takes, as the server accounts for it. The part that is not on a GPU makes every token
+// slow.
+type Footprint struct {
+	Bytes    int64 `json:"bytes"`
+	GPUBytes int64 `json:"gpu_bytes"`
+}
+
+// Loaded is the footprint of the model, which must be loaded.
+func (c *Client) Loaded(ctx context.Context, model string) (Footprint, error) {
+	running, err := c.control().ListRunning(ctx)
+	if err != nil {
+		return Footprint{}, controlError("list loaded models", err)
+	}
+	for _, m := range running.Models {
+		if SameModel(m.Name, model) {
+			return Footprint{Bytes: m.Size, GPUBytes: m.SizeVRAM}, nil
+		}
+	}
+	return Footprint{}, fmt.Errorf("list loaded models: %s is not among them", model)
 }
 
 // Prove gets a one-token answer: green health checks have been seen on servers that answer nothing.

@@ -30,14 +30,14 @@ type Server struct {
 func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q: %w; load the module that brings it or name it with --ollama PATH",
+		return nil, fmt.Errorf("%w: %q: %w; load the module that brings it or name it with --ollama PATH (a path with blanks in quotes of its own)",
 			ErrNotFound, command[0], errors.Unwrap(err))
 	}
 	// A command found in the current folder was named so by the user (--ollama ./ollama).
 	if program, err = filepath.Abs(program); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	s.Home, err = os.MkdirTemp(scratchRoot, "fluxworker-")
+	s.Home, err = os.MkdirTemp(scratchRoot, scratchPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("start server: make scratch folder: %w; TMPDIR must name a folder that you may write to", err)
 	}
@@ -83,12 +83,12 @@ func (s *Server) start(program string, args []string, settings Settings) error {
 	}
 	s.lifeline = lifeline
 	go s.log.read(output, file)
-	go s.wait(output)
+	go s.wait(output, settings.Home)
 	return nil
 }
 
 // wait is the only one to wait for the guard.
-func (s *Server) wait(output *os.File) {
+func (s *Server) wait(output *os.File, scratch string) {
 	err := s.cmd.Wait()
 	// Were the guard itself killed, the server died with it (parent-death signal) but its runners did not. They are in
 	// the guard's process group unless they left it on purpose.
@@ -100,6 +100,7 @@ func (s *Server) wait(output *os.File) {
 		<-s.log.ended
 	}
 	output.Close()
+	os.RemoveAll(scratch) // the guard has done so, unless it was killed
 	if err == nil {
 		err = errors.New("the server exited with code 0")
 	} else {
@@ -137,6 +138,13 @@ func (s *Server) Stop() {
 
 // URL is where the server answers; empty before WaitListening.
 func (s *Server) URL() string { return "http://" + s.address }
+
+// Layers tells where the layers of the model went, once it is loaded; nil where the server did not say.
+func (s *Server) Layers() *Layers {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.layers
+}
 
 // WaitListening waits until the server has a port and has told what it computes on. A GPU is demanded unless the CPU
 // was asked for: a server that found none runs anyway, a hundred times slower.

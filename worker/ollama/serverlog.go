@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -20,6 +21,8 @@ const (
 
 var (
 	listening = regexp.MustCompile(`Listening on (\S+:\d+)`)
+	// In both generations, from llama.cpp ("load_tensors: offloaded 29/29 layers to GPU") and from Ollama's own engine.
+	offloaded = regexp.MustCompile(`offloaded (\d+)/(\d+) layers to GPU`)
 	compute   = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a GPU's line has more in between
 )
 
@@ -29,8 +32,15 @@ type serverLog struct {
 	library chan string   // gets the compute library of the first device found: "CUDA", "cpu"
 	ended   chan struct{} // closed when the server's output has ended
 
-	mu   sync.Mutex
-	tail []string
+	mu     sync.Mutex
+	tail   []string
+	layers *Layers // of the last load
+}
+
+// Layers is how many of a model's layers a server put on the GPU.
+type Layers struct {
+	GPU int `json:"gpu"`
+	All int `json:"all"`
 }
 
 func newServerLog() *serverLog {
@@ -76,6 +86,11 @@ func (l *serverLog) note(line string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if m := offloaded.FindStringSubmatch(line); m != nil {
+		gpu, _ := strconv.Atoi(m[1])
+		all, _ := strconv.Atoi(m[2])
+		l.layers = &Layers{GPU: gpu, All: all}
+	}
 	if len(l.tail) == tailLines {
 		l.tail = append(l.tail[:0], l.tail[1:]...)
 	}

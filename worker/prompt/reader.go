@@ -73,7 +73,7 @@ func (r *Reader) Next() (Row, error) {
 	var p *problem
 	switch {
 	case l.tooLong:
-		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes", l.size, r.lines.limit)
+		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes, into another --output", l.size, r.lines.limit)
 	case r.format == Text:
 		row.Request, p = r.decoder.textLine(l.text)
 	default:

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,7 +18,6 @@ const queued = 1024
 // Log takes the lines of one run. Append may be called from many goroutines.
 type Log struct {
 	paths   Paths
-	lock    *os.File
 	results *os.File
 	errors  *os.File
 
@@ -34,8 +34,9 @@ type record struct {
 }
 
 // Open takes the output for this process, creates what is missing, repairs what a kill left behind, and says which rows
-// are done. Errors: ErrHeld where another process has it, WriteError, CorruptError.
-func Open(paths Paths, syncEvery time.Duration) (*Log, *Done, error) {
+// are done. Errors: ErrHeld where another process has it, WriteError, CorruptError, or the context's: a large output takes
+// a while to read.
+func Open(ctx context.Context, paths Paths, syncEvery time.Duration) (*Log, *Done, error) {
 	if err := paths.create(); err != nil {
 		return nil, nil, err
 	}
@@ -45,8 +46,8 @@ func Open(paths Paths, syncEvery time.Duration) (*Log, *Done, error) {
 		done:    make(chan struct{}),
 		failed:  make(chan struct{}),
 	}
-	d := &Done{requests: make(map[[8]byte][8]byte)}
-	if err := l.open(d); err != nil {
+	d := &Done{requests: make(map[[8]byte][8]byte), failed: make(map[[8]byte]struct{})}
+	if err := l.open(ctx, d); err != nil {
 		l.closeFiles()
 		return nil, nil, err
 	}
@@ -54,11 +55,11 @@ func Open(paths Paths, syncEvery time.Duration) (*Log, *Done, error) {
 	return l, d, nil
 }
 
-func (l *Log) open(d *Done) (err error) {
-	if l.lock, err = hold(l.paths.In("lock")); err != nil {
+func (l *Log) open(ctx context.Context, d *Done) (err error) {
+	if l.results, err = openFile(l.paths.Results); err != nil {
 		return err
 	}
-	if l.results, err = openFile(l.paths.Results); err != nil {
+	if err := hold(l.results, l.paths.Results); err != nil {
 		return err
 	}
 	if l.errors, err = openFile(l.paths.Errors); err != nil {
@@ -68,37 +69,35 @@ func (l *Log) open(d *Done) (err error) {
 	if err := syncDir(filepath.Dir(l.paths.Results)); err != nil {
 		return &WriteError{Path: filepath.Dir(l.paths.Results), Err: err}
 	}
-	if d.OK, err = d.recoverFile(l.results, l.paths.Results); err != nil {
+	err = recoverFile(ctx, l.results, l.paths.Results, func(k prompt.Key) { d.requests[k.Name()] = [8]byte(k[8:]) })
+	if err != nil {
 		return err
 	}
-	d.Failed, err = d.recoverFile(l.errors, l.paths.Errors)
-	return err
+	return recoverFile(ctx, l.errors, l.paths.Errors, func(k prompt.Key) {
+		d.requests[k.Name()] = [8]byte(k[8:])
+		d.failed[k.Name()] = struct{}{}
+	})
 }
 
 func openFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
 	return f, nil
 }
 
-// hold takes the lock file; the kernel lets go of it when the process ends, however it ends.
-func hold(path string) (*os.File, error) {
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+// hold locks the results file itself: two names of one file are one output. The kernel lets go of the lock when the
+// process ends, however it ends.
+func hold(f *os.File, path string) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		f.Close()
-		return nil, ErrHeld
+		return ErrHeld
 	}
 	if err != nil {
-		f.Close()
-		return nil, &WriteError{Path: path, Err: err}
+		return &WriteError{Path: path, Err: err}
 	}
-	return f, nil
+	return nil
 }
 
 // Append hands a line to the writer. It returns without waiting for the disk unless many lines are waiting already; an
@@ -130,9 +129,9 @@ func (l *Log) Close() error {
 }
 
 func (l *Log) closeFiles() {
-	for _, f := range []*os.File{l.results, l.errors, l.lock} {
+	for _, f := range []*os.File{l.errors, l.results} {
 		if f != nil {
-			f.Close() // synced before; the lock goes last
+			f.Close() // synced before; the lock goes with the results, last
 		}
 	}
 }

@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func paths(t *testing.T) Paths {
 
 func open(t *testing.T, p Paths) (*Log, *Done) {
 	t.Helper()
-	l, d, err := Open(p, time.Hour) // no test waits for the tick: Close syncs
+	l, d, err := Open(t.Context(), p, time.Hour) // no test waits for the tick: Close syncs
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,14 +86,11 @@ func TestLogSortsLinesAndRemembersRows(t *testing.T) {
 
 	l, d = open(t, p)
 	defer closeLog(t, l)
-	if d.OK != 1 || d.Failed != 2 {
-		t.Errorf("recovered %d and %d lines, want 1 and 2", d.OK, d.Failed)
-	}
 	for _, tt := range []struct {
 		key  prompt.Key
 		want State
 	}{
-		{row(1, 1).Key, Answered}, {row(2, 2).Key, Answered}, {row(3, 3).Key, Answered},
+		{row(1, 1).Key, Answered}, {row(2, 2).Key, Failed}, {row(3, 3).Key, Failed},
 		{row(1, 9).Key, Changed}, {row(4, 4).Key, New},
 	} {
 		if got := d.State(tt.key); got != tt.want {
@@ -147,6 +145,7 @@ func TestOpenRepairsOnlyTheTail(t *testing.T) {
 		{"torn tail", id + id[:40], len(id), 1, 0},
 		{"whole line without newline", id + id[:len(id)-1], len(id), 1, 0},
 		{"only a torn line", id[:40], 0, 0, 0},
+		{"somebody's text without a line end", "my precious notes", 0, 0, 1},
 		{"zero block at the end", id + strings.Repeat("\x00", 512), len(id), 1, 0},
 		{"long line", strings.Replace(id, `"a"`, `"`+strings.Repeat("a", 3<<20)+`"`, 1), len(id) + 3<<20 - 1, 1, 0},
 		{"garbage in the middle", id + "garbage\n" + id, 0, 0, 2},
@@ -162,7 +161,7 @@ func TestOpenRepairsOnlyTheTail(t *testing.T) {
 			if err := os.WriteFile(p.Results, []byte(tt.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l, d, err := Open(p, time.Hour)
+			l, d, err := Open(t.Context(), p, time.Hour)
 			var corrupt *CorruptError
 			if tt.corrupt > 0 {
 				if !errors.As(err, &corrupt) || corrupt.Line != tt.corrupt {
@@ -176,8 +175,8 @@ func TestOpenRepairsOnlyTheTail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d.OK != tt.lines {
-				t.Errorf("%d lines, want %d", d.OK, tt.lines)
+			if n := int64(len(d.requests)); n != min(tt.lines, 1) { // the lines of a case are the same row's
+				t.Errorf("%d rows, want %d", n, min(tt.lines, 1))
 			}
 			// What follows goes behind the last whole line.
 			if err := l.Append(row(9, 9), answered("z"), nil); err != nil {
@@ -195,12 +194,37 @@ func TestOpenRepairsOnlyTheTail(t *testing.T) {
 func TestOpenRefusesAHeldOutput(t *testing.T) {
 	p := paths(t)
 	l, _ := open(t, p)
-	if _, _, err := Open(p, time.Hour); !errors.Is(err, ErrHeld) {
+	if _, _, err := Open(t.Context(), p, time.Hour); !errors.Is(err, ErrHeld) {
 		t.Errorf("second open: %v, want ErrHeld", err)
+	}
+	alias := p.Results + "-alias.jsonl"
+	if err := os.Symlink(p.Results, alias); err != nil {
+		t.Fatal(err)
+	}
+	other, err := PathsOf(alias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(t.Context(), other, time.Hour); !errors.Is(err, ErrHeld) {
+		t.Errorf("open by another name: %v, want ErrHeld", err)
+	}
+	if !p.Contain(alias) || p.Contain(p.Run) {
+		t.Error("Contain does not know the file by its other name")
 	}
 	closeLog(t, l)
 	l, _ = open(t, p)
 	closeLog(t, l)
+}
+
+func TestOpenCanBeGivenUp(t *testing.T) {
+	p := paths(t)
+	l, _ := open(t, p)
+	closeLog(t, l)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := Open(ctx, p, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
 }
 
 // A file that can be opened but not written stands for a full disk: reads go through, every write fails.
@@ -246,7 +270,7 @@ func TestPathsOf(t *testing.T) {
 	if err != nil || p != (Paths{Results: "d/results.jsonl", Errors: "d/results-errors.jsonl", Run: "d/results.run"}) {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	for _, output := range []string{"results.json", "results.jsonl.gz", "results.jsonl.zst"} {
+	for _, output := range []string{"results.json", "results.jsonl.gz", "results.jsonl.zst", "r.run", "-", "--x", ".", "d/", ".jsonl", "/dev/null", t.TempDir()} {
 		if _, err := PathsOf(output); err == nil {
 			t.Errorf("%s was accepted", output)
 		}

@@ -14,10 +14,21 @@ type Paths struct {
 	Run     string // the folder with manifest, summary, lock and server logs
 }
 
-// PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run.
+// PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run. The error
+// says why the name is none for results.
 func PathsOf(output string) (Paths, error) {
+	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+		return Paths{}, fmt.Errorf("output %s is no file: results are appended to a file, from which a later run goes on; name one such as results.jsonl", output)
+	}
 	ext := filepath.Ext(output)
+	switch base := filepath.Base(output); {
+	case strings.HasSuffix(output, string(filepath.Separator)), strings.HasPrefix(base, "-"), base == ext:
+		return Paths{}, fmt.Errorf("output %q is no file name; name one such as results.jsonl", output)
+	}
 	switch ext {
+	case ".run":
+		return Paths{}, fmt.Errorf("output %s: that is what the folder of the run beside it is called; name the file %s",
+			output, strings.TrimSuffix(output, ext)+".jsonl")
 	case ".json":
 		return Paths{}, fmt.Errorf("output %s: results are written line by line as they come; name the file %s",
 			output, strings.TrimSuffix(output, ext)+".jsonl")
@@ -27,6 +38,20 @@ func PathsOf(output string) (Paths, error) {
 	}
 	base := strings.TrimSuffix(output, ext)
 	return Paths{Results: output, Errors: base + "-errors" + ext, Run: base + ".run"}, nil
+}
+
+// Contain tells whether the file at path is one of the two that results go to, by whatever name.
+func (p Paths) Contain(path string) bool {
+	file, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	for _, output := range []string{p.Results, p.Errors} {
+		if info, err := os.Stat(output); err == nil && os.SameFile(file, info) {
+			return true
+		}
+	}
+	return false
 }
 
 // In is the place of one of the run folder's files.

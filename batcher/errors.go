@@ -1,0 +1,100 @@
+package batcher
+
+import (
+	"fmt"
+	"strings"
+
+	"fluxworker/modelcfg"
+)
+
+// LayersError is a YAML whose gpu_layers leaves some of the model to the CPU, which nobody asked for on purpose.
+type LayersError struct {
+	Model     modelcfg.Model
+	GPULayers int
+	Layers    int // of the model; 0 where not known
+}
+
+func (e *LayersError) Error() string {
+	of := "its"
+	if e.Layers > 0 {
+		of = fmt.Sprintf("the model's %d", e.Layers)
+	}
+	return fmt.Sprintf("%s: resources.gpu_layers is %d: the rest of %s layers would run on the CPU, many times slower; remove gpu_layers, or say --allow-cpu-layers",
+		e.Model.File, e.GPULayers, of)
+}
+
+// CacheTypeError is a KV cache type that no plan can have.
+type CacheTypeError struct {
+	Type string
+}
+
+func (e *CacheTypeError) Error() string {
+	return fmt.Sprintf("KV cache type is %q; it must be one of %s", e.Type, strings.Join(cacheTypes, ", "))
+}
+
+// DoesNotFitError is a model of which not even one slot fits, with the arithmetic.
+type DoesNotFitError struct {
+	Model       string
+	Context     int
+	KVCacheType string
+	Group       int    // devices of the layout that came nearest
+	Terms       []Term // of one slot, on each device of that layout
+	Bytes       int64  // sum of Terms
+	Devices     []Budget
+	// Nearest is the index in Devices of the device that lacks memory in that layout.
+	Nearest int
+	// Changes are the changes of which each alone makes one slot fit, the smallest first; none if no change was found.
+	Changes []Change
+}
+
+// Change is what would make a model fit. Fields that stay as they are are zero.
+type Change struct {
+	KVCacheType string
+	Context     int
+	GPUs        int // of the kind of the largest there is
+}
+
+// String is the change as a user would make it.
+func (c Change) String() string {
+	var parts []string
+	if c.KVCacheType != "" {
+		parts = append(parts, "--kv-cache-type "+c.KVCacheType)
+	}
+	if c.Context > 0 {
+		parts = append(parts, fmt.Sprintf("--context %d", c.Context))
+	}
+	if c.GPUs > 0 {
+		parts = append(parts, fmt.Sprintf("%d such GPUs", c.GPUs))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func (e *DoesNotFitError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s does not fit: one slot of %d tokens with an %s cache needs %s on ", e.Model, e.Context, e.KVCacheType, Size(e.Bytes))
+	if e.Group > 1 {
+		fmt.Fprintf(&b, "each of %d GPUs (", e.Group)
+	} else {
+		b.WriteString("one GPU (")
+	}
+	for i, t := range e.Terms {
+		if i > 0 {
+			b.WriteString(" + ")
+		}
+		fmt.Fprintf(&b, "%s %s", t.Name, Size(t.Bytes))
+	}
+	d := e.Devices[e.Nearest]
+	fmt.Fprintf(&b, "); %s has %s (free %s - reserve %s)", name(d.Device), Size(d.Headroom), Size(d.Free), Size(d.Reserve))
+	if len(e.Changes) == 0 {
+		fmt.Fprintf(&b, "; no smaller context, cache type or number of such GPUs makes it fit: it needs GPUs with more memory")
+		return b.String()
+	}
+	b.WriteString("; it would fit with ")
+	for i, c := range e.Changes {
+		if i > 0 {
+			b.WriteString(", or ")
+		}
+		b.WriteString(c.String())
+	}
+	return b.String()
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"fluxworker/batcher"
+	"fluxworker/gpu"
+	"fluxworker/worker"
+	"fluxworker/worker/ollama"
+)
+
+type planFlags struct {
+	run    runFlags
+	gpus   string
+	asJSON bool
+}
+
+func planCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "plan --model NAME [--gpu 2xA100-80GB]",
+		Short: "Show what run would start, and the arithmetic behind it",
+		Long: `plan shows how run would serve the model: on which GPUs, by how many servers, with how many slots, and what each part
+takes of the GPU's free memory. It takes run's flags, starts nothing on a GPU and answers no row.
+
+With --gpu it plans for hardware that is not here, such as A100-80GB, 2xH100-80GB or 4x24GB. What the model needs comes
+from Ollama where it has the model, else from the model's YAML.
+
+Exit codes are run's: 0 when the model fits, 81 when it does not, 80 when no GPU can be used.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd.Context(), cmd.Flags()) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	f.run.register(flags)
+	flags.StringVar(&f.gpus, "gpu", "", "plan for these `GPUS` instead of those of this machine, as in 2xA100-80GB")
+	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON")
+	return cmd
+}
+
+func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
+	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
+	if err != nil {
+		return err
+	}
+	s, err := f.run.request.resolve(flags, console.log)
+	if err != nil {
+		return err
+	}
+	config, err := f.run.config(s)
+	if err != nil {
+		return err
+	}
+	var gpus []gpu.Device
+	switch {
+	case f.gpus != "":
+		report, err := gpu.Describe(f.gpus)
+		if err != nil {
+			return usagef("--gpu: %w", err)
+		}
+		gpus = report.Devices
+	case f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "":
+		if gpus, err = worker.AllocatedGPUs(ctx, console.log); err != nil {
+			return fmt.Errorf("%w (or plan for other hardware with --gpu 2xA100-80GB)", err)
+		}
+	}
+	info, from := f.look(ctx, config, console)
+	plan, err := config.Plan(info, gpus)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return json.NewEncoder(os.Stdout).Encode(plan)
+	}
+	return printPlan(plan, s.model.Name, from)
+}
+
+// look asks Ollama for the model's metadata. Where it cannot, the YAML's numbers have to do: a login node often has
+// neither program nor model.
+func (f *planFlags) look(ctx context.Context, config worker.Config, console *console) (info ollama.Info, from string) {
+	dir, err := os.MkdirTemp("", "fluxworker-plan-")
+	if err != nil {
+		return info, "the model's YAML (" + err.Error() + ")"
+	}
+	defer os.RemoveAll(dir)
+	config.Server.PullMissing = false
+	info, err = config.Look(ctx, console.log, filepath.Join(dir, "server.log"))
+	switch {
+	case err == nil:
+		return info, "Ollama " + info.Version
+	case errors.Is(err, ollama.ErrModelMissing):
+		return ollama.Info{}, "the model's YAML (Ollama does not have the model)"
+	case errors.Is(err, ollama.ErrNotFound):
+		return ollama.Info{}, "the model's YAML (" + strings.Join(config.Server.Command, " ") + " is not here to be asked)"
+	default:
+		console.log.Warn().Err(err).Msg("Ollama was not asked")
+		return ollama.Info{}, "the model's YAML (Ollama was not asked)"
+	}
+}
+
+func printPlan(p batcher.Plan, model, from string) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "model\t%s, as known from %s\n", model, from)
+	fmt.Fprintf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
+	for i, s := range p.Servers {
+		fmt.Fprintf(w, "\nserver %d\t%d slots on %s\n", i+1, s.Slots, deviceNames(s.Devices))
+		for _, t := range s.Terms {
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", t.Name, batcher.Size(t.Bytes), t.Note)
+		}
+		if len(s.Terms) > 0 {
+			fmt.Fprintf(w, "  sum\t%s\ton each of its GPUs\n", batcher.Size(s.Bytes))
+		}
+	}
+	if len(p.Devices) > 0 {
+		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")
+		for _, d := range p.Devices {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Device.UUID, batcher.Size(d.Free), batcher.Size(d.Reserve), batcher.Size(d.Headroom), or(d.Unusable, batcher.Size(d.Planned)))
+		}
+	}
+	if len(p.Sources) > 0 {
+		fmt.Fprintln(w, "\nWHAT\tVALUE\tFROM")
+		for _, s := range p.Sources {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", s.What, s.Value, s.From)
+		}
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(w, "\nwarning: %s\n", warning)
+	}
+	return w.Flush()
+}
+
+func deviceNames(devices []gpu.Device) string {
+	if len(devices) == 0 {
+		return "what the server finds"
+	}
+	var names []string
+	for _, d := range devices {
+		names = append(names, fmt.Sprintf("%s (%s)", d.UUID, d.Name))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"fluxworker/gpu"
+)
+
+// sampleEvery is the time between two looks at the GPUs. A look costs some ten milliseconds of one core.
+const sampleEvery = 10 * time.Second
+
+// GPUUse is what a run made of one GPU; summary.json holds it. What the driver does not tell is left out.
+type GPUUse struct {
+	UUID            string   `json:"uuid"`
+	Name            string   `json:"name"`
+	Hours           float64  `json:"gpu_hours"` // from the servers' start to their end
+	MeanUtilisation *float64 `json:"mean_utilisation_percent,omitempty"`
+	PeakMemoryBytes uint64   `json:"peak_memory_bytes,omitempty"`
+	Joules          *float64 `json:"energy_joules,omitempty"`
+	WattHours       *float64 `json:"energy_wh,omitempty"`
+	Lost            bool     `json:"lost,omitempty"`
+}
+
+// watched is one GPU of the run as the monitor has seen it.
+type watched struct {
+	gpu.Device // as it was at the start
+	last       *gpu.Device
+	peak       uint64
+	busy       float64 // sum of the samples' utilisation, in percent
+	samples    int
+	lost       bool
+}
+
+// monitor watches the run's GPUs: what they do, for the summary, and whether they are still there.
+type monitor struct {
+	gpus   []*watched
+	began  time.Time
+	onLost func(gpu.Device)
+}
+
+// watchGPUs looks at the run's GPUs until the returned function is called, which waits for it and takes the last look. A
+// server whose GPU is lost is ended, so that its rows go to the others.
+func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
+	if len(r.gpus) == 0 {
+		return func() []GPUUse { return nil }
+	}
+	w := &monitor{began: time.Now(), onLost: func(d gpu.Device) { r.endServersOf(d, members) }}
+	for _, d := range r.gpus {
+		w.gpus = append(w.gpus, &watched{Device: d})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(sampleEvery)
+		defer tick.Stop()
+		for {
+			w.look(ctx)
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() []GPUUse {
+		cancel()
+		<-ended
+		last, done := context.WithTimeout(context.Background(), sampleEvery)
+		defer done()
+		w.look(last) // for the end of the energy counter
+		return w.uses()
+	}
+}
+
+// endServersOf ends the servers that compute on a lost GPU.
+func (r *run) endServersOf(d gpu.Device, members []*member) {
+	for _, m := range members {
+		if m.server == nil || !slices.ContainsFunc(m.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID }) {
+			continue
+		}
+		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Msg("GPU lost; ending its server")
+		cause := fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name)
+		m.gpuLost.Store(&cause)
+		m.server.Stop()
+	}
+}
+
+// look takes one sample. A report that does not come changes nothing: drivers are slow now and then.
+func (w *monitor) look(ctx context.Context) {
+	report, err := gpu.Query(ctx)
+	if err != nil {
+		return
+	}
+	for _, g := range w.gpus {
+		if g.lost {
+			continue
+		}
+		// A lost GPU may not even tell its UUID any more.
+		at := slices.IndexFunc(report.Devices, func(d gpu.Device) bool { return d.UUID == g.UUID })
+		if at < 0 || report.Devices[at].Health.Lost {
+			g.lost = true
+			w.onLost(g.Device)
+			continue
+		}
+		g.sample(report.Devices[at])
+	}
+}
+
+func (g *watched) sample(d gpu.Device) {
+	g.last = &d
+	g.peak = max(g.peak, d.Memory.Used)
+	if d.Load.Utilisation != nil {
+		g.busy += float64(*d.Load.Utilisation)
+		g.samples++
+	}
+}
+
+func (w *monitor) uses() []GPUUse {
+	hours := time.Since(w.began).Hours()
+	var uses []GPUUse
+	for _, g := range w.gpus {
+		use := GPUUse{UUID: g.UUID, Name: g.Name, Hours: hours, PeakMemoryBytes: g.peak, Lost: g.lost}
+		if g.samples > 0 {
+			mean := g.busy / float64(g.samples)
+			use.MeanUtilisation = &mean
+		}
+		if from, to := g.Load.EnergyMJ, g.energy(); from != nil && to != nil && *to >= *from {
+			joules := float64(*to-*from) / 1000
+			wh := joules / 3600
+			use.Joules, use.WattHours = &joules, &wh
+		}
+		uses = append(uses, use)
+	}
+	return uses
+}
+
+func (g *watched) energy() *uint64 {
+	if g.last == nil {
+		return nil
+	}
+	return g.last.Load.EnergyMJ
+}

@@ -1,0 +1,129 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// openInput opens the input, unless a signal comes first: a FIFO opens only when somebody writes to it. The goroutine
+// that still waits then is left behind, since nothing can wake it, and the process ends soon.
+func openInput(intake context.Context, path string) (*prompt.Source, error) {
+	type opened struct {
+		source *prompt.Source
+		err    error
+	}
+	c := make(chan opened, 1)
+	go func() {
+		source, err := prompt.Open(path)
+		c <- opened{source, err}
+	}()
+	select {
+	case o := <-c:
+		if o.err != nil {
+			return nil, &InputError{Err: o.err}
+		}
+		return o.source, nil
+	case <-intake.Done():
+		return nil, ErrStopped
+	}
+}
+
+// reading is the input being read. Reading a pipe can block for as long as its writer likes, and nothing wakes it; so the
+// run does not wait for the reader when intake is over, and the reader touches nothing of the run from then on.
+type reading struct {
+	*run
+	intake context.Context
+	source *prompt.Source
+	rows   *prompt.Reader
+
+	mu   sync.Mutex // held while a row is dealt with, not while one is waited for
+	left bool       // the run goes on without the reader
+}
+
+// read sorts the input's rows until its end or intake's.
+func (r *run) read(intake context.Context, source *prompt.Source) error {
+	in := &reading{run: r, intake: intake, source: source, rows: prompt.NewReader(source, prompt.Options{
+		Name: r.Input, Format: prompt.FormatOf(r.Input), MaxRowBytes: r.MaxRowBytes, Defaults: r.Defaults,
+	})}
+	ended := make(chan error, 1)
+	go func() {
+		defer source.Close()
+		ended <- in.all()
+	}()
+	select {
+	case err := <-ended:
+		close(r.pending)
+		return err
+	case <-intake.Done():
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.left = true
+		close(r.pending)
+		return nil
+	}
+}
+
+// all deals with every row of the input.
+func (in *reading) all() error {
+	for {
+		row, err := in.rows.Next()
+		more, err := in.deal(row, err)
+		if !more {
+			return err
+		}
+	}
+}
+
+// deal finds out what is to become of a row: one that has its line is skipped, one that cannot be asked gets an error
+// line, every other is pending.
+func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case in.left:
+		return false, nil
+	case errors.Is(err, io.EOF):
+		in.counts.allRead.Store(true)
+		return false, nil
+	case err != nil:
+		return false, &InputError{Err: err}
+	}
+	in.counts.saw(in.source.Offset() - int64(in.rows.Buffered()))
+	switch in.done.State(row.Key) {
+	case result.Answered:
+		in.counts.skipped.Add(1)
+		return true, nil
+	case result.Failed:
+		in.counts.skipped.Add(1)
+		in.counts.failedBefore.Add(1)
+		return true, nil
+	case result.Changed:
+		return false, &InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; choose another --output for the changed input",
+			in.Input, row.Line, row.CustomID)}
+	}
+	if row.Reject != nil {
+		err := in.reject(row)
+		return err == nil, err
+	}
+	in.counts.taken.Add(1)
+	select {
+	case in.pending <- row:
+		return true, nil
+	case <-in.intake.Done():
+		return false, nil
+	}
+}
+
+// reject writes the error line of a row that cannot be asked.
+func (in *reading) reject(row prompt.Row) error {
+	in.counts.fail(in.log, row, row.Reject.Code, row.Reject.Message)
+	return in.output.Append(row, nil, &result.Failure{
+		Code: row.Reject.Code, Message: row.Reject.Message, Param: row.Reject.Param, Line: row.Line,
+	})
+}

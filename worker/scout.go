@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/batcher"
+	"fluxworker/gpu"
+	"fluxworker/modelcfg"
+	"fluxworker/worker/ollama"
+)
+
+// scout learns what Ollama knows of the model, and fetches it where that is allowed, before anything is planned. It does
+// so with a server that lives for this alone, sees no GPU and loads nothing: how many slots the real servers get is
+// decided by the model's own metadata, and they are told when they start.
+type scout struct {
+	Server
+	model   string
+	log     zerolog.Logger
+	logPath string // for what the server prints
+}
+
+// look starts the server, asks and ends it. With a server that runs already it only asks.
+func (s scout) look(ctx context.Context) (ollama.Info, error) {
+	url := s.URL
+	var server *ollama.Server
+	if url == "" {
+		bounded, cancel := loading(ctx, s.LoadTimeout)
+		defer cancel()
+		var err error
+		server, err = ollama.Start(s.Command, ollama.Settings{
+			Models: s.Models, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: s.LoadTimeout,
+		}, s.ScratchRoot, s.logPath)
+		if err != nil {
+			return ollama.Info{}, err
+		}
+		defer server.Stop()
+		if err := server.WaitListening(bounded, ollama.DeviceCPU); err != nil {
+			return ollama.Info{}, err
+		}
+		url = server.URL()
+	}
+	client, err := ollama.NewClient(url, 1, 1)
+	if err != nil {
+		return ollama.Info{}, &ConfigError{Err: err}
+	}
+	defer client.Close()
+	info, err := s.identify(ctx, client)
+	if err != nil {
+		return ollama.Info{}, s.explain(server, err)
+	}
+	return info, nil
+}
+
+// identify learns the server's version and what it knows of the model.
+func (s scout) identify(ctx context.Context, client *ollama.Client) (ollama.Info, error) {
+	bounded, cancel := loading(ctx, s.LoadTimeout)
+	defer cancel()
+	version, err := client.WaitAnswering(bounded)
+	if err != nil {
+		return ollama.Info{}, because(bounded, err)
+	}
+	info, err := client.Describe(bounded, s.model)
+	if errors.Is(err, ollama.ErrModelMissing) && s.PullMissing {
+		if err := client.Pull(ctx, s.model, s.pullProgress()); err != nil {
+			return ollama.Info{}, err
+		}
+		info, err = client.Describe(ctx, s.model)
+	}
+	info.Version = version
+	return info, because(bounded, err)
+}
+
+// explain adds to a failure what the researcher can do about it, or what the server's log says.
+func (s scout) explain(server *ollama.Server, err error) error {
+	if errors.Is(err, ollama.ErrModelMissing) {
+		where := s.Models
+		if s.URL != "" {
+			where = redacted(s.URL)
+		}
+		return fmt.Errorf("model %q is not in %s: %w; run `ollama pull %s` where there is a network, or add --pull missing",
+			s.model, where, ollama.ErrModelMissing, s.model)
+	}
+	return serverError(server, s.URL, err)
+}
+
+// serverError is a failed preparation, with the end of the log of a server of our own.
+func serverError(server *ollama.Server, url string, err error) error {
+	if server == nil {
+		return &ollama.ServerError{Op: "prepare server " + redacted(url), Err: err}
+	}
+	return server.Failed("prepare server", err)
+}
+
+// pullProgress logs a line for each tenth of a layer.
+func (s scout) pullProgress() func(status string, done, total int64) {
+	var last string
+	return func(status string, done, total int64) {
+		if total > 0 {
+			status = fmt.Sprintf("%s %d %%", status, 10*(10*done/total))
+		}
+		if status != last {
+			s.log.Info().Str("model", s.model).Msg("pull: " + status)
+			last = status
+		}
+	}
+}
+
+// Look asks Ollama what it knows of the model, by a server that lives for this alone. What it prints goes to logPath.
+func (c Config) Look(ctx context.Context, log zerolog.Logger, logPath string) (ollama.Info, error) {
+	return scout{Server: c.Server, model: c.Defaults.Model, log: log, logPath: logPath}.look(ctx)
+}
+
+// Plan brings together what the user wants, what the model is and what the GPUs have. What Ollama says of the model
+// counts for more than its YAML; the zero Info means that it was not asked.
+func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) {
+	architecture, err := c.architecture(info)
+	if err != nil {
+		return batcher.Plan{}, err
+	}
+	wish := c.Wish
+	wish.CPU = c.Server.Device == ollama.DeviceCPU
+	wish.Unchecked = c.Server.URL != ""
+	return batcher.Decide(c.Model, architecture, gpus, wish)
+}
+
+func (c Config) architecture(info ollama.Info) (modelcfg.Architecture, error) {
+	if len(info.Metadata) == 0 {
+		return c.Model.Architecture, nil
+	}
+	a, err := batcher.FromMetadata(info.Metadata, info.WeightsBytes, 0) // the projector's file is counted in the weights
+	if err != nil {
+		return modelcfg.Architecture{}, fmt.Errorf("read the metadata of model %s: %w", c.Defaults.Model, err)
+	}
+	if len(info.Capabilities) > 0 {
+		// Ollama serves a model that writes no text, such as an embedder, with one slot.
+		a.SingleSlot = a.SingleSlot || !slices.Contains(info.Capabilities, "completion")
+		a.Vision = a.Vision || slices.Contains(info.Capabilities, "vision")
+	}
+	return a, nil
+}
