@@ -37,7 +37,7 @@ engine:
 
 ## test: everything, on the real engines
 test: engine build
-	$(GO) test -race -count=1 -timeout 25m ./...
+	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 25m ./... # the sleep is for each of many child processes
 
 ## test-short: what needs no engine
 test-short:

@@ -1,37 +1,76 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"text/tabwriter"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"fluxworker/batcher"
+	"fluxworker/gpu"
 	"fluxworker/modelcfg"
 )
 
-func modelsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "models",
-		Short: "List the models with known settings",
-		Long: `models lists the models whose settings fluxworker knows. Any other Ollama tag can be given to --model, too.
-A dash instead of a tag means that Ollama's library has no such model; the last column says what it has.`,
-		RunE: func(*cobra.Command, []string) error { return listModels() },
-	}
+type modelsFlags struct {
+	fits    bool
+	gpus    string
+	context int
 }
 
-func listModels() error {
+func modelsCommand() *cobra.Command {
+	var f modelsFlags
+	cmd := &cobra.Command{
+		Use:   "models [--fits [--gpu 2xA100-80GB]]",
+		Short: "List the models with known settings",
+		Long: `models lists the models whose settings fluxworker knows. Any other Ollama tag can be given to --model, too.
+A dash instead of a tag means that Ollama's library has no such model; the last column says what it has.
+With --fits it says for each how many slots this machine's GPUs hold, or those of --gpu.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context()) },
+	}
+	cmd.Flags().BoolVar(&f.fits, "fits", false, "mark what the GPUs hold, going by the models' YAML")
+	cmd.Flags().StringVar(&f.gpus, "gpu", "", "with --fits: take these `GPUS` instead of those of this machine, as in 2xA100-80GB")
+	cmd.Flags().IntVar(&f.context, "context", batcher.DefaultContext, "with --fits: context length of each slot in tokens")
+	return cmd
+}
+
+func (f *modelsFlags) list(ctx context.Context) error {
 	catalog, err := modelcfg.Embedded()
 	if err != nil {
 		return err
 	}
+	fit := func(modelcfg.Model) string { return "" }
+	header := "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tNOTES"
+	if f.fits {
+		gpus, err := planGPUs(ctx, f.gpus, zerolog.Nop())
+		if err != nil {
+			return err
+		}
+		header = "FITS\t" + header
+		fit = func(m modelcfg.Model) string { return f.fit(m, gpus) + "\t" }
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tSLOTS\tNOTES")
+	fmt.Fprintln(w, header)
 	for _, m := range catalog.Models() {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, or(m.Tag(), "-"), gibibytes(m.Requirements.MinGPUMemory),
-			or(m.Requirements.RecommendedGPU, "-"), m.Resources.BatchSize, remark(m))
+		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", fit(m), m.Name, or(m.Tag(), "-"), gibibytes(m.Requirements.MinGPUMemory),
+			or(m.Requirements.RecommendedGPU, "-"), remark(m))
 	}
 	return w.Flush()
+}
+
+// fit says in a word how the GPUs take the model.
+func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
+	plan, err := batcher.Decide(m, m.Architecture, gpus, batcher.Wish{Context: f.context})
+	switch {
+	case err != nil:
+		return "no"
+	case len(plan.Servers) > 1:
+		return fmt.Sprintf("%d slots, %d servers", plan.Slots, len(plan.Servers))
+	default:
+		return fmt.Sprintf("%d slots", plan.Slots)
+	}
 }
 
 func remark(m modelcfg.Model) string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -61,17 +62,13 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 		return err
 	}
 	var gpus []gpu.Device
-	switch {
-	case f.gpus != "":
-		report, err := gpu.Describe(f.gpus)
-		if err != nil {
-			return usagef("--gpu: %w", err)
+	if f.gpus != "" || f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "" {
+		if gpus, err = planGPUs(ctx, f.gpus, console.log); err != nil {
+			return err
 		}
-		gpus = report.Devices
-	case f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "":
-		if gpus, err = worker.AllocatedGPUs(ctx, console.log); err != nil {
-			return fmt.Errorf("%w (or plan for other hardware with --gpu 2xA100-80GB)", err)
-		}
+	}
+	if f.gpus != "" {
+		config.Server.Device = ollama.DeviceAuto // whatever is here
 	}
 	info, from := f.look(ctx, config, console)
 	plan, err := config.Plan(info, gpus)
@@ -82,6 +79,22 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 		return json.NewEncoder(os.Stdout).Encode(plan)
 	}
 	return printPlan(plan, s.model.Name, from)
+}
+
+// planGPUs are the GPUs that the user described, else those that this process may use.
+func planGPUs(ctx context.Context, described string, log zerolog.Logger) ([]gpu.Device, error) {
+	if described == "" {
+		gpus, err := worker.AllocatedGPUs(ctx, log)
+		if err != nil {
+			return nil, fmt.Errorf("%w, or --gpu 2xA100-80GB and the like for GPUs that are not here", err)
+		}
+		return gpus, nil
+	}
+	report, err := gpu.Describe(described)
+	if err != nil {
+		return nil, usagef("--gpu: %w", err)
+	}
+	return report.Devices, nil
 }
 
 // look asks Ollama for the model's metadata. Where it cannot, the YAML's numbers have to do: a login node often has
