@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"fluxworker/gpu"
 )
 
@@ -55,16 +57,7 @@ func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(sampleEvery)
-		defer tick.Stop()
-		for {
-			w.look(ctx)
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
+		w.watch(ctx, r.log)
 	}()
 	return func() []GPUUse {
 		cancel()
@@ -73,6 +66,42 @@ func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 		defer done()
 		w.look(last) // for the end of the energy counter
 		return w.uses()
+	}
+}
+
+// watch takes a sample now and then, and at once when the driver reports a critical error.
+func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
+	alarm := make(chan struct{}, 1)
+	listening := make(chan struct{})
+	go func() {
+		defer close(listening)
+		err := gpu.Probe{}.Watch(ctx, func(x gpu.XID) {
+			log.Error().Str("gpu", x.UUID).Uint64("xid", x.Code).Msg("the driver reports a critical error of a GPU")
+			raise(alarm)
+		})
+		if err != nil { // a GPU may be lost; or there are no events here, and the samples have to do
+			log.Debug().Err(err).Msg("no critical errors are reported any more")
+			raise(alarm)
+		}
+	}()
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-tick.C:
+		case <-alarm:
+		case <-ctx.Done():
+			<-listening
+			return
+		}
+	}
+}
+
+func raise(alarm chan<- struct{}) {
+	select {
+	case alarm <- struct{}{}:
+	default: // one is pending
 	}
 }
 

@@ -22,14 +22,16 @@ const deadline = 2 * time.Minute
 type job struct {
 	t      *testing.T
 	dir    string
+	binary string
 	args   []string
-	mark   string // in the environment of the worker and of everything below it
+	env    []string // beside the tests' own
+	mark   string   // in the environment of the worker and of everything below it
 	stderr bytes.Buffer
 }
 
 func newJob(t *testing.T, g generation, args ...string) *job {
 	t.Helper()
-	j := &job{t: t, dir: t.TempDir(), mark: fmt.Sprintf("FLUXTEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
+	j := &job{t: t, binary: binary, dir: t.TempDir(), mark: fmt.Sprintf("FLUXTEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
 	j.args = append([]string{"run", "--model", "bigram", "--input", "prompts.jsonl", "--output", "results.jsonl",
 		"--ollama", "'" + g.ollama + "'", "--ollama-models", g.models, "--device", "cpu", "--context", "512", "--batch-size", "8",
 	}, args...)
@@ -79,13 +81,13 @@ func (j *job) path(name string) string { return filepath.Join(j.dir, name) }
 // start runs the worker.
 func (j *job) start(more ...string) *exec.Cmd {
 	j.t.Helper()
-	cmd := exec.Command(binary, append(j.args, more...)...)
+	cmd := exec.Command(j.binary, append(j.args, more...)...)
 	cmd.Dir = j.dir
 	cmd.Stderr = &j.stderr
 	if err := os.MkdirAll(j.path("tmp"), 0o700); err != nil {
 		j.t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), j.mark, "TMPDIR="+j.path("tmp"))
+	cmd.Env = append(append(os.Environ(), j.mark, "TMPDIR="+j.path("tmp")), j.env...)
 	if err := cmd.Start(); err != nil {
 		j.t.Fatal(err)
 	}

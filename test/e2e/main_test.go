@@ -12,8 +12,8 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == countingCommand {
-		os.Exit(serveCounting(os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == frontCommand {
+		os.Exit(serveFront(os.Args[2:]))
 	}
 	os.Exit(buildAndRun(m))
 }

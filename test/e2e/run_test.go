@@ -17,14 +17,10 @@ var modelLoad = regexp.MustCompile(`msg="starting (?:runner|llama-server)" cmd="
 // Every row gets the answer to its own prompt, exactly once, and the server has as much to do as was planned.
 func TestAnswers(t *testing.T) {
 	eachEngine(t, func(t *testing.T, g generation) {
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
 		j := newJob(t, g)
-		peak := j.path("peak")
+		j.useFront(g)
 		j.writeRows(g.rows)
-		j.run(0, "--ollama", strings.Join([]string{self, countingCommand, peak, g.ollama}, " "))
+		j.run(0)
 		j.checkRows(g.rows)
 
 		var manifest struct {
@@ -41,11 +37,7 @@ func TestAnswers(t *testing.T) {
 		if manifest.Plan.Slots != 8 || manifest.Plan.InFlight <= 8 || manifest.Server.Version == "" || len(manifest.Server.Digest) != 64 {
 			t.Errorf("manifest: %+v", manifest)
 		}
-		data, err := os.ReadFile(peak)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen, _ := strconv.Atoi(string(data)); seen != manifest.Plan.InFlight {
+		if seen := j.seen()[0].Peak; seen != manifest.Plan.InFlight {
 			t.Errorf("the server saw %d requests in flight at most, planned were %d", seen, manifest.Plan.InFlight)
 		}
 		// A model that loads twice has been asked with other runner options than it was loaded with.
