@@ -20,6 +20,10 @@ func (r *run) spilled(m *member) bool {
 	return m.layers != nil && m.layers.GPU < m.layers.All
 }
 
+// unbelievable is the part of what a server claims to have on its GPUs below which the driver's own number casts doubt on
+// the claim. It is only told: other jobs' processes on the same GPU come and go, and that moves the number, too.
+const unbelievable = 0.25
+
 // SpillError is a model that the server could not keep on the GPU, however few slots it got.
 type SpillError struct {
 	Model   string
@@ -78,9 +82,11 @@ func (r *run) measure(ctx context.Context, before map[string]uint64, members []*
 	after := r.usedMemory(ctx)
 	for i, m := range members {
 		for _, d := range m.plan.Devices {
-			was, is := before[d.UUID], after[d.UUID]
-			if is > was {
-				r.manifest.Plan.Servers[i].MeasuredBytes = append(r.manifest.Plan.Servers[i].MeasuredBytes, int64(is-was))
+			grown := int64(after[d.UUID]) - int64(before[d.UUID])
+			r.manifest.Plan.Servers[i].MeasuredBytes = append(r.manifest.Plan.Servers[i].MeasuredBytes, grown)
+			if float64(grown) < unbelievable*float64(m.footprint.GPUBytes) {
+				r.log.Warn().Str("gpu", d.UUID).Int64("grown_mib", grown>>20).Int64("server_says_mib", m.footprint.GPUBytes>>20).
+					Msg("the driver sees far less memory in use than the server claims to have on its GPUs")
 			}
 		}
 	}

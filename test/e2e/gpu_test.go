@@ -19,8 +19,14 @@ import (
 // servers say that they compute there. It returns the table's file.
 func (j *job) withGPUs(g generation, table string, env ...string) string {
 	j.t.Helper()
+	return j.withDriver(g, fakenvml.Build(j.t), table, env...)
+}
+
+// withDriver is withGPUs with the library in a folder.
+func (j *job) withDriver(g generation, library, table string, env ...string) string {
+	j.t.Helper()
 	j.binary = build.Fluxworker(j.t)
-	gpus, path := fakenvml.Env(j.t, fakenvml.Build(j.t), table)
+	gpus, path := fakenvml.Env(j.t, library, table)
 	j.env = append(j.env, gpus[len(gpus)-2:]...)
 	j.useFront(g, append([]string{"FRONT_GPU=1"}, env...)...)
 	j.args = append(j.args, "--device", "auto")
@@ -212,6 +218,33 @@ mig uuid=MIG-11111111-aaaa-bbbb-cccc-000000000002 profile=3g.40gb gi=2 ci=0 mem_
 					}
 				}
 			})
+		}
+	})
+}
+
+// A driver without the newer functions tells less, and enough.
+func TestOldDriver(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.withDriver(g, fakenvml.BuildOld(t), fakenvml.TwoA100)
+		j.writeRows(20)
+		j.run(0)
+		j.checkRows(20)
+	})
+}
+
+// A driver that hangs ends the run in bounded time, and nothing of the probe stays.
+func TestDriverHangs(t *testing.T) {
+	eachEngine(t, func(t *testing.T, g generation) {
+		if g.name != "old" {
+			t.Skip("no engine is started; one is enough")
+		}
+		j := newJob(t, g)
+		j.withGPUs(g, fakenvml.TwoA100+"on fn=nvmlDeviceGetMemoryInfo_v2 hang=1\n")
+		j.writeRows(3)
+		j.run(80)
+		if !strings.Contains(j.stderr.String(), "within 30") {
+			t.Error("the message does not say how long was waited")
 		}
 	})
 }
