@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -13,45 +14,54 @@ import (
 	"fluxworker/worker/result"
 )
 
-// ask brings one row to its line. It returns an error only for what ends the run.
-func (r *run) ask(ctx context.Context, client *ollama.Client, row prompt.Row) error {
-	for attempt := 0; ; attempt++ {
-		answer, err := r.attempt(ctx, client, row)
-		var refused *ollama.RequestError
-		var down *ollama.UnavailableError
-		switch {
-		case err == nil:
-			r.broken.reset()
-			r.counts.answered(answer)
-			return r.output.Append(row, &result.Response{
-				StatusCode: 200, RequestID: requestID(row), Body: answer.Completion(row),
-			}, nil)
-		case errors.As(err, &refused):
-			r.broken.reset()
-			r.counts.asked.Add(1)
-			r.counts.fail(r.log, row, refused.Code, refused.Message)
-			return r.output.Append(row, &result.Response{
-				StatusCode: refused.Status, RequestID: requestID(row), Body: refused.Body(),
-			}, nil)
-		case !errors.As(err, &down):
-			return err
-		case attempt == r.MaxRetries:
-			r.log.Error().Str("custom_id", row.CustomID).Int("attempts", attempt+1).Err(err).
-				Msg("the server did not answer; the row stays undone")
-			r.broken.note(err)
-			return nil
-		}
-		r.log.Warn().Str("custom_id", row.CustomID).Int("attempt", attempt+1).Err(err).Msg("asking again")
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
-}
+// verdict is what became of a task that a server had.
+type verdict int
 
-func (r *run) attempt(ctx context.Context, client *ollama.Client, row prompt.Row) (*ollama.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.RequestTimeout)
+const (
+	finished verdict = iota // it has its line, or is given up for this run
+	again                   // the server failed it; it may be asked once more
+	died                    // the server went while it had the task
+)
+
+// ask asks a server one task. The error is only for what ends the run.
+func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
+	bounded, cancel := context.WithTimeout(ctx, r.RequestTimeout)
 	defer cancel()
-	return client.Ask(ctx, row.Request)
+	m.asking.Add(1)
+	answer, err := m.client.Ask(bounded, t.row.Request)
+	m.asking.Add(-1)
+	var refused *ollama.RequestError
+	var down *ollama.UnavailableError
+	switch {
+	case err == nil:
+		m.answered.Add(1)
+		r.broken.reset()
+		r.counts.answered(answer)
+		return finished, r.output.Append(t.row, &result.Response{
+			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,
+		}, nil)
+	case errors.As(err, &refused):
+		m.answered.Add(1)
+		r.broken.reset()
+		r.counts.asked.Add(1)
+		r.counts.fail(r.log, t.row, refused.Code, refused.Message)
+		return finished, r.output.Append(t.row, &result.Response{
+			StatusCode: refused.Status, RequestID: requestID(t.row), Body: refused.Body(), Retries: t.retries,
+		}, nil)
+	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLost):
+		return died, nil
+	case !errors.As(err, &down):
+		return finished, err
+	case m.isDown(ctx, down):
+		return died, nil
+	case t.retries >= r.MaxRetries:
+		r.log.Error().Str("custom_id", t.row.CustomID).Int("attempts", t.retries+1).Err(err).
+			Msg("the server did not answer; the row stays undone")
+		r.broken.note(err)
+		return finished, nil
+	}
+	r.log.Warn().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Err(err).Msg("asking again")
+	return again, nil
 }
 
 // requestID names the request in its line, as OpenAI's lines do.
@@ -59,22 +69,16 @@ func requestID(row prompt.Row) string {
 	return "req_" + row.Key.String()[len("batch_req_"):]
 }
 
-// pause waits before the next attempt: twice as long each time, up to 8 s, and by chance up to half of that less, so
-// that rows which failed together do not come back together.
-func pause(ctx context.Context, attempt int) error {
-	d := 250 * time.Millisecond << min(attempt, 5)
-	timer := time.NewTimer(d - rand.N(d/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Canceled
-	}
+// retry makes the task wait before it is asked again: twice as long each time, up to 8 s, and by chance up to half of that
+// less, so that tasks which failed together do not come back together.
+func (t task) retry() task {
+	d := 250 * time.Millisecond << min(t.retries, 5)
+	t.retries++
+	t.notBefore = time.Now().Add(d - rand.N(d/2))
+	return t
 }
 
-// maxUnanswered is how many rows in a row may stay undone before the server counts as lost. One is not enough: a row can
-// be what takes the server down.
+// maxUnanswered is how many rows in a row may stay undone before a living server counts as lost.
 const maxUnanswered = 3
 
 // breaker ends a run whose server lives but answers nothing.

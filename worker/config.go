@@ -23,6 +23,9 @@ type Config struct {
 
 	RequestTimeout time.Duration // for one row's answer
 	MaxRetries     int           // how often a row is asked again after a failure of the server
+	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
+	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
+	MaxServerBytes int64         // host memory above which a server is started anew; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
 	SyncEvery      time.Duration // results are on disk after this time at the latest
 

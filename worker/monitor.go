@@ -108,13 +108,11 @@ func raise(alarm chan<- struct{}) {
 // endServersOf ends the servers that compute on a lost GPU.
 func (r *run) endServersOf(d gpu.Device, members []*member) {
 	for _, m := range members {
-		if m.server == nil || !slices.ContainsFunc(m.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID }) {
+		if !slices.ContainsFunc(m.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID }) {
 			continue
 		}
 		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Msg("GPU lost; ending its server")
-		cause := fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name)
-		m.gpuLost.Store(&cause)
-		m.server.Stop()
+		m.end(fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name), true)
 	}
 }
 

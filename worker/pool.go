@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,15 +28,17 @@ type member struct {
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
-	gpuLost   atomic.Pointer[error] // why the monitor ended the server
-}
 
-// lossError is why the server is gone.
-func (m *member) lossError() error {
-	if cause := m.gpuLost.Load(); cause != nil {
-		return &ollama.ServerError{Op: "run server", Err: *cause}
-	}
-	return m.server.Err()
+	asking   atomic.Int64 // rows that are with the server now
+	answered atomic.Int64 // rows, good or bad, since the run began
+	restarts []time.Time
+
+	mu       sync.Mutex
+	live     *ollama.Server // the server, for those who watch it from outside
+	procs    []int          // its processes as they were when they were looked at last
+	ended    error          // why one of the watchers ended it; nil where it went by itself
+	final    bool           // and must not be started again
+	suspects []task         // those that it had when it died, and that were there before
 }
 
 func (m *member) stop() {
@@ -78,11 +82,12 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 		g, ctx := errgroup.WithContext(ctx)
 		for _, m := range members {
 			g.Go(func() error {
-				err := r.serveMember(ctx, m, q)
-				if !errors.Is(err, errLost) {
+				err := r.keep(ctx, intake, m, q)
+				var gone *goneError
+				if !errors.As(err, &gone) {
 					return err
 				}
-				lost <- m.lossError()
+				lost <- gone.cause
 				r.log.Error().Str("server", m.name).Int("left", len(members)-len(lost)).Msg("server lost; the others take its rows")
 				return nil
 			})
@@ -103,33 +108,24 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 func (r *run) serveMember(requests context.Context, m *member, q *queue) error {
 	own, cancel := context.WithCancelCause(requests)
 	defer cancel(nil)
-	stopped := make(chan struct{})
-	var watch errgroup.Group
-	if m.server != nil {
-		watch.Go(func() error {
-			select {
-			case <-m.server.Done():
-				cancel(errLost)
-			case <-stopped:
-			}
-			return nil
-		})
-	}
+	stopWatching := r.watchServer(m, func() { cancel(errLost) })
+	defer stopWatching()
 	rows, ctx := errgroup.WithContext(own)
 	for range inFlight(m.slots) {
-		rows.Go(func() error { return r.askRows(ctx, own, m, q) })
+		rows.Go(func() error { return r.askRows(ctx, m, q) })
 	}
 	err := rows.Wait()
-	close(stopped)
-	watch.Wait()
+	if errors.Is(context.Cause(own), errLost) {
+		return errLost // whichever of the others came first
+	}
 	return err
 }
 
-// askRows asks one row after the other. Own is the server's life: a row that its end cut short is given back.
-func (r *run) askRows(ctx, own context.Context, m *member, q *queue) error {
+// askRows asks one row after the other until there is none, or the server is gone.
+func (r *run) askRows(ctx context.Context, m *member, q *queue) error {
 	for {
 		select {
-		case row, ok := <-q.out:
+		case t, ok := <-q.out:
 			if !ok {
 				return nil
 			}
@@ -137,20 +133,21 @@ func (r *run) askRows(ctx, own context.Context, m *member, q *queue) error {
 				q.finish()
 				return nil
 			}
-			err := r.ask(ctx, m.client, row)
-			if errors.Is(context.Cause(own), errLost) && errors.Is(err, context.Canceled) {
-				q.giveBack(row)
+			what, err := r.ask(ctx, m, t)
+			switch what {
+			case died:
+				m.diedWith(t, q)
 				return errLost
+			case again:
+				q.giveBack(t.retry())
+			default:
+				q.finish()
 			}
-			q.finish()
 			if err != nil {
 				return err
 			}
-		case <-own.Done():
-			if errors.Is(context.Cause(own), errLost) {
-				return errLost
-			}
-			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

@@ -2,15 +2,26 @@ package worker
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"fluxworker/worker/prompt"
 )
 
-// queue hands rows to the servers. A row stays with the queue until its taker says that it is done; one that comes back,
-// because its server was lost, goes to the next taker. So out is closed only when no row can come back any more.
+// task is a row on its way through the servers.
+type task struct {
+	row       prompt.Row
+	retries   int       // how often it was asked again after a failure of a server
+	deaths    int       // how often a server died that had it
+	notBefore time.Time // when it may be asked again
+}
+
+// queue hands tasks to the servers. A task stays with the queue until its taker says that it is done; one that comes back,
+// because the server failed, goes to the next taker, after its pause and before new rows. So out is closed only when no
+// task can come back any more. A task that pauses holds no slot.
 type queue struct {
-	out   chan prompt.Row
-	back  chan prompt.Row
+	out   chan task
+	back  chan task
 	done  chan struct{}
 	ended chan struct{} // closed when run has returned: nobody listens any more
 
@@ -18,25 +29,34 @@ type queue struct {
 }
 
 func newQueue() *queue {
-	return &queue{out: make(chan prompt.Row), back: make(chan prompt.Row), done: make(chan struct{}), ended: make(chan struct{})}
+	return &queue{out: make(chan task), back: make(chan task), done: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// run moves rows from pending to out, in order, until pending is closed and every row is done, or the context ends. What
-// came back goes first.
+// run moves rows from pending to out, in order, until pending is closed and every task is done, or the context ends.
 func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt.Row) {
 	defer close(q.ended)
 	defer close(q.out)
-	waiting := []prompt.Row{first}
+	waiting := []task{{row: first}}
+	var pausing []task // soonest first
 	outside := 0
-	for pending != nil || len(waiting) > 0 || outside > 0 {
-		var out chan<- prompt.Row
-		var head prompt.Row
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for pending != nil || len(waiting) > 0 || len(pausing) > 0 || outside > 0 {
+		if ctx.Err() != nil {
+			return // select would choose by chance
+		}
+		for len(pausing) > 0 && !time.Now().Before(pausing[0].notBefore) {
+			waiting = slices.Insert(waiting, 0, pausing[0])
+			pausing = pausing[1:]
+		}
+		if len(pausing) > 0 {
+			timer.Reset(time.Until(pausing[0].notBefore))
+		}
+		var out chan<- task
+		var head task
 		in := pending
 		if len(waiting) > 0 {
 			out, head, in = q.out, waiting[0], nil
-		}
-		if ctx.Err() != nil {
-			return // select would choose by chance
 		}
 		select {
 		case row, ok := <-in:
@@ -44,15 +64,17 @@ func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt
 				pending = nil
 				continue
 			}
-			waiting = append(waiting, row)
+			waiting = append(waiting, task{row: row})
 		case out <- head:
 			waiting = waiting[1:]
 			outside++
-		case row := <-q.back:
-			waiting = append(waiting, row)
+		case t := <-q.back:
+			at, _ := slices.BinarySearchFunc(pausing, t, func(a, b task) int { return a.notBefore.Compare(b.notBefore) })
+			pausing = slices.Insert(pausing, at, t)
 			outside--
 		case <-q.done:
 			outside--
+		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
@@ -70,7 +92,7 @@ func (q *queue) isDone() bool {
 	}
 }
 
-// finish says that a row has its line, or that nobody is to ask it again in this run.
+// finish says that a task has its line, or that nobody is to ask it again in this run.
 func (q *queue) finish() {
 	select {
 	case q.done <- struct{}{}:
@@ -78,10 +100,10 @@ func (q *queue) finish() {
 	}
 }
 
-// giveBack returns a row that was not answered.
-func (q *queue) giveBack(row prompt.Row) {
+// giveBack returns a task that was not answered.
+func (q *queue) giveBack(t task) {
 	select {
-	case q.back <- row:
+	case q.back <- t:
 	case <-q.ended:
 	}
 }

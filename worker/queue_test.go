@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"fluxworker/worker/prompt"
 )
@@ -28,13 +29,14 @@ func TestQueueLosesNoRow(t *testing.T) {
 	for taker := range takers {
 		random := rand.New(rand.NewPCG(1, uint64(taker)))
 		wg.Go(func() {
-			for row := range q.out {
+			for t := range q.out {
 				if random.IntN(3) == 0 {
-					q.giveBack(row)
+					t.notBefore = time.Now().Add(time.Duration(random.IntN(1000)) * time.Microsecond)
+					q.giveBack(t)
 					continue
 				}
 				mu.Lock()
-				finished[row.Index]++
+				finished[t.row.Index]++
 				mu.Unlock()
 				q.finish()
 			}

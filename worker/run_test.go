@@ -57,7 +57,7 @@ func config(t *testing.T, n int, flags ...string) (c Config, record string) {
 			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: time.Minute, ScratchRoot: dir,
 		},
 		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512},
-		RequestTimeout: time.Minute, MaxRetries: 1, Grace: time.Minute, SyncEvery: time.Second,
+		RequestTimeout: time.Minute, MaxRetries: 1, StallTimeout: time.Minute, Grace: time.Minute, SyncEvery: time.Second,
 	}, record
 }
 
@@ -82,6 +82,15 @@ func TestRunKeepsTheSlotsFull(t *testing.T) {
 	if r.Loads != 1 {
 		t.Errorf("the model was loaded %d times", r.Loads)
 	}
+}
+
+func readRecord(t *testing.T, path string) fakeollama.Record {
+	t.Helper()
+	r, err := fakeollama.ReadRecord(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // until closes the returned channel when the run has so many answers.
@@ -146,12 +155,7 @@ func TestServerFailuresAreNotTheRows(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, _ := config(t, 100, tt.flag...)
-			f, err := os.OpenFile(c.Input, os.O_APPEND|os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintln(f, `{"custom_id":"poison","prompt":"poison x"}`)
-			f.Close()
+			addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
 			s, err := runOnce(t, t.Context(), c, nil)
 			var down *ollama.ServerError
 			if !errors.As(err, &down) || s.Failed != 0 || s.Complete {

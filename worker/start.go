@@ -81,6 +81,7 @@ func (r *run) startFitting(ctx context.Context, m *member) error {
 		if err := r.start(ctx, m); err != nil {
 			return err
 		}
+		m.begun()
 		footprint, err := m.client.Loaded(ctx, r.Defaults.Model)
 		if err != nil {
 			return serverError(m.server, "", err)

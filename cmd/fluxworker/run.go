@@ -40,6 +40,9 @@ type runFlags struct {
 	requestTimeout time.Duration
 	loadTimeout    time.Duration
 	maxRetries     int
+	maxRestarts    int
+	stallTimeout   time.Duration
+	serverMemory   int64
 	grace          time.Duration
 	failOn         string
 	logLevel       string
@@ -80,6 +83,9 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
 	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "longest wait for each step of a server's start: to listen, to answer, to load the model")
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
+	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
+	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
+	flags.Int64Var(&f.serverMemory, "max-server-memory", 0, "host memory in `MiB` above which a server is started anew; 0 is no limit")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
 	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL`: debug, info, warn or error")
@@ -151,6 +157,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: f.serverMemory << 20,
 		Grace: f.grace, SyncEvery: syncEvery, Version: version(),
 	}, nil
 }
@@ -180,6 +187,12 @@ func (f *runFlags) check() error {
 		return usagef("--load-timeout is %s; it must be more than 0", f.loadTimeout)
 	case f.maxRetries < 0:
 		return usagef("--max-retries is %d; it must be 0 or more", f.maxRetries)
+	case f.maxRestarts < 0:
+		return usagef("--max-restarts is %d; it must be 0 or more", f.maxRestarts)
+	case f.stallTimeout <= 0:
+		return usagef("--stall-timeout is %s; it must be more than 0", f.stallTimeout)
+	case f.serverMemory < 0:
+		return usagef("--max-server-memory is %d; it must be 0 (no limit) or more MiB", f.serverMemory)
 	case f.grace < 0:
 		return usagef("--grace is %s; it must be 0 or more", f.grace)
 	}

@@ -66,7 +66,7 @@ type manifest struct {
 func TestFourGPUsOneServerKilled(t *testing.T) {
 	const rows = 600
 	eachEngine(t, func(t *testing.T, g generation) {
-		j := newJob(t, g, "--batch-size", "2")
+		j := newJob(t, g, "--batch-size", "2", "--max-restarts", "0")
 		j.withGPUs(g, gpus(4, ""))
 		j.writeRows(rows)
 		cmd := j.start()

@@ -90,7 +90,7 @@ func unavailable(ctx context.Context, status int, err error) error {
 		return context.Canceled
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.New("no answer within the request timeout")
+		err = ErrTimeout
 	}
 	return &UnavailableError{Status: status, Err: err}
 }

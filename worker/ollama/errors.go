@@ -15,6 +15,9 @@ var ErrNoGPU = errors.New("no usable GPU")
 // ErrNotFound means that the server's program is not there to be started.
 var ErrNotFound = errors.New("server program not found")
 
+// ErrTimeout is a request that got no answer in the time that it had.
+var ErrTimeout = errors.New("no answer within the request timeout")
+
 // ServerError is a server that did not start, did not become ready or ended. The rows that it had are not to blame.
 type ServerError struct {
 	Op      string   // what was going on, as in "start server"

@@ -19,6 +19,8 @@ type Response struct {
 	StatusCode int    `json:"status_code"`
 	RequestID  string `json:"request_id"`
 	Body       any    `json:"body"`
+	// Retries is how often the row was asked again after a failure of the server.
+	Retries int `json:"retries,omitempty"`
 }
 
 // Failure is the reason why a row was never asked.

@@ -1,0 +1,235 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/result"
+)
+
+const (
+	// restartWindow is the time within which MaxRestarts counts: a server that dies once a day may do so for a year.
+	restartWindow = 10 * time.Minute
+	// deathsToSuspect is how many servers a task may be with when they die before it is asked alone.
+	deathsToSuspect = 2
+	// dyingTime is how long a broken connection waits for the news that its server is gone: the guard first ends what the
+	// server left behind.
+	dyingTime = 2 * time.Second
+)
+
+// CodePoisonRow is the code of a row that takes servers down.
+const CodePoisonRow = "poison_row"
+
+// goneError is a server that is not started again.
+type goneError struct{ cause error }
+
+func (e *goneError) Error() string { return e.cause.Error() }
+func (e *goneError) Unwrap() error { return e.cause }
+
+// keep serves rows with one server for as long as there are any, and starts the server again when it is lost. It returns
+// a *goneError when that does not help.
+func (r *run) keep(ctx, intake context.Context, m *member, q *queue) error {
+	for {
+		err := r.askSuspects(ctx, m, q)
+		if err == nil {
+			err = r.serveMember(ctx, m, q)
+		}
+		if !errors.Is(err, errLost) {
+			return err
+		}
+		if intake.Err() != nil {
+			return nil // no row would be taken any more
+		}
+		if err := r.restart(ctx, intake, m); err != nil {
+			r.giveUpSuspects(m, q, err)
+			return err
+		}
+	}
+}
+
+// restart starts a lost server again, after a pause that grows, as often as MaxRestarts allows.
+func (r *run) restart(ctx, intake context.Context, m *member) error {
+	cause, final := m.lossError()
+	for {
+		m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return time.Since(t) > restartWindow })
+		if final {
+			return &goneError{cause}
+		}
+		if len(m.restarts) >= r.MaxRestarts {
+			return &goneError{fmt.Errorf("%w (started again %d times within %s, --max-restarts)", cause, len(m.restarts), restartWindow)}
+		}
+		pause := time.Second << min(len(m.restarts), 5) / 2
+		r.log.Error().Str("server", m.name).Err(shortly(cause)).Stringer("pause", pause).Msg("server lost; starting it again")
+		if !wait(intake, pause-rand.N(pause/4)) {
+			return nil // the signal's grace is for rows in flight, and this server has none
+		}
+		m.restarts = append(m.restarts, time.Now())
+		m.stop()
+		err := r.startFitting(ctx, m)
+		var spill *SpillError
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &spill), errors.Is(err, ollama.ErrModelMissing):
+			final = true
+		}
+		cause = err
+	}
+}
+
+// shortly leaves the end of the server's log out of a message: the last one has it.
+func shortly(err error) error {
+	var server *ollama.ServerError
+	if errors.As(err, &server) {
+		return server.Err
+	}
+	return err
+}
+
+// wait returns false when the context ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// askSuspects asks, one after the other and with nothing else in flight on this server, the tasks that were there each
+// time that it died. One that takes it down even so is the cause, and gets an error line.
+func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
+	for len(m.suspects) > 0 {
+		t := m.suspects[0]
+		own, cancel := context.WithCancelCause(requests)
+		stopWatching := r.watchServer(m, func() { cancel(errLost) })
+		what, err := r.ask(own, m, t)
+		stopWatching()
+		cancel(nil)
+		m.suspects = m.suspects[1:]
+		switch {
+		case err != nil:
+			q.finish()
+			return err
+		case what == died:
+			message := fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1)
+			r.counts.asked.Add(1)
+			r.counts.fail(r.log, t.row, CodePoisonRow, message)
+			err := r.output.Append(t.row, nil, &result.Failure{Code: CodePoisonRow, Message: message, Line: t.row.Line})
+			q.finish()
+			return errors.Join(err, errLost)
+		case what == again:
+			q.giveBack(t.retry())
+		default:
+			q.finish()
+		}
+	}
+	return nil
+}
+
+// giveUpSuspects leaves the tasks undone that nobody else may be harmed by.
+func (r *run) giveUpSuspects(m *member, q *queue, err error) {
+	for range m.suspects {
+		r.broken.undone.Add(1)
+		r.broken.last.Store(&err)
+		q.finish()
+	}
+	m.suspects = nil
+}
+
+// diedWith takes note of a task that the server had when it died.
+func (m *member) diedWith(t task, q *queue) {
+	t.deaths++
+	if t.deaths < deathsToSuspect {
+		q.giveBack(t)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.suspects = append(m.suspects, t)
+}
+
+// begun notes that a server is up.
+func (m *member) begun() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.live, m.ended, m.final = m.server, nil, false
+	m.procs = nil
+	if usage, err := m.server.Consumption(); err == nil {
+		m.procs = usage.Procs
+	}
+}
+
+// end ends the server for a reason; final means that starting it again would be of no use.
+func (m *member) end(reason error, final bool) {
+	m.mu.Lock()
+	server := m.live
+	if server != nil && m.ended == nil {
+		m.ended, m.final = reason, final
+	}
+	m.mu.Unlock()
+	if server != nil {
+		server.Stop()
+	}
+}
+
+// lossError is why the server is gone, and whether that is final.
+func (m *member) lossError() (error, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended != nil {
+		return m.server.Failed("run server", m.ended), m.final
+	}
+	return m.server.Err(), false
+}
+
+// isDown tells whether a failed request is the server's end: a broken connection whose server is gone a moment later, or
+// an error 500 after which one of the server's processes is missing, its runner. A server without its runner is ended: it
+// would load the model again anyway, and so each row that was there is known.
+func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool {
+	if m.server == nil {
+		return false
+	}
+	if err.Status >= 500 && m.lostProcess() {
+		m.end(errors.New("its runner died: "+err.Error()), false)
+		return true
+	}
+	if err.Status != 0 || errors.Is(err, ollama.ErrTimeout) {
+		return false
+	}
+	timer := time.NewTimer(dyingTime)
+	defer timer.Stop()
+	select {
+	case <-m.server.Done():
+		return true
+	case <-ctx.Done():
+		return errors.Is(context.Cause(ctx), errLost)
+	case <-timer.C:
+		return false
+	}
+}
+
+// lostProcess tells whether a process of the server that was there is there no more.
+func (m *member) lostProcess() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	usage, err := m.server.Consumption()
+	if err != nil {
+		return true
+	}
+	for _, pid := range m.procs {
+		if _, there := slices.BinarySearch(usage.Procs, pid); !there {
+			return true
+		}
+	}
+	return false
+}
