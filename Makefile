@@ -12,7 +12,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: build probe demo engine test test-short lint bench clean
+.PHONY: torture build probe demo engine test test-short lint bench clean
 
 ## build: bin/fluxworker, one static file
 build: probe
@@ -38,6 +38,10 @@ engine:
 ## test: everything, on the real engines
 test: engine build
 	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 25m ./... # the sleep is for each of many child processes
+
+## torture: 200 SIGKILLs of the worker at random instants over one run of 20,000 rows
+torture: engine
+	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000
 
 ## test-short: what needs no engine
 test-short:

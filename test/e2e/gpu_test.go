@@ -191,10 +191,7 @@ mig uuid=MIG-11111111-aaaa-bbbb-cccc-000000000002 profile=3g.40gb gi=2 ci=0 mem_
 		{"driver refuses", "sys init=9\n", 80, nil, "driver"},
 		{"no GPU", "", 80, nil, "no GPU"},
 	}
-	eachEngine(t, func(t *testing.T, g generation) {
-		if g.name != "old" {
-			t.Skip("what is planned does not depend on the engine; one is enough")
-		}
+	oneEngine(t, func(t *testing.T, g generation) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				j := newJob(t, g, "--batch-size", "2")
@@ -235,10 +232,7 @@ func TestOldDriver(t *testing.T) {
 
 // A driver that hangs ends the run in bounded time, and nothing of the probe stays.
 func TestDriverHangs(t *testing.T) {
-	eachEngine(t, func(t *testing.T, g generation) {
-		if g.name != "old" {
-			t.Skip("no engine is started; one is enough")
-		}
+	oneEngine(t, func(t *testing.T, g generation) {
 		j := newJob(t, g)
 		j.withGPUs(g, fakenvml.TwoA100+"on fn=nvmlDeviceGetMemoryInfo_v2 hang=1\n")
 		j.writeRows(3)

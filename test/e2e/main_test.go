@@ -47,18 +47,26 @@ type generation struct {
 // become green by testing nothing. Only the new generation may be missing, since Debian sid cannot be reached
 // everywhere; "make engine" has then said so.
 func eachEngine(t *testing.T, test func(t *testing.T, g generation)) {
+	onEngines(t, []generation{{name: "old", ollama: "o", rows: 2000}, {name: "new", ollama: "n", rows: 500}}, test)
+}
+
+// oneEngine is for what does not depend on the engine.
+func oneEngine(t *testing.T, test func(t *testing.T, g generation)) {
+	onEngines(t, []generation{{name: "old", ollama: "o"}}, test)
+}
+
+func onEngines(t *testing.T, generations []generation, test func(t *testing.T, g generation)) {
 	if testing.Short() {
 		t.Skip("-short: needs a real engine")
 	}
-	root, err := filepath.Abs("../..")
+	engine, err := filepath.Abs("../../.cache/engine")
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := filepath.Join(root, ".cache", "engine")
 	if dir := os.Getenv("FLUXWORKER_ENGINE_DIR"); dir != "" {
 		engine = dir
 	}
-	for _, g := range []generation{{name: "old", ollama: "o", rows: 2000}, {name: "new", ollama: "n", rows: 500}} {
+	for _, g := range generations {
 		t.Run(g.name, func(t *testing.T) {
 			g.ollama = filepath.Join(engine, g.ollama, "bin", "ollama")
 			g.models = filepath.Join(engine, "models")

@@ -99,10 +99,7 @@ func TestDemoMakesItsModelFolder(t *testing.T) {
 
 // Every command of the README does what it says.
 func TestREADMECommands(t *testing.T) {
-	eachEngine(t, func(t *testing.T, g generation) {
-		if g.name != "old" {
-			t.Skip("the commands are the same on both; one engine is enough")
-		}
+	oneEngine(t, func(t *testing.T, g generation) {
 		n := newNewcomer(t, g)
 		root, err := filepath.Abs("../..")
 		if err != nil {
@@ -159,10 +156,7 @@ func TestREADMEJobScript(t *testing.T) {
 
 // The README's rows and model file are good ones.
 func TestREADMEFiles(t *testing.T) {
-	eachEngine(t, func(t *testing.T, g generation) {
-		if g.name != "old" {
-			t.Skip("the commands are the same on both; one engine is enough")
-		}
+	oneEngine(t, func(t *testing.T, g generation) {
 		n := newNewcomer(t, g)
 		var rows []string
 		for _, block := range blocks(t, "json") {
