@@ -188,24 +188,38 @@ func TestServerKilled(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				j := newJob(t, g)
 				j.writeRows(rows)
-				j.killInTheMiddle(victim, 82, "--max-restarts", "0")
+				j.hitInTheMiddle(syscall.SIGKILL, victim, 82, "--max-restarts", "0")
 				if n := len(j.lines("results-errors.jsonl")); n > 0 {
 					t.Errorf("%d rows were blamed for the server's death", n)
 				}
-				j.killInTheMiddle(victim, 0)
+				j.hitInTheMiddle(syscall.SIGKILL, victim, 0)
 				j.checkRows(rows)
 			})
 		}
 	})
 }
 
-// killInTheMiddle runs the job and kills a process of it once some more rows are answered.
-func (j *job) killInTheMiddle(victim func(*job) int, want int, more ...string) {
+// A server that lives but does nothing any more is noticed by that.
+func TestServerStopped(t *testing.T) {
+	const rows = 300
+	eachEngine(t, func(t *testing.T, g generation) {
+		j := newJob(t, g)
+		j.writeRows(rows)
+		j.hitInTheMiddle(syscall.SIGSTOP, func(j *job) int { return j.serverPID(g) }, 0, "--stall-timeout", "4s")
+		j.checkRows(rows)
+		if !strings.Contains(j.stderr.String(), "it hangs: no answer and no work for") {
+			t.Error("the hang is not told")
+		}
+	})
+}
+
+// hitInTheMiddle runs the job and signals a process of it once some more rows are answered.
+func (j *job) hitInTheMiddle(signal syscall.Signal, victim func(*job) int, want int, more ...string) {
 	j.t.Helper()
 	before := j.answered()
 	cmd := j.start(more...)
 	j.await("answers", func() bool { return j.answered() >= before+20 })
-	syscall.Kill(victim(j), syscall.SIGKILL)
+	syscall.Kill(victim(j), signal)
 	j.wait(cmd, want)
 	if left := j.processes(); len(left) > 0 {
 		j.t.Errorf("processes left: %v", left)
