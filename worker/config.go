@@ -34,11 +34,12 @@ type Config struct {
 
 // Server says which servers answer.
 type Server struct {
-	Command     []string      // program and leading arguments of Ollama; "serve" is added
-	URL         string        // a server that runs already; then Command and what follows count for nothing
-	Models      string        // the folder with the models
-	Device      ollama.Device //
-	PullMissing bool          // fetch the model where the server does not have it
-	LoadTimeout time.Duration // for each step of a server's start: to listen, to answer, to load the model
-	ScratchRoot string        // a server's HOME is made below it; empty is the system's place
+	Command     []string         // program and leading arguments of Ollama; "serve" is added
+	URL         string           // a server that runs already; then Command and what follows count for nothing
+	Models      string           // the folder with the models
+	Device      ollama.Device    //
+	PullMissing bool             // fetch the model where the server does not have it
+	LoadTimeout time.Duration    // for each step of a server's start: to listen, to answer, to load the model
+	Isolate     ollama.Isolation // whether servers live in namespaces of their own
+	ScratchRoot string           // a server's HOME is made below it; empty is the system's place
 }

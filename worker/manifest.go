@@ -67,6 +67,7 @@ type plannedServer struct {
 	MeasuredBytes []int64          `json:"measured_bytes,omitempty"`  // by which each GPU's used memory grew
 	Loaded        ollama.Footprint `json:"loaded"`                    // what the server itself accounts for
 	Layers        *ollama.Layers   `json:"layers,omitempty"`
+	Isolated      bool             `json:"isolated"` // in namespaces of its own
 }
 
 // planned notes what was planned and what became of it.
@@ -80,7 +81,7 @@ func (r *run) planned(p batcher.Plan, members []*member) plan {
 		out.InFlight += inFlight(m.slots)
 		out.Servers = append(out.Servers, plannedServer{
 			GPUs: uuids(m.plan.Devices), Slots: m.slots, Context: m.context, Terms: m.plan.Terms, Bytes: m.plan.Bytes,
-			Loaded: m.footprint, Layers: m.layers,
+			Loaded: m.footprint, Layers: m.layers, Isolated: m.server != nil && m.server.Isolated(),
 		})
 	}
 	return out

@@ -26,27 +26,16 @@ type scout struct {
 
 // look starts the server, asks and ends it. With a server that runs already it only asks.
 func (s scout) look(ctx context.Context) (ollama.Info, error) {
-	url := s.URL
-	var server *ollama.Server
-	if url == "" {
-		bounded, cancel := loading(ctx, s.LoadTimeout)
-		defer cancel()
-		var err error
-		server, err = ollama.Start(s.Command, ollama.Settings{
-			Models: s.Models, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: s.LoadTimeout,
-		}, s.ScratchRoot, s.logPath)
-		if err != nil {
-			return ollama.Info{}, err
-		}
+	server, err := s.start(ctx)
+	if server != nil {
 		defer server.Stop()
-		if err := server.WaitListening(bounded, ollama.DeviceCPU); err != nil {
-			return ollama.Info{}, err
-		}
-		url = server.URL()
 	}
-	client, err := ollama.NewClient(url, 1, 1)
 	if err != nil {
-		return ollama.Info{}, &ConfigError{Err: err}
+		return ollama.Info{}, err
+	}
+	client, err := s.client(server)
+	if err != nil {
+		return ollama.Info{}, err
 	}
 	defer client.Close()
 	info, err := s.identify(ctx, client)
@@ -54,6 +43,37 @@ func (s scout) look(ctx context.Context) (ollama.Info, error) {
 		return ollama.Info{}, s.explain(server, err)
 	}
 	return info, nil
+}
+
+// start starts the server, unless one runs already. What it started is returned with an error, too.
+func (s scout) start(ctx context.Context) (*ollama.Server, error) {
+	if s.URL != "" {
+		return nil, nil
+	}
+	isolate := s.Isolate
+	if s.PullMissing {
+		isolate = ollama.IsolateNever // a pull needs the network
+	}
+	server, err := ollama.Start(s.Command, ollama.Settings{
+		Models: s.Models, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: s.LoadTimeout, Isolate: isolate,
+	}, s.ScratchRoot, s.logPath)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := loading(ctx, s.LoadTimeout)
+	defer cancel()
+	return server, server.WaitListening(ctx, ollama.DeviceCPU)
+}
+
+func (s scout) client(server *ollama.Server) (*ollama.Client, error) {
+	if server != nil {
+		return ollama.NewClientVia(server, 1, 1), nil
+	}
+	client, err := ollama.NewClient(s.URL, 1, 1)
+	if err != nil {
+		return nil, &ConfigError{Err: err}
+	}
+	return client, nil
 }
 
 // identify learns the server's version and what it knows of the model.

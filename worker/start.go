@@ -106,20 +106,21 @@ func (r *run) start(ctx context.Context, m *member) error {
 	r.log.Info().Str("server", m.name).Strs("command", r.Server.Command).Int("slots", m.slots).Int("context", m.context).Msg("starting server")
 	settings := ollama.Settings{
 		Models: r.Server.Models, Slots: m.slots, Context: m.context, Device: r.Server.Device, LoadTimeout: r.Server.LoadTimeout,
-		KVCacheType: m.cache, Devices: uuids(m.plan.Devices),
+		KVCacheType: m.cache, Devices: uuids(m.plan.Devices), Isolate: r.Server.Isolate,
 	}
 	var err error
 	if m.server, err = ollama.Start(r.Server.Command, settings, r.Server.ScratchRoot, m.logPath); err != nil {
 		return err
+	}
+	if err := m.server.IsolationRefused(); err != nil && len(m.restarts) == 0 {
+		r.log.Warn().Str("server", m.name).Err(err).Msg("the server is not isolated: other users of this node can reach its port")
 	}
 	bounded, cancel := loading(ctx, r.Server.LoadTimeout)
 	defer cancel()
 	if err := m.server.WaitListening(bounded, r.Server.Device); err != nil {
 		return err
 	}
-	if m.client, err = ollama.NewClient(m.server.URL(), inFlight(m.slots), m.context); err != nil {
-		return err
-	}
+	m.client = ollama.NewClientVia(m.server, inFlight(m.slots), m.context)
 	if _, err := m.client.WaitAnswering(bounded); err != nil {
 		return serverError(m.server, "", because(bounded, err))
 	}

@@ -35,6 +35,7 @@ type runFlags struct {
 	ollamaURL      string
 	ollamaModels   string
 	device         string
+	isolate        string
 	pull           string
 	allowCPULayers bool
 	requestTimeout time.Duration
@@ -78,6 +79,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this `URL` and start none; --batch-size says how many slots it has")
 	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
 	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto demands a GPU, cpu does without")
+	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: keep the server in namespaces of its own, where no other user reaches it; auto does so where the kernel lets us")
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: whether to fetch a model that the server does not have")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
@@ -154,6 +156,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), Output: f.output, Defaults: s.defaults,
 		Server: worker.Server{
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
+			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
@@ -168,6 +171,7 @@ func (f *runFlags) check() error {
 		allowed     []string
 	}{
 		{"device", f.device, []string{string(ollama.DeviceAuto), string(ollama.DeviceCPU)}},
+		{"isolate", f.isolate, []string{string(ollama.IsolateAuto), string(ollama.IsolateAlways), string(ollama.IsolateNever)}},
 		{"pull", f.pull, []string{"never", "missing"}},
 		{"fail-on", f.failOn, []string{"rows", "none"}},
 		{"kv-cache-type", f.kvCacheType, []string{"f16", "q8_0", "q4_0"}},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -145,6 +146,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.count(1)
 		defer f.count(-1)
 	}
+	// The whole request first: a server that answers before the proxy has seen the body's end would break the answer off,
+	// since Go's server closes a body that is still read when the answer begins.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the worker has gone
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.proxy.ServeHTTP(w, r)
 }
 
@@ -158,7 +166,7 @@ func (f *front) count(change int) {
 	f.seen.Requests++
 	f.seen.Peak = max(f.seen.Peak, f.inFlight)
 	data, _ := json.Marshal(f.seen)
-	name := strconv.Itoa(os.Getpid())
+	name, _ := os.Readlink("/proc/self")                               // the process id outside of the server's own namespace, where each front has the same
 	draft := filepath.Join(os.Getenv("FRONT_SEEN"), "..", "tmp", name) // a killed front leaves no half of one
 	os.WriteFile(draft, data, 0o600)
 	os.Rename(draft, filepath.Join(os.Getenv("FRONT_SEEN"), name))

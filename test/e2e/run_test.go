@@ -177,7 +177,7 @@ func TestTerminated(t *testing.T) {
 // A server, runner or guard that is killed is not the rows' fault: it is started again, and where that is not allowed the
 // run says so. No process is left either way.
 func TestServerKilled(t *testing.T) {
-	const rows = 600
+	const rows = 400
 	eachEngine(t, func(t *testing.T, g generation) {
 		victims := map[string]func(j *job) int{
 			"server": func(j *job) int { return j.serverPID(g) },
@@ -185,16 +185,19 @@ func TestServerKilled(t *testing.T) {
 			"runner": func(j *job) int { return j.runnerPID(g) },
 		}
 		for name, victim := range victims {
-			t.Run(name, func(t *testing.T) {
-				j := newJob(t, g)
-				j.writeRows(rows)
-				j.hitInTheMiddle(syscall.SIGKILL, victim, 82, "--max-restarts", "0")
-				if n := len(j.lines("results-errors.jsonl")); n > 0 {
-					t.Errorf("%d rows were blamed for the server's death", n)
-				}
-				j.hitInTheMiddle(syscall.SIGKILL, victim, 0)
-				j.checkRows(rows)
-			})
+			// Without namespaces of its own a server is held by its guard and its process group.
+			for _, isolate := range []string{"auto", "never"} {
+				t.Run(name+" isolate "+isolate, func(t *testing.T) {
+					j := newJob(t, g, "--isolate", isolate)
+					j.writeRows(rows)
+					j.hitInTheMiddle(syscall.SIGKILL, victim, 82, "--max-restarts", "0")
+					if n := len(j.lines("results-errors.jsonl")); n > 0 {
+						t.Errorf("%d rows were blamed for the server's death", n)
+					}
+					j.hitInTheMiddle(syscall.SIGKILL, victim, 0)
+					j.checkRows(rows)
+				})
+			}
 		}
 	})
 }

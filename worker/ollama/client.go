@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,9 @@ type Client struct {
 	context int
 }
 
+// dialer connects to an address, once for each connection.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
 // in flight; each keeps its connection. Context is the run's context length in tokens, the same in every request.
 func NewClient(base string, connections, context int) (*Client, error) {
@@ -34,13 +38,23 @@ func NewClient(base string, connections, context int) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
 	}
+	return newClient(u, (&net.Dialer{}).DialContext, connections, context), nil
+}
+
+// NewClientVia makes a client for a server of our own, isolated or not. It must be listening.
+func NewClientVia(server *Server, connections, context int) *Client {
+	return newClient(&url.URL{Scheme: "http", Host: server.address}, server.Dial, connections, context)
+}
+
+func newClient(base *url.URL, dial dialer, connections, context int) *Client {
 	transport := &http.Transport{
+		DialContext:         dial,
 		Proxy:               nil, // a proxy of the job's environment is not for loopback
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
 		DisableCompression:  true,
 	}
-	return &Client{base: u, http: &http.Client{Transport: transport}, context: context}, nil
+	return &Client{base: base, http: &http.Client{Transport: transport}, context: context}
 }
 
 // Close lets go of the idle connections.

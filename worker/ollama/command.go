@@ -28,6 +28,7 @@ type Settings struct {
 	Devices     []string      // UUIDs of the GPUs that it may use; empty leaves the job's setting as it is
 	KVCacheType string        // "f16", "q8_0" or "q4_0"; empty is f16
 	LoadTimeout time.Duration // how long the load of the model may stand still
+	Isolate     Isolation     // the zero value is never
 }
 
 // inherited tells which of the job's variables a server must not see. Ollama's own would win over ours or change what a

@@ -4,7 +4,10 @@
 // Invariants:
 //
 //   - No server outlives the worker. A guard, this same binary as a small child, stands between the two; when the
-//     worker's end of its pipe closes, for whatever reason, the guard ends everything below it.
+//     worker's end of its pipe closes, for whatever reason, the guard ends everything below it. An isolated guard is the
+//     first process of a PID namespace: nothing of the server can outlive it, either.
+//   - An isolated server has a network of its own, which holds nothing but loopback. The one way in is the hatch, a socket
+//     pair that the worker and the guard were born with: the guard connects inside and passes the connected socket out.
 //   - A server answers on loopback and on a port that nobody chose, from a scratch HOME, with an environment in which
 //     only the worker's settings for it remain.
 //   - Its output is always read: a full pipe would stop it.

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// GuardCommand is the argument that makes the binary a guard: "guard SCRATCH COMMAND…".
+// GuardCommand is the argument that makes the binary a guard: "guard [--isolated] SCRATCH COMMAND…".
 const GuardCommand = "guard"
 
 // scratchPrefix begins the name of every scratch folder. A guard removes no other.
@@ -37,23 +37,39 @@ const (
 //
 // Ollama starts its runners without a process group or parent-death signal, so a SIGKILL of Ollama alone leaves a
 // runner behind that keeps the GPU's memory. As a subreaper the guard becomes the parent of such orphans and sees them.
+//
+// An isolated guard is the first process of a PID namespace. Orphans come to it by that, and should it be killed itself,
+// the kernel kills all the others.
 func Guard(args []string) int {
+	isolated := len(args) > 0 && args[0] == isolatedFlag
+	if isolated {
+		args = args[1:]
+	}
 	if len(args) < 2 || !strings.HasPrefix(filepath.Base(args[0]), scratchPrefix) {
 		fmt.Fprintln(os.Stderr, "guard: this command is fluxworker's own and starts no server by itself")
 		return 64
 	}
 	scratch, argv := args[0], args[1:]
-	defer os.RemoveAll(scratch)
 
-	// The parent-death signal below follows the thread, not the process, that started the child.
+	// The parent-death signal below follows the thread, not the process, that started the child. So do capabilities.
 	runtime.LockOSThread()
 	// SLURM signals every process of a step. When to end is the worker's decision, told by the pipe. Caught, not
 	// ignored: a child would inherit the latter.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+	kill := killDescendants
+	if isolated {
+		hatch, err := settleIn()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "guard:", err)
+			return 1
+		}
+		go passSockets(hatch) // until the worker's end closes, or this process ends
+		kill = killNamespace
+	} else if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "guard: become subreaper:", err)
 		return 1
 	}
+	defer os.RemoveAll(scratch) // not before: a worker whom isolation is refused uses it again
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -83,7 +99,7 @@ func Guard(args []string) int {
 		case <-time.After(termGrace):
 		}
 	}
-	killBelow(gone)
+	killUntil(gone, kill)
 	if status.Signaled() {
 		return 128 + int(status.Signal())
 	}
@@ -106,26 +122,35 @@ func reap(child int, exited chan<- syscall.WaitStatus, gone chan<- struct{}) {
 	}
 }
 
-// killBelow kills the guard's descendants until none is left. Killing one may hand its children up to the guard, and
-// one may be born in between, so it looks again until there is nothing to see.
-func killBelow(gone <-chan struct{}) {
+// killUntil kills the guard's descendants until none is left. Killing one may hand its children up to the guard, and one
+// may be born in between, so it does so again until there is nothing to wait for.
+func killUntil(gone <-chan struct{}, kill func()) {
 	deadline := time.After(killGrace)
 	for {
-		for _, pid := range descendants(os.Getpid()) {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
+		kill()
 		select {
 		case <-gone:
 			return
 		case <-deadline:
-			fmt.Fprintln(os.Stderr, "guard: some processes of the server do not die:", descendants(os.Getpid()))
+			fmt.Fprintln(os.Stderr, "guard: some processes of the server do not die")
 			return
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// descendants lists the processes below pid from /proc.
+// killDescendants kills what is below the guard in the tree of processes.
+func killDescendants() {
+	for _, pid := range descendants(os.Getpid()) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// killNamespace kills everything in the PID namespace but its first process, which is the guard. The process ids in
+// /proc are of no use here: it was mounted outside.
+func killNamespace() { syscall.Kill(-1, syscall.SIGKILL) }
+
+// descendants lists the processes below pid from /proc. Seen from outside, those of an isolated server are among them.
 func descendants(pid int) []int {
 	children := make(map[int][]int)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 1 && os.Args[1] == fake:
 		os.Args = os.Args[1:]
 		os.Exit(fakeollama.Main())
+	case len(os.Args) > 2 && os.Args[1] == helperCommand:
+		os.Exit(helperMain(os.Args[2]))
 	case os.Args[0] == fake: // the stand-in's child
 		os.Exit(fakeollama.Main())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,8 @@ const stopTimeout = termGrace + killGrace + 2*time.Second
 // Server is a server of our own. Whoever starts it must Stop it.
 type Server struct {
 	cmd      *exec.Cmd
+	hatch    *hatch   // the way to an isolated server, else nil
+	refused  error    // why it is not isolated although it was to be
 	lifeline *os.File // our end of the guard's pipe: closing it ends the server
 	log      *serverLog
 	logPath  string
@@ -42,57 +45,23 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 		return nil, fmt.Errorf("start server: make scratch folder: %w; TMPDIR must name a folder that you may write to", err)
 	}
 	srv := &Server{log: newServerLog(), logPath: logPath, done: make(chan struct{})}
-	if err := srv.start(program, command[1:], s); err != nil {
+	if err := srv.startIsolatedOrNot(program, command[1:], s); err != nil {
 		os.RemoveAll(s.Home)
 		return nil, &ServerError{Op: "start server", Err: err}
 	}
 	return srv, nil
 }
 
-func (s *Server) start(program string, args []string, settings Settings) error {
-	file, err := os.OpenFile(s.logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	output, outputEnd, err := os.Pipe()
-	if err != nil {
-		file.Close()
-		return err
-	}
-	defer outputEnd.Close()
-	lifelineEnd, lifeline, err := os.Pipe()
-	if err != nil {
-		file.Close()
-		output.Close()
-		return err
-	}
-	defer lifelineEnd.Close()
-
-	guard := append([]string{GuardCommand, settings.Home, program}, args...)
-	s.cmd = exec.Command("/proc/self/exe", append(guard, "serve")...)
-	s.cmd.Args[0] = "fluxworker" // what ps shows
-	s.cmd.Env = environment(os.Environ(), settings)
-	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = lifelineEnd, outputEnd, outputEnd
-	// A group of its own: the terminal's Ctrl-C is for us alone, and what is left of the group can be killed at once.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.cmd.Start(); err != nil {
-		file.Close()
-		output.Close()
-		lifeline.Close()
-		return err
-	}
-	s.lifeline = lifeline
-	go s.log.read(output, file)
-	go s.wait(output, settings.Home)
-	return nil
-}
-
 // wait is the only one to wait for the guard.
 func (s *Server) wait(output *os.File, scratch string) {
 	err := s.cmd.Wait()
-	// Were the guard itself killed, the server died with it (parent-death signal) but its runners did not. They are in
-	// the guard's process group unless they left it on purpose.
-	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	if s.hatch != nil {
+		s.hatch.close() // and the kernel has killed everything else in the guard's namespace
+	} else {
+		// Were the guard itself killed, the server died with it (parent-death signal) but its runners did not. They are
+		// in the guard's process group unless they left it on purpose.
+		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	}
 	select {
 	case <-s.log.ended:
 	case <-time.After(time.Second): // somebody below still holds the pipe and cannot die
@@ -130,10 +99,35 @@ func (s *Server) Stop() {
 	s.lifeline.Close()
 	select {
 	case <-s.done:
+		return
 	case <-time.After(stopTimeout):
 		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-		<-s.done
 	}
+	select {
+	case <-s.done:
+	case <-time.After(killGrace):
+		// The first process of a namespace does not end before all the others, and one hangs in a driver. It has been
+		// sent KILL; to wait for it would only keep the job's other nodes.
+	}
+}
+
+// Isolated tells whether the server lives in namespaces of its own. Then it answers at its URL only by Dial.
+func (s *Server) Isolated() bool { return s.hatch != nil }
+
+// IsolationRefused is why the server is not isolated although IsolateAuto was said; nil where it is or was not to be.
+func (s *Server) IsolationRefused() error { return s.refused }
+
+// Dial connects to an address where the server lives. It may be called from many goroutines, but not before Start has
+// returned. Network is tcp.
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.hatch == nil {
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}
+	if network != "tcp" {
+		return nil, fmt.Errorf("connect to isolated server: network %q is not tcp", network)
+	}
+	return s.hatch.dial(ctx, address)
 }
 
 // URL is where the server answers; empty before WaitListening.
@@ -153,7 +147,11 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	select {
 	case s.address = <-s.log.address:
 	case <-s.done:
-		return s.Failed(op, s.err)
+		err := s.err
+		if s.Isolated() {
+			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, say --isolate never", err)
+		}
+		return s.Failed(op, err)
 	case <-ctx.Done():
 		return s.Failed(op, fmt.Errorf("it said no address to answer on: %w", context.Cause(ctx)))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,15 +15,16 @@ import (
 )
 
 // startFake starts a stand-in server below a guard. It is stopped at the test's end if the test did not do so.
-func startFake(t *testing.T, flags ...string) (server *Server, record string) {
+func startFake(t testing.TB, i Isolation, flags ...string) (server *Server, record string) {
 	t.Helper()
 	dir := t.TempDir()
 	record = filepath.Join(dir, "record.json")
 	command := append([]string{os.Args[0], fake, "--record", record, "--max-life", "2m"}, flags...)
-	server, err := Start(command, Settings{Models: dir, Slots: 3, Context: 512, Device: DeviceCPU, LoadTimeout: time.Minute},
+	server, err := Start(command, Settings{Models: dir, Slots: 3, Context: 512, Device: DeviceCPU, LoadTimeout: time.Minute, Isolate: i},
 		dir, filepath.Join(dir, "server.log"))
-	if err != nil {
-		t.Fatal(err)
+	needIsolation(t, i, err)
+	if server.Isolated() != (i == IsolateAlways) {
+		t.Errorf("isolated is %t where %q was said", server.Isolated(), i)
 	}
 	t.Cleanup(func() {
 		server.Stop()
@@ -35,46 +35,22 @@ func startFake(t *testing.T, flags ...string) (server *Server, record string) {
 	return server, record
 }
 
-func waitListening(t *testing.T, s *Server, device Device) *Client {
+func waitListening(t testing.TB, s *Server, device Device) *Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := s.WaitListening(ctx, device); err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewClient(s.URL(), 4, 512)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := NewClientVia(s, 4, 512)
 	t.Cleanup(c.Close)
 	return c
 }
 
-// alive tells whether a process is there and no zombie.
-func alive(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(after, "Z")
-}
+func TestServerFromStartToStop(t *testing.T) { eachIsolation(t, testServerFromStartToStop) }
 
-func pidIn(t *testing.T, file string) int {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
-}
-
-func TestServerFromStartToStop(t *testing.T) {
-	s, record := startFake(t)
+func testServerFromStartToStop(t *testing.T, i Isolation) {
+	s, record := startFake(t, i)
 	c := waitListening(t, s, DeviceCPU)
 	ctx := t.Context()
 	if version, err := c.WaitAnswering(ctx); err != nil || version != "0.34.3" {
@@ -97,6 +73,7 @@ func TestServerFromStartToStop(t *testing.T) {
 	if err != nil || a.Text != "yz" {
 		t.Errorf("answer %+v, %v; want yz", a, err)
 	}
+	all := processes(t, s, 2)
 	s.Stop()
 	if err := s.Err(); !strings.Contains(err.Error(), "exited with code 0") {
 		t.Errorf("after Stop: %v", err)
@@ -112,58 +89,46 @@ func TestServerFromStartToStop(t *testing.T) {
 	if r.Loads != 1 || len(r.Options) != 1 {
 		t.Errorf("%d loads with the options %+v, want one", r.Loads, r.Options)
 	}
-	if alive(r.PID) {
-		t.Error("the server is still there")
-	}
+	wantGone(t, all)
 }
 
 func TestStopReachesEveryDescendant(t *testing.T) {
-	for _, flags := range [][]string{{"--child"}, {"--child", "--child-setsid"}} {
-		t.Run(strings.Join(flags, " "), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "child.pid")
-			s, _ := startFake(t, append(flags, "--child-pid", file)...)
-			waitListening(t, s, DeviceCPU)
-			child := pidIn(t, file)
-			if !alive(child) {
-				t.Fatal("the child does not run")
-			}
-			s.Stop()
-			if alive(child) {
-				t.Error("a child that ignores TERM outlived its server")
-				syscall.Kill(child, syscall.SIGKILL)
-			}
-		})
-	}
+	eachIsolation(t, func(t *testing.T, i Isolation) {
+		for _, flags := range [][]string{{"--child"}, {"--child", "--child-setsid"}} {
+			t.Run(strings.Join(flags, " "), func(t *testing.T) {
+				s, _ := startFake(t, i, flags...)
+				waitListening(t, s, DeviceCPU)
+				all := processes(t, s, 3)
+				s.Stop()
+				wantGone(t, all) // although the child ignores TERM
+			})
+		}
+	})
 }
 
 func TestNothingOutlivesAKilledServerOrGuard(t *testing.T) {
-	for _, victim := range []string{"server", "guard"} {
-		t.Run(victim, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "child.pid")
-			s, record := startFake(t, "--child", "--child-pid", file)
-			c := waitListening(t, s, DeviceCPU)
-			if err := c.Prove(t.Context(), "bigram"); err != nil { // the record is there after a request
-				t.Fatal(err)
-			}
-			r, err := fakeollama.ReadRecord(record)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pid := r.PID
-			if victim == "guard" {
-				pid = s.cmd.Process.Pid
-			}
-			syscall.Kill(pid, syscall.SIGKILL)
-			<-s.Done()
-			if err := s.Err(); !strings.Contains(err.Error(), "signal: killed") {
-				t.Errorf("the end is called %v", err)
-			}
-			if child := pidIn(t, file); alive(child) || alive(r.PID) {
-				t.Errorf("left: server %t, child %t", alive(r.PID), alive(child))
-				syscall.Kill(child, syscall.SIGKILL)
-			}
-		})
-	}
+	eachIsolation(t, func(t *testing.T, i Isolation) {
+		for _, victim := range []string{"server", "guard"} {
+			t.Run(victim, func(t *testing.T) {
+				s, _ := startFake(t, i, "--child")
+				c := waitListening(t, s, DeviceCPU)
+				if err := c.Prove(t.Context(), "bigram"); err != nil {
+					t.Fatal(err)
+				}
+				all := processes(t, s, 3)
+				pid := all[0]
+				if victim == "server" {
+					pid = all[1]
+				}
+				syscall.Kill(pid, syscall.SIGKILL)
+				<-s.Done()
+				if err := s.Err(); !strings.Contains(err.Error(), "signal: killed") {
+					t.Errorf("the end is called %v", err)
+				}
+				wantGone(t, all)
+			})
+		}
+	})
 }
 
 func TestWaitListening(t *testing.T) {
@@ -182,20 +147,22 @@ func TestWaitListening(t *testing.T) {
 		{"says nothing", []string{"--start-fault", "silent"}, DeviceCPU, 50 * time.Millisecond, context.DeadlineExceeded, "no address"},
 		{"does not name its device", []string{"--start-fault", "deaf"}, DeviceAuto, 500 * time.Millisecond, context.DeadlineExceeded, "what it computes on"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s, _ := startFake(t, tt.flags...)
-			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
-			defer cancel()
-			err := s.WaitListening(ctx, tt.device)
-			if tt.text == "" && err != nil || tt.text != "" && (err == nil || !strings.Contains(err.Error(), tt.text)) {
-				t.Errorf("got %v, want %q", err, tt.text)
-			}
-			if tt.is != nil && !errors.Is(err, tt.is) {
-				t.Errorf("got %v, want %v", err, tt.is)
-			}
-		})
-	}
+	eachIsolation(t, func(t *testing.T, i Isolation) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				s, _ := startFake(t, i, tt.flags...)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+				defer cancel()
+				err := s.WaitListening(ctx, tt.device)
+				if tt.text == "" && err != nil || tt.text != "" && (err == nil || !strings.Contains(err.Error(), tt.text)) {
+					t.Errorf("got %v, want %q", err, tt.text)
+				}
+				if tt.is != nil && !errors.Is(err, tt.is) {
+					t.Errorf("got %v, want %v", err, tt.is)
+				}
+			})
+		}
+	})
 }
 
 func TestStartNamesAMissingProgram(t *testing.T) {
@@ -205,8 +172,10 @@ func TestStartNamesAMissingProgram(t *testing.T) {
 	}
 }
 
-func TestPull(t *testing.T) {
-	s, _ := startFake(t)
+func TestPull(t *testing.T) { eachIsolation(t, testPull) }
+
+func testPull(t *testing.T, i Isolation) {
+	s, _ := startFake(t, i)
 	c := waitListening(t, s, DeviceCPU)
 	var last string
 	if err := c.Pull(t.Context(), "new:1b", func(status string, _, _ int64) { last = status }); err != nil || last != "success" {
@@ -215,7 +184,7 @@ func TestPull(t *testing.T) {
 	if _, err := c.Describe(t.Context(), "new:1b"); err != nil {
 		t.Errorf("after the pull: %v", err)
 	}
-	s, _ = startFake(t, "--pull-error", "no route to host")
+	s, _ = startFake(t, i, "--pull-error", "no route to host")
 	if err := waitListening(t, s, DeviceCPU).Pull(t.Context(), "new:1b", func(string, int64, int64) {}); err == nil || !strings.Contains(err.Error(), "no route to host") {
 		t.Errorf("a pull that fails inside HTTP 200: %v", err)
 	}

@@ -1,0 +1,84 @@
+package ollama
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eachIsolation runs a test on servers of both kinds.
+func eachIsolation(t *testing.T, test func(*testing.T, Isolation)) {
+	for _, i := range []Isolation{IsolateNever, IsolateAlways} {
+		t.Run("isolate "+string(i), func(t *testing.T) { test(t, i) })
+	}
+}
+
+// needIsolation skips a test where Start has refused to isolate. In CI that must not go unnoticed.
+func needIsolation(t testing.TB, i Isolation, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case i == IsolateAlways && os.Getenv("CI") != "true":
+		t.Skipf("no isolation here: %v", err)
+	default:
+		t.Fatal(err)
+	}
+}
+
+// processes lists a server's processes as seen from outside, the guard first and the server second, once there are so
+// many.
+func processes(t testing.TB, s *Server, want int) []int {
+	t.Helper()
+	return processesBelow(t, s.cmd.Process.Pid, want)
+}
+
+func processesBelow(t testing.TB, guard, want int) []int {
+	t.Helper()
+	var all []int
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if all = append([]int{guard}, descendants(guard)...); len(all) >= want {
+			return all
+		}
+	}
+	t.Fatalf("%v are the server's processes, want %d", all, want)
+	return nil
+}
+
+// wantGone checks that no process is left, and ends those that are.
+func wantGone(t testing.TB, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("process %d of %v is left", pid, pids)
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// wantGoneSoon is wantGone for processes that nobody waits for.
+func wantGoneSoon(t testing.TB, pids []int) {
+	t.Helper()
+	for deadline := time.Now().Add(stopTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		left := false
+		for _, pid := range pids {
+			left = left || alive(pid)
+		}
+		if !left {
+			return
+		}
+	}
+	wantGone(t, pids)
+}
+
+// alive tells whether a process is there and no zombie.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z")
+}
