@@ -21,6 +21,7 @@ const (
 	finished verdict = iota // it has its line, or is given up for this run
 	again                   // the server failed it; it may be asked once more
 	died                    // the server went while it had the task
+	passed                  // this server does not answer it; another one may
 )
 
 // ask asks a server one task. The error is only for what ends the run.
@@ -35,6 +36,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 	switch {
 	case err == nil:
 		m.answered.Add(1)
+		m.failing.Store(0)
 		r.broken.reset()
 		r.counts.answered(answer)
 		return finished, r.output.Append(t.row, &result.Response{
@@ -42,6 +44,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		}, nil)
 	case errors.As(err, &refused):
 		m.answered.Add(1)
+		m.failing.Store(0)
 		r.broken.reset()
 		r.counts.asked.Add(1)
 		r.counts.fail(r.log, t.row, refused.Code, refused.Message)
@@ -54,6 +57,12 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		return finished, err
 	case m.isDown(ctx, down):
 		return died, nil
+	case t.retries >= r.MaxRetries && m.server != nil && m.failing.Add(1) >= maxUnanswered:
+		// It lives, but the rows are not to blame when none is answered: others, or a new start, may do better.
+		m.end(fmt.Errorf("it answers nothing any more: %w", err), false)
+		return again, nil
+	case t.retries >= r.MaxRetries && t.passes < len(r.manifest.Plan.Servers)-1:
+		return passed, nil
 	case t.retries >= r.MaxRetries:
 		r.log.Error().Str("custom_id", t.row.CustomID).Int("attempts", t.retries+1).Err(err).
 			Msg("the server did not answer; the row stays undone")

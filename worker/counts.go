@@ -28,6 +28,7 @@ type Counts struct {
 
 	size    atomic.Int64 // bytes of the input; 0 where unknown
 	clock   atomic.Int64 // when the first row was asked, in ns since 1970
+	stopped atomic.Int64 // when the last one was done, likewise
 	warning atomic.Int64 // failed rows that were logged one by one
 }
 
@@ -35,6 +36,9 @@ type Counts struct {
 const shownFailures = 10
 
 func (c *Counts) startClock() { c.clock.Store(time.Now().UnixNano()) }
+
+// stopClock ends the time that the rates are over: what the servers take to end does not slow any row.
+func (c *Counts) stopClock() { c.stopped.Store(time.Now().UnixNano()) }
 
 // saw counts a row of the input, which reaches to the given byte.
 func (c *Counts) saw(offset int64) {
@@ -102,6 +106,9 @@ func (c *Counts) Progress() Progress {
 	}
 	if t := c.clock.Load(); t != 0 {
 		p.Elapsed = time.Since(time.Unix(0, t))
+		if end := c.stopped.Load(); end != 0 {
+			p.Elapsed = time.Duration(end - t)
+		}
 	}
 	p.Total = c.total()
 	return p

@@ -127,7 +127,7 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 			err := r.output.Append(t.row, nil, &result.Failure{Code: CodePoisonRow, Message: message, Line: t.row.Line})
 			q.finish()
 			return errors.Join(err, errLost)
-		case what == again:
+		case what == again, what == passed:
 			q.giveBack(t.retry())
 		default:
 			q.finish()
@@ -163,6 +163,7 @@ func (m *member) begun() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.live, m.ended, m.final = m.server, nil, false
+	m.failing.Store(0)
 	m.procs = nil
 	if usage, err := m.server.Consumption(); err == nil {
 		m.procs = usage.Procs

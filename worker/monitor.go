@@ -126,14 +126,19 @@ func (w *monitor) look(ctx context.Context) {
 		if g.lost {
 			continue
 		}
-		// A lost GPU may not even tell its UUID any more.
+		// A lost GPU may not even tell its UUID any more. One that is only missing may be back in the next sample, and
+		// nvidia-smi, should it have been asked instead, knows no MIG instances.
 		at := slices.IndexFunc(report.Devices, func(d gpu.Device) bool { return d.UUID == g.UUID })
-		if at < 0 || report.Devices[at].Health.Lost {
+		lost := slices.ContainsFunc(report.Devices, func(d gpu.Device) bool {
+			return d.Health.Lost && (d.UUID != "" && (d.UUID == g.UUID || d.UUID == g.Parent) || d.UUID == "" && d.Index == g.Index)
+		})
+		switch {
+		case lost:
 			g.lost = true
 			w.onLost(g.Device)
-			continue
+		case at >= 0:
+			g.sample(report.Devices[at])
 		}
-		g.sample(report.Devices[at])
 	}
 }
 

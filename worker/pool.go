@@ -30,6 +30,7 @@ type member struct {
 	layers    *ollama.Layers
 
 	asking   atomic.Int64 // rows that are with the server now
+	failing  atomic.Int64 // rows in a row that it did not answer
 	answered atomic.Int64 // rows, good or bad, since the run began
 	restarts []time.Time
 
@@ -98,6 +99,8 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil // the grace ended or a second signal came; the rows stay undone
+	case err == nil && intake.Err() != nil:
+		return nil // a signal that reaches the servers, too, ends them while they drain
 	case err == nil && len(lost) == len(members) && !q.isDone():
 		return <-lost
 	}
@@ -139,6 +142,9 @@ func (r *run) askRows(ctx context.Context, m *member, q *queue) error {
 				m.diedWith(t, q)
 				return errLost
 			case again:
+				q.giveBack(t.retry())
+			case passed:
+				t.retries, t.passes = 0, t.passes+1
 				q.giveBack(t.retry())
 			default:
 				q.finish()

@@ -80,6 +80,9 @@ func (r *run) measure(ctx context.Context, before map[string]uint64, members []*
 		return
 	}
 	after := r.usedMemory(ctx)
+	if after == nil {
+		return
+	}
 	for i, m := range members {
 		for _, d := range m.plan.Devices {
 			grown := int64(after[d.UUID]) - int64(before[d.UUID])

@@ -12,6 +12,7 @@ import (
 type task struct {
 	row       prompt.Row
 	retries   int       // how often it was asked again after a failure of a server
+	passes    int       // how often a server used up its retries
 	deaths    int       // how often a server died that had it
 	notBefore time.Time // when it may be asked again
 }

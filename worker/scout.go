@@ -138,28 +138,25 @@ func (c Config) Look(ctx context.Context, log zerolog.Logger, logPath string) (o
 // Plan brings together what the user wants, what the model is and what the GPUs have. What Ollama says of the model
 // counts for more than its YAML; the zero Info means that it was not asked.
 func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) {
-	architecture, err := c.architecture(info)
-	if err != nil {
-		return batcher.Plan{}, err
-	}
+	architecture := c.architecture(info)
 	wish := c.Wish
 	wish.CPU = c.Server.Device == ollama.DeviceCPU
 	wish.Unchecked = c.Server.URL != ""
 	return batcher.Decide(c.Model, architecture, gpus, wish)
 }
 
-func (c Config) architecture(info ollama.Info) (modelcfg.Architecture, error) {
+func (c Config) architecture(info ollama.Info) modelcfg.Architecture {
 	if len(info.Metadata) == 0 {
-		return c.Model.Architecture, nil
+		return c.Model.Architecture
 	}
 	a, err := batcher.FromMetadata(info.Metadata, info.WeightsBytes, 0) // the projector's file is counted in the weights
-	if err != nil {
-		return modelcfg.Architecture{}, fmt.Errorf("read the metadata of model %s: %w", c.Defaults.Model, err)
+	if err != nil {                                                     // a kind of model that is not known here: the YAML's numbers, or the rule of thumb, have to do
+		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
 	}
 	if len(info.Capabilities) > 0 {
 		// Ollama serves a model that writes no text, such as an embedder, with one slot.
 		a.SingleSlot = a.SingleSlot || !slices.Contains(info.Capabilities, "completion")
 		a.Vision = a.Vision || slices.Contains(info.Capabilities, "vision")
 	}
-	return a, nil
+	return a
 }

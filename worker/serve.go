@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
@@ -16,9 +17,11 @@ func (r *run) serve(intake, requests context.Context) error {
 	}
 	members, err := r.prepare(intake)
 	defer func() {
+		var stopping sync.WaitGroup // at once: a server that ignores TERM takes seconds
 		for _, m := range members {
-			m.stop()
+			stopping.Go(m.stop)
 		}
+		stopping.Wait()
 	}()
 	if err != nil {
 		if intake.Err() != nil {
@@ -32,6 +35,7 @@ func (r *run) serve(intake, requests context.Context) error {
 	r.counts.startClock()
 	stopWatching := r.watchGPUs(members)
 	defer func() { r.gpuUse = stopWatching() }()
+	defer r.counts.stopClock()
 	return r.fanOut(intake, requests, members, first)
 }
 

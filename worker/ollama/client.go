@@ -100,7 +100,7 @@ func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 
 // unavailable keeps a cancelled request apart from a failing server.
 func unavailable(ctx context.Context, status int, err error) error {
-	if errors.Is(context.Cause(ctx), context.Canceled) {
+	if errors.Is(ctx.Err(), context.Canceled) { // whatever the cause: a signal, or the loss of the server
 		return context.Canceled
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
