@@ -102,10 +102,10 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 
 // A row that waits to be asked again holds no slot: the others go on meanwhile.
 func TestRetriesHoldNoSlot(t *testing.T) {
-	c, record := config(t, 300, "--fault", "500:0.2", "--delay", "1ms")
+	c, record := config(t, 150, "--fault", "500:0.2", "--delay", "30ms")
 	c.MaxRetries = 20
 	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 300 {
+	if err != nil || s.OK != 150 {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
 	if r := readRecord(t, record); r.PeakWorking != c.Wish.Slots {

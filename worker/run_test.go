@@ -67,7 +67,7 @@ func runOnce(t *testing.T, ctx context.Context, c Config, drain <-chan struct{})
 }
 
 func TestRunKeepsTheSlotsFull(t *testing.T) {
-	c, record := config(t, 200, "--delay", "2ms")
+	c, record := config(t, 200, "--delay", "20ms")
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 200 || !s.Complete || s.TokensOut != 200*3 {
 		t.Fatalf("summary %+v, %v", s, err)
