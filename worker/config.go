@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"io/fs"
 	"time"
 
 	"fluxworker/batcher"
@@ -13,6 +14,7 @@ import (
 type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
 	MaxRowBytes int             // rows longer than this become error lines
+	KeepFirst   bool            // of rows with the same custom_id only the first is one
 	Output      string          // path of the results; the other places come from it
 	Defaults    prompt.Defaults // the model's name and the options that a row may override
 
@@ -27,10 +29,34 @@ type Config struct {
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
 	MaxServerBytes int64         // host memory above which a server is started anew; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
-	SyncEvery      time.Duration // results are on disk after this time at the latest
+
+	Results Results
 
 	Version string // of this program, for the manifest
 }
+
+// Results says how the output is kept, and what becomes of lines that are in it already.
+type Results struct {
+	SyncEvery   time.Duration // lines are on disk after this time at the latest
+	SyncBytes   int64         // and as soon as this many bytes are not
+	Mode        fs.FileMode   // of new files, less the umask; 0 is 0600
+	OnChange    OnChange
+	Overwrite   bool // drop what is there
+	RetryFailed bool // drop the failures that are there
+
+	Job     string // SLURM's name for this task; empty outside of it
+	Restart int    // how often SLURM has started it again
+}
+
+// OnChange says what becomes of an output whose rows would be asked for something else now.
+type OnChange string
+
+// The choices.
+const (
+	ChangeStops  OnChange = "stop"  // say what differs, and end
+	ChangeReruns OnChange = "rerun" // drop the lines that the rows of today would not get, and ask those rows again
+	ChangeKeeps  OnChange = "keep"  // leave the lines as they are, and ask only rows that have none
+)
 
 // Server says which servers answer.
 type Server struct {

@@ -46,6 +46,11 @@ type inputFile struct {
 	Modified time.Time `json:"modified,omitzero"`
 }
 
+// same tells whether a file looks untouched.
+func (f inputFile) same(other inputFile) bool {
+	return f.Path == other.Path && f.Bytes == other.Bytes && f.Modified.Equal(other.Modified)
+}
+
 // plan is how the model is served: as planned, as measured, and as it came to be.
 type plan struct {
 	Slots    int             `json:"slots"`     // of all servers together
@@ -105,26 +110,28 @@ func (c Config) manifest(started time.Time) manifest {
 	return m
 }
 
-// check compares the manifest with the one that an earlier run left, if any: with other requests every row would be
-// answered a second time, into the same file.
-func (m manifest) check(paths result.Paths) error {
+// readManifest reads what an earlier run left; nil where there was none.
+func readManifest(paths result.Paths) (*manifest, error) {
 	data, err := os.ReadFile(paths.In("manifest.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("read manifest: %w", err)
+		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	var before manifest
-	if err := json.Unmarshal(data, &before); err != nil {
-		return fmt.Errorf("read %s: %w; it is informative, remove it to go on", paths.In("manifest.json"), err)
+	before := new(manifest)
+	if err := json.Unmarshal(data, before); err != nil {
+		return nil, fmt.Errorf("read %s: %w; it is informative, remove it to go on", paths.In("manifest.json"), err)
 	}
-	differences := before.Requests.differences(m.Requests)
-	if len(differences) == 0 {
+	return before, nil
+}
+
+// otherModel is an error where the model's files are not those of the manifest any more, although the name is the same.
+func (m *manifest) otherModel(info ollama.Info) error {
+	if m == nil || m.Server.Digest == "" || info.Digest == "" || m.Server.Digest == info.Digest {
 		return nil
 	}
-	return &ConfigError{Err: fmt.Errorf("output %s was made with other settings (%s); use the same, or choose another --output",
-		paths.Results, strings.Join(differences, ", "))}
+	return fmt.Errorf("model %s was %.12s when the lines of the output were made, and is %.12s now", m.Requests.Model, m.Server.Digest, info.Digest)
 }
 
 // differences names each setting that is not as before.
@@ -145,6 +152,9 @@ func (q requests) differences(now requests) []string {
 	}
 	return list
 }
+
+// list joins differences for a message.
+func list(differences []string) string { return strings.Join(differences, ", ") }
 
 // plain renders a setting; JSON reads through the pointer of an optional one.
 func plain(v any) string {

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -46,11 +45,16 @@ type reading struct {
 	left bool       // the run goes on without the reader
 }
 
+// readerOptions say how the input is read, each time that it is.
+func (c Config) readerOptions() prompt.Options {
+	return prompt.Options{
+		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, Defaults: c.Defaults, KeepFirst: c.KeepFirst,
+	}
+}
+
 // read sorts the input's rows until its end or intake's.
 func (r *run) read(intake context.Context, source *prompt.Source) error {
-	in := &reading{run: r, intake: intake, source: source, rows: prompt.NewReader(source, prompt.Options{
-		Name: r.Input, Format: prompt.FormatOf(r.Input), MaxRowBytes: r.MaxRowBytes, Defaults: r.Defaults,
-	})}
+	in := &reading{run: r, intake: intake, source: source, rows: prompt.NewReader(source, r.readerOptions())}
 	ended := make(chan error, 1)
 	go func() {
 		defer source.Close()
@@ -90,12 +94,13 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 		return false, nil
 	case errors.Is(err, io.EOF):
 		in.counts.allRead.Store(true)
+		in.tellLeftOut()
 		return false, nil
 	case err != nil:
 		return false, &InputError{Err: err}
 	}
 	in.counts.saw(in.source.Offset() - int64(in.rows.Buffered()))
-	switch in.done.State(row.Key) {
+	switch state := in.done.State(row.Key); state {
 	case result.Answered:
 		in.counts.skipped.Add(1)
 		return true, nil
@@ -103,9 +108,15 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 		in.counts.skipped.Add(1)
 		in.counts.failedBefore.Add(1)
 		return true, nil
-	case result.Changed:
-		return false, &InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; choose another --output for the changed input",
-			in.Input, row.Line, row.CustomID)}
+	case result.Changed, result.ChangedFailed:
+		if in.Results.OnChange == ChangeKeeps {
+			in.counts.skipped.Add(1)
+			if state == result.ChangedFailed {
+				in.counts.failedBefore.Add(1)
+			}
+			return true, nil
+		}
+		return false, in.changedRow(row)
 	}
 	if row.Reject != nil {
 		err := in.reject(row)
@@ -117,6 +128,16 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 		return true, nil
 	case <-in.intake.Done():
 		return false, nil
+	}
+}
+
+// tellLeftOut tells of what was neither asked nor answered, at the end of the input.
+func (in *reading) tellLeftOut() {
+	if n := in.rows.LeftOut(); n > 0 {
+		in.log.Warn().Int64("rows", n).Msg("rows were left out: an earlier one has the same custom_id (--dedupe first)")
+	}
+	if n := in.done.Len() - in.counts.skipped.Load(); n > 0 {
+		in.log.Warn().Int64("lines", n).Str("output", in.Output).Msg("the output has lines of rows that the input does not have")
 	}
 }
 

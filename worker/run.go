@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -29,6 +28,7 @@ type run struct {
 	done   *result.Done
 	counts *Counts
 
+	before   *manifest    // of an earlier run into the same output; nil without one
 	gpus     []gpu.Device // those that this process may use
 	manifest manifest     // grows as the run learns what it works with
 	gpuUse   []GPUUse     // valid once the servers have ended
@@ -57,49 +57,36 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		}
 	}()
 
-	paths, err := result.PathsOf(c.Output)
+	paths, err := c.outputPaths()
 	if err != nil {
-		return Summary{}, &ConfigError{Err: err}
-	}
-	if paths.Contain(c.Input) {
-		return Summary{}, &ConfigError{Err: fmt.Errorf("input %s is where the results would go; choose another --output", c.Input)}
+		return Summary{}, err
 	}
 	source, err := openInput(intake, c.Input)
 	if err != nil {
 		return Summary{}, err
 	}
 	counts.size.Store(source.Size())
-	output, done, err := result.Open(intake, paths, c.SyncEvery)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return Summary{}, ErrStopped
-	case errors.Is(err, result.ErrHeld):
-		return Summary{}, fmt.Errorf("%w: %s; wait for that run or choose another --output", err, c.Output)
-	case err != nil:
-		return Summary{}, err
-	}
-	r := &run{
-		Config: c, paths: paths, log: log, output: output, done: done, counts: counts,
-		pending: make(chan prompt.Row, parsedAhead),
-	}
+	r := &run{Config: c, paths: paths, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead)}
 	r.manifest = c.manifest(started)
-	if err := r.manifest.check(paths); err != nil {
-		output.Close()
-		return Summary{}, err
+	if err := r.openOutput(intake); err != nil {
+		source.Close()
+		return Summary{}, r.stoppedOr(intake, err)
 	}
-	err = r.answer(ctx, intake, stopIntake, source)
-	// The log's own error is the cause where both failed: its writer ended first.
-	if closeErr := output.Close(); closeErr != nil {
-		err = closeErr
+	defer r.output.Release()
+	if err := r.settle(intake); err != nil {
+		source.Close()
+		r.output.Close()
+		return Summary{}, r.stoppedOr(intake, err)
 	}
-	s := r.summary(started)
-	if err == nil && s.Rows() == 0 {
-		err = &InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", c.Input, prompt.CodeEmptyFile)}
+	return r.attempt(started, func() error { return r.answer(ctx, intake, stopIntake, source) })
+}
+
+// stoppedOr is ErrStopped where a signal was the reason.
+func (r *run) stoppedOr(intake context.Context, err error) error {
+	if intake.Err() != nil && errors.Is(err, context.Canceled) {
+		return ErrStopped
 	}
-	if writeErr := result.WriteJSON(paths.In("summary.json"), s); err == nil {
-		err = writeErr
-	}
-	return s, err
+	return err
 }
 
 // answer reads, serves and asks until the input ends or something stops it.

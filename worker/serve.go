@@ -6,7 +6,6 @@ import (
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
-	"fluxworker/worker/result"
 )
 
 // serve waits for the first pending row, starts the servers for it, and keeps their slots full until no row is left.
@@ -29,7 +28,7 @@ func (r *run) serve(intake, requests context.Context) error {
 		}
 		return err
 	}
-	if err := result.WriteJSON(r.paths.In("manifest.json"), r.manifest); err != nil {
+	if err := r.paths.WriteJSON("manifest.json", r.manifest); err != nil {
 		return err
 	}
 	r.counts.startClock()
@@ -49,6 +48,9 @@ func (r *run) prepare(ctx context.Context) ([]*member, error) {
 	}
 	info, err := r.Look(ctx, r.log, r.paths.In(serverLog(0)))
 	if err != nil {
+		return nil, err
+	}
+	if err := r.sameModel(info); err != nil {
 		return nil, err
 	}
 	r.manifest.Server = info

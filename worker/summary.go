@@ -12,8 +12,8 @@ type Summary struct {
 	WallSeconds float64   `json:"wall_seconds"` // the whole run, the server's start included
 	// AskSeconds is from the first row asked to the end; the rates are over this time.
 	AskSeconds      float64 `json:"ask_seconds"`
-	OK              int64   `json:"rows_ok"`
-	Failed          int64   `json:"rows_failed"`
+	OK              int64   `json:"rows_ok"`     // lines of this run in the results, synced to the disk
+	Failed          int64   `json:"rows_failed"` // and in the errors
 	Skipped         int64   `json:"rows_done_before"`
 	FailedBefore    int64   `json:"rows_failed_before"` // of those done before
 	TokensIn        int64   `json:"tokens_in"`
@@ -23,6 +23,35 @@ type Summary struct {
 	Complete        bool    `json:"complete"`          // every row of the input has its line
 
 	GPUs []GPUUse `json:"gpus,omitempty"`
+
+	Total *Total `json:"all_attempts,omitempty"`
+}
+
+// Total is what all runs into one output did together. One that was killed counts up to the last half minute.
+type Total struct {
+	Attempts    int     `json:"attempts"`
+	OK          int64   `json:"rows_ok"` // lines in the results
+	Failed      int64   `json:"rows_failed"`
+	WallSeconds float64 `json:"wall_seconds"`
+	AskSeconds  float64 `json:"ask_seconds"`
+	TokensIn    int64   `json:"tokens_in"`
+	TokensOut   int64   `json:"tokens_out"`
+	GPUHours    float64 `json:"gpu_hours,omitempty"`
+	WattHours   float64 `json:"energy_wh,omitempty"` // of the GPUs whose driver tells
+}
+
+func (t *Total) add(s Summary) {
+	t.Attempts++
+	t.WallSeconds += s.WallSeconds
+	t.AskSeconds += s.AskSeconds
+	t.TokensIn += s.TokensIn
+	t.TokensOut += s.TokensOut
+	for _, g := range s.GPUs {
+		t.GPUHours += g.Hours
+		if g.WattHours != nil {
+			t.WattHours += *g.WattHours
+		}
+	}
 }
 
 // Rows is how many rows the run saw.
@@ -30,15 +59,14 @@ func (s Summary) Rows() int64 { return s.OK + s.Failed + s.Skipped }
 
 func (r *run) summary(started time.Time) Summary {
 	p := r.counts.Progress()
+	ok, failed := r.output.Durable()
 	return Summary{
 		Started:     started.UTC(),
 		WallSeconds: time.Since(started).Seconds(),
 		AskSeconds:  p.Elapsed.Seconds(),
-		OK:          p.OK, Failed: p.Failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
+		OK:          ok, Failed: failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
-		GPUs:     r.gpuUse,
-		Complete: r.counts.allRead.Load() && r.counts.unanswered() == 0,
 	}
 }
 

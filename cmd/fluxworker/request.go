@@ -22,10 +22,17 @@ const (
 	defaultTopK        = 40
 )
 
+// The choices of --dedupe.
+const (
+	dedupeFirst = "first"
+	dedupeError = "error"
+)
+
 // requestFlags decide what is asked: the input, the model and the options of its rows. run and validate share them.
 type requestFlags struct {
 	input       string
 	maxRowBytes int64
+	dedupe      string
 	model       string
 	modelConfig string
 	system      string
@@ -40,6 +47,7 @@ type requestFlags struct {
 func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
 	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "rows longer than `BYTES` become error lines")
+	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: of rows with the same custom_id ask only the first, or make the others error lines")
 	flags.StringVar(&f.model, "model", "", "`NAME` of the model: one that \"fluxworker models\" lists, or any Ollama tag")
 	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the model's settings (one model, or LLMFlux's models.yaml)")
 	flags.StringVar(&f.system, "system", "", "system message for rows without one: `TEXT`, or @FILE to read it from a file")
@@ -69,6 +77,9 @@ type settings struct {
 func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settings, error) {
 	if f.maxRowBytes < 1 {
 		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
+	}
+	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
+		return settings{}, err
 	}
 	if f.model == "" && f.modelConfig == "" {
 		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists those with known settings)")

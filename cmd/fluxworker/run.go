@@ -16,16 +16,12 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-const (
-	// defaultContext is what Ollama itself would give on a small GPU.
-	defaultContext = 4096
-	// syncEvery is how much of the last answers a power cut may cost.
-	syncEvery = time.Second
-)
+// defaultContext is what Ollama itself would give on a small GPU.
+const defaultContext = 4096
 
 type runFlags struct {
 	request requestFlags
-	output  string
+	results resultFlags
 
 	batchSize      string
 	context        int
@@ -70,7 +66,7 @@ to a folder (results.run). Started again with the same command, it answers only 
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.request.register(flags)
-	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion")
+	f.results.register(flags)
 	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows that each server answers at the same time (slots): `N`, or auto for as many as the GPU's free memory holds")
 	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
 	flags.IntVar(&f.minContext, "min-context", 0, "where not even one slot fits, take a smaller context, but not below this; 0 never does")
@@ -103,7 +99,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := f.request.needInput(); err != nil {
 		return err
 	}
-	if f.output == "" {
+	if f.results.output == "" {
 		return usagef("--output is missing: name the file for the results")
 	}
 	s, err := f.request.resolve(flags, console.log)
@@ -152,8 +148,13 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
+	results, err := f.results.config()
+	if err != nil {
+		return worker.Config{}, err
+	}
 	return worker.Config{
-		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), Output: f.output, Defaults: s.defaults,
+		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
+		Output: f.results.output, Results: results, Defaults: s.defaults,
 		Server: worker.Server{
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
 			Isolate:     ollama.Isolation(f.isolate),
@@ -161,7 +162,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		},
 		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: f.serverMemory << 20,
-		Grace: f.grace, SyncEvery: syncEvery, Version: version(),
+		Grace: f.grace, Version: version(),
 	}, nil
 }
 

@@ -46,6 +46,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	defer source.Close()
 	rows := prompt.NewReader(source, prompt.Options{
 		Name: f.input, Format: prompt.FormatOf(f.input), MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults,
+		KeepFirst: f.dedupe == dedupeFirst,
 	})
 	good, bad := 0, 0
 	for {
@@ -68,6 +69,9 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		fmt.Printf("… and %d more\n", bad-shownProblems)
 	}
 	fmt.Printf("%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
+	if n := rows.LeftOut(); n > 0 {
+		fmt.Printf("%d rows are left out: an earlier one has the same custom_id (--dedupe first)\n", n)
+	}
 	switch {
 	case good+bad == 0:
 		return &worker.InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", f.input, prompt.CodeEmptyFile)}

@@ -9,7 +9,7 @@
 //   - No two rows of one input have the same name in their Key, and equal inputs give equal keys, whichever line a row is
 //     on, however the lines end and however the file is compressed. (Names are 64-bit hashes: among ten million rows the
 //     chance that two of them collide by accident is about three in a million.)
-//   - No more than one row is in memory at a time, and of the rows before it some forty bytes each.
+//   - No more than one row is in memory at a time, and of the rows before it some sixteen bytes each.
 //   - A row's field is used, refused by name, or listed in ignored as one that cannot change the answer. None is dropped
 //     silently.
 //   - A Reject's message never quotes a prompt, a message's content or a whole row, so that it can be logged.

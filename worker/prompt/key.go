@@ -12,15 +12,16 @@ const impliedPrefix = "row-"
 type names struct {
 	hasher *hasher
 	// ids holds the line of each custom_id, by the hash of the name.
-	ids map[uint64]int64
+	ids tally
 	// contents counts how often the same content came before, in rows that have no name but their content.
-	contents map[uint64]uint64
+	contents tally
+	named    bool // some row has a custom_id
 	// unnamed marks the lines of rows without custom_id, whose implied names are taken.
 	unnamed lineSet
 }
 
 func newNames(h *hasher) names {
-	return names{hasher: h, ids: map[uint64]int64{}, contents: map[uint64]uint64{}}
+	return names{hasher: h}
 }
 
 // assign sets row's CustomID and Key, and its Reject where the name is taken already. id is the custom_id, empty where
@@ -50,8 +51,8 @@ func (n *names) assign(row *Row, id string, l *line) {
 func (n *names) nameByContent(row *Row, l *line) [8]byte {
 	row.CustomID = impliedPrefix + strconv.FormatInt(l.number, 10)
 	n.unnamed.add(l.number)
-	if len(n.ids) > 0 {
-		if first, used := n.ids[n.idSum(row.CustomID).number()]; used {
+	if n.named {
+		if first := n.ids.get(n.idSum(row.CustomID).number()); first != 0 {
 			row.Reject = duplicate("the row has no custom_id and would be called %s, but that is the custom_id of line %d",
 				row.CustomID, first)
 		}
@@ -67,11 +68,12 @@ func (n *names) nameByContent(row *Row, l *line) [8]byte {
 func (n *names) nameByID(row *Row, id string, l *line) [8]byte {
 	row.CustomID = id
 	sum := n.idSum(id)
-	if first, used := n.ids[sum.number()]; used {
+	if first := n.ids.get(sum.number()); first != 0 {
 		row.Reject = duplicate("custom_id %s was already used on line %d", quote(id), first)
 		return n.nameOfDuplicate(id, l)
 	}
-	n.ids[sum.number()] = l.number
+	n.ids.set(sum.number(), l.number)
+	n.named = true
 	if first := impliedLine(id); first != 0 && n.unnamed.has(first) {
 		row.Reject = duplicate("custom_id %s is what the row on line %d is called, which has none", quote(id), first)
 		return n.nameOfDuplicate(id, l)
@@ -96,9 +98,9 @@ func (n *names) nameOfDuplicate(id string, l *line) [8]byte {
 
 // repeated counts sum and tells how often it came before.
 func (n *names) repeated(sum digest) uint64 {
-	before := n.contents[sum.number()]
-	n.contents[sum.number()] = before + 1
-	return before
+	before := n.contents.get(sum.number())
+	n.contents.set(sum.number(), int64(before)+1)
+	return uint64(before)
 }
 
 func (n *names) idSum(id string) digest {
@@ -118,7 +120,7 @@ func duplicate(format string, args ...any) *Reject {
 	return &Reject{
 		Code:    CodeDuplicateCustomID,
 		Param:   fieldCustomID.String(),
-		Message: fmt.Sprintf(format, args...) + "; ids must be unique",
+		Message: fmt.Sprintf(format, args...) + "; ids must be unique (use --dedupe first)",
 	}
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	Format Format
 	// MaxRowBytes is how long a row may be, without its line end; DefaultMaxRowBytes if it is not positive.
 	MaxRowBytes int
+	// KeepFirst leaves out each row whose custom_id an earlier row has. Without it such a row is one, with a Reject.
+	KeepFirst bool
 	// Defaults is what rows leave open. It must not be changed as long as the Reader is used.
 	Defaults Defaults
 }
@@ -30,6 +32,8 @@ type Reader struct {
 	decoder decoder
 	names   names
 	index   int64
+	first   bool // KeepFirst
+	leftOut int64
 	begun   bool
 	err     error // what ended the reading
 }
@@ -46,6 +50,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 	return &Reader{
 		name:    o.Name,
 		format:  o.Format,
+		first:   o.KeepFirst,
 		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
 		decoder: decoder{defaults: o.Defaults},
 		names:   newNames(h),
@@ -63,10 +68,22 @@ func (r *Reader) Next() (Row, error) {
 			return r.fail(1, err)
 		}
 	}
-	l, err := r.lines.next()
-	if err != nil {
-		return r.fail(r.lines.number, err)
+	for {
+		l, err := r.lines.next()
+		if err != nil {
+			return r.fail(r.lines.number, err)
+		}
+		row := r.row(&l)
+		if r.first && row.Reject != nil && row.Reject.Code == CodeDuplicateCustomID {
+			r.leftOut++
+			continue
+		}
+		return row, nil
 	}
+}
+
+// row makes a row of its line.
+func (r *Reader) row(l *line) Row {
 	row := Row{Index: r.index, Line: l.number}
 	r.index++
 	var id string
@@ -82,9 +99,12 @@ func (r *Reader) Next() (Row, error) {
 	if p != nil {
 		row.Reject = p.reject()
 	}
-	r.names.assign(&row, id, &l)
-	return row, nil
+	r.names.assign(&row, id, l)
+	return row
 }
+
+// LeftOut is how many rows KeepFirst has left out so far.
+func (r *Reader) LeftOut() int64 { return r.leftOut }
 
 // Buffered is how many bytes the Reader has taken from its input beyond the row that Next returned last.
 func (r *Reader) Buffered() int { return r.lines.in.Buffered() }

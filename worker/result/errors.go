@@ -10,6 +10,19 @@ import (
 // ErrHeld means that another process writes to the same output.
 var ErrHeld = errors.New("the output is held by another run")
 
+// HeldError is ErrHeld with the name of who it is.
+type HeldError struct {
+	Path   string // the results
+	Holder Holder
+	Reason string // why the lock is not, or no longer, ours
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%v: %s: %s (%s); wait for that run or choose another --output", ErrHeld, e.Path, e.Holder, e.Reason)
+}
+
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
 // WriteError means that the output cannot be written: what was written before stays, and nothing more is taken.
 type WriteError struct {
 	Path string

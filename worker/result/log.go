@@ -3,9 +3,10 @@ package result
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"fluxworker/worker/prompt"
@@ -15,89 +16,141 @@ import (
 // at a thousand rows a second; past that the rows wait, not the memory grows.
 const queued = 1024
 
+// Options say how an output is opened.
+type Options struct {
+	Paths     Paths
+	Self      Holder        // who writes
+	SyncEvery time.Duration // a line is on disk after this time at the latest
+	SyncBytes int64         // and as soon as this many bytes are not; 0 is no limit
+	// Stale is for how long the lock of another holder must show no sign of life before it is taken over; DefaultStale
+	// where it is 0.
+	Stale time.Duration
+	// OnWait is told, once, whom Open waits for; nil is told nothing.
+	OnWait func(Holder)
+
+	disk disk // the tests' own; nil is the real one
+}
+
 // Log takes the lines of one run. Append may be called from many goroutines.
 type Log struct {
 	paths   Paths
-	results *os.File
-	errors  *os.File
+	disk    disk
+	lease   *lease
+	results stream
+	errors  stream
+	done    Done
+	repairs []Repair
+	kept    map[uint64]bool // during the recovery: names on several lines of which one has been kept
 
-	records chan record
-	done    chan struct{} // closed when the writer has ended
-	failed  chan struct{} // closed by the writer when err is set
-	err     error
+	syncBytes int64
+	records   chan record
+	ended     chan struct{} // closed when the writer has ended
+	failed    chan struct{} // closed by the writer when err is set
+	err       error
+}
+
+// stream is one of the two files. The writer owns it once it runs.
+type stream struct {
+	path    string
+	file    file
+	keys    *keys
+	size    int64 // of the whole lines in it
+	dirty   int64 // bytes that are not synced
+	lines   int64 // written by this process
+	durable atomic.Int64
 }
 
 type record struct {
-	file *os.File
-	path string
+	to   *stream
 	data []byte
 }
 
-// Open takes the output for this process, creates what is missing, repairs what a kill left behind, and says which rows
-// are done. Errors: ErrHeld where another process has it, WriteError, CorruptError, or the context's: a large output takes
-// a while to read.
-func Open(ctx context.Context, paths Paths, syncEvery time.Duration) (*Log, *Done, error) {
-	if err := paths.create(); err != nil {
-		return nil, nil, err
+// Open takes the output for this process, creates what is missing, repairs what a kill or a power cut left behind, and
+// learns which rows are done. Errors: a HeldError where another process has it, WriteError, CorruptError, or the
+// context's: a large output takes a while to read.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.disk == nil {
+		o.disk = realDisk{}
+	}
+	if err := o.Paths.create(); err != nil {
+		return nil, err
+	}
+	lease, err := acquire(ctx, o)
+	if err != nil {
+		return nil, err
 	}
 	l := &Log{
-		paths:   paths,
-		records: make(chan record, queued),
-		done:    make(chan struct{}),
-		failed:  make(chan struct{}),
+		paths: o.Paths, disk: o.disk, lease: lease, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
+		records: make(chan record, queued), ended: make(chan struct{}), failed: make(chan struct{}),
 	}
-	d := &Done{requests: make(map[[8]byte][8]byte), failed: make(map[[8]byte]struct{})}
-	if err := l.open(ctx, d); err != nil {
+	l.results.path, l.results.keys = o.Paths.Results, &l.done.answered
+	l.errors.path, l.errors.keys = o.Paths.Errors, &l.done.failed
+	if err := l.open(ctx); err != nil {
 		l.closeFiles()
-		return nil, nil, err
+		lease.release()
+		return nil, err
 	}
-	go l.write(syncEvery)
-	return l, d, nil
+	l.kept = nil
+	go l.write(o.SyncEvery)
+	return l, nil
 }
 
-func (l *Log) open(ctx context.Context, d *Done) (err error) {
-	if l.results, err = openFile(l.paths.Results); err != nil {
-		return err
-	}
-	if err := hold(l.results, l.paths.Results); err != nil {
-		return err
-	}
-	if l.errors, err = openFile(l.paths.Errors); err != nil {
-		return err
+func (l *Log) open(ctx context.Context) (err error) {
+	for _, s := range l.streams() {
+		if s.file, err = l.openStream(s.path); err != nil {
+			return err
+		}
 	}
 	// The files' entries must be as durable as their lines.
-	if err := syncDir(filepath.Dir(l.paths.Results)); err != nil {
-		return &WriteError{Path: filepath.Dir(l.paths.Results), Err: err}
+	for _, dir := range []string{filepath.Dir(l.paths.Results), l.paths.Run, filepath.Dir(filepath.Dir(l.paths.Results))} {
+		if err := l.disk.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) { // not ours, so not made by us
+			return &WriteError{Path: dir, Err: err}
+		}
 	}
-	err = recoverFile(ctx, l.results, l.paths.Results, func(k prompt.Key) { d.requests[k.Name()] = [8]byte(k[8:]) })
-	if err != nil {
-		return err
-	}
-	return recoverFile(ctx, l.errors, l.paths.Errors, func(k prompt.Key) {
-		d.requests[k.Name()] = [8]byte(k[8:])
-		d.failed[k.Name()] = struct{}{}
-	})
+	return l.recoverAll(ctx)
 }
 
-func openFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+func (l *Log) openStream(path string) (file, error) {
+	f, err := l.disk.Open(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, l.paths.mode())
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
 	return f, nil
 }
 
-// hold locks the results file itself: two names of one file are one output. The kernel lets go of the lock when the
-// process ends, however it ends.
-func hold(f *os.File, path string) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrHeld
+func (l *Log) streams() []*stream { return []*stream{&l.results, &l.errors} }
+
+// Done tells which rows had their line when the output was opened, less those that were dropped.
+func (l *Log) Done() *Done { return &l.done }
+
+// Repairs tells what Open mended.
+func (l *Log) Repairs() []Repair { return l.repairs }
+
+// Drop takes the lines of rows that are to be asked again, or are no rows any more, out of the files, each by one atomic
+// rewrite, and returns how many there were. It must not be called after an Append.
+func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) bool) (int64, error) {
+	dropped := int64(0)
+	for _, s := range l.streams() {
+		if s.size == 0 {
+			continue
+		}
+		before := dropped
+		err := l.rewrite(ctx, s, func(line []byte) (bool, error) {
+			key, err := keyOf(line)
+			if err != nil {
+				return false, err // it was whole when the file was opened
+			}
+			if drop(key, s == &l.errors) {
+				dropped++
+				return false, nil
+			}
+			return true, nil
+		}, l.lease.check)
+		if err != nil {
+			return before, err
+		}
 	}
-	if err != nil {
-		return &WriteError{Path: path, Err: err}
-	}
-	return nil
+	return dropped, nil
 }
 
 // Append hands a line to the writer. It returns without waiting for the disk unless many lines are waiting already; an
@@ -108,9 +161,9 @@ func (l *Log) Append(row prompt.Row, response *Response, failure *Failure) error
 	if err != nil {
 		return err
 	}
-	r := record{file: l.errors, path: l.paths.Errors, data: data}
+	r := record{to: &l.errors, data: data}
 	if line.ok() {
-		r.file, r.path = l.results, l.paths.Results
+		r.to = &l.results
 	}
 	select {
 	case l.records <- r:
@@ -120,18 +173,28 @@ func (l *Log) Append(row prompt.Row, response *Response, failure *Failure) error
 	}
 }
 
-// Close writes and syncs what is waiting, and gives the output free. No Append may run or follow.
+// Durable is how many lines of this process are on disk for good: answers and failures. It may be called from any
+// goroutine, and after Close.
+func (l *Log) Durable() (answered, failed int64) {
+	return l.results.durable.Load(), l.errors.durable.Load()
+}
+
+// Close writes and syncs what is waiting, and ends the writer. The output stays ours until Release. No Append may run or
+// follow.
 func (l *Log) Close() error {
 	close(l.records)
-	<-l.done
+	<-l.ended
 	l.closeFiles()
 	return l.err
 }
 
+// Release gives the output free. It follows Close.
+func (l *Log) Release() { l.lease.release() }
+
 func (l *Log) closeFiles() {
-	for _, f := range []*os.File{l.errors, l.results} {
-		if f != nil {
-			f.Close() // synced before; the lock goes with the results, last
+	for _, s := range l.streams() {
+		if s.file != nil {
+			s.file.Close() // synced before
 		}
 	}
 }
@@ -139,46 +202,82 @@ func (l *Log) closeFiles() {
 // Failed is closed when the output cannot be written any more. Err then says why.
 func (l *Log) Failed() <-chan struct{} { return l.failed }
 
-// Err is the WriteError that closed Failed. Call it after that.
+// Err is the WriteError or HeldError that closed Failed. Call it after that.
 func (l *Log) Err() error { return l.err }
 
 // write is the one writer. After a failure it goes on only to empty the queue, so that nobody blocks on it.
 func (l *Log) write(syncEvery time.Duration) {
-	defer close(l.done)
+	defer close(l.ended)
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
-	dirty := make(map[*os.File]string, 2)
 	for {
 		select {
 		case r, open := <-l.records:
 			if !open {
-				l.sync(dirty)
+				l.sync()
 				return
 			}
-			if l.err != nil {
-				continue
+			if l.err == nil {
+				l.append(r)
 			}
-			if _, err := r.file.Write(r.data); err != nil {
-				l.fail(r.path, err)
-				continue
-			}
-			dirty[r.file] = r.path
 		case <-tick.C:
-			l.sync(dirty)
+			l.sync()
 		}
 	}
 }
 
-func (l *Log) sync(dirty map[*os.File]string) {
-	for f, path := range dirty {
-		if err := f.Sync(); err != nil && l.err == nil {
-			l.fail(path, err)
-		}
-		delete(dirty, f)
+// append writes one line. Where that fails, half a line may stand at the end: what is intact stays, and no more.
+func (l *Log) append(r record) {
+	if _, err := r.to.file.Write(r.data); err != nil {
+		r.to.file.Truncate(r.to.size) // should it fail, too, the next run cuts the tail
+		l.flush()                     // what was written before may be saved yet
+		l.fail(&WriteError{Path: r.to.path, Err: err})
+		return
+	}
+	r.to.size += int64(len(r.data))
+	r.to.dirty += int64(len(r.data))
+	r.to.lines++
+	if l.syncBytes > 0 && l.results.dirty+l.errors.dirty >= l.syncBytes {
+		l.sync()
 	}
 }
 
-func (l *Log) fail(path string, err error) {
-	l.err = &WriteError{Path: path, Err: err}
-	close(l.failed)
+// sync makes durable what was written.
+func (l *Log) sync() {
+	if l.err != nil {
+		return
+	}
+	if err := l.flush(); err != nil {
+		l.fail(err)
+	}
+}
+
+// flush looks whether the output is still ours before it syncs the files: whoever was stopped for long may find that
+// another run has taken it over.
+func (l *Log) flush() error {
+	if l.results.dirty+l.errors.dirty == 0 {
+		return nil
+	}
+	if err := l.lease.check(); err != nil {
+		return err
+	}
+	for _, s := range l.streams() {
+		if s.dirty == 0 {
+			continue
+		}
+		if err := s.file.Sync(); err != nil {
+			return &WriteError{Path: s.path, Err: err}
+		}
+		s.dirty = 0
+		s.durable.Store(s.lines)
+	}
+	return nil
+}
+
+// fail notes the first failure.
+func (l *Log) fail(err error) {
+	if l.err == nil {
+		l.err = err
+		close(l.failed)
+	}
 }

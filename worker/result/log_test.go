@@ -41,13 +41,18 @@ func paths(t *testing.T) Paths {
 	return p
 }
 
+// options are those of a run of its own. No test waits for a sync: Close does it.
+func options(p Paths) Options {
+	return Options{Paths: p, Self: Self("", 0), SyncEvery: time.Hour, Stale: time.Minute}
+}
+
 func open(t *testing.T, p Paths) (*Log, *Done) {
 	t.Helper()
-	l, d, err := Open(t.Context(), p, time.Hour) // no test waits for the tick: Close syncs
+	l, err := Open(t.Context(), options(p))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, d
+	return l, l.Done()
 }
 
 func closeLog(t *testing.T, l *Log) {
@@ -55,6 +60,7 @@ func closeLog(t *testing.T, l *Log) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	l.Release()
 }
 
 func TestLogSortsLinesAndRemembersRows(t *testing.T) {
@@ -91,7 +97,7 @@ func TestLogSortsLinesAndRemembersRows(t *testing.T) {
 		want State
 	}{
 		{row(1, 1).Key, Answered}, {row(2, 2).Key, Failed}, {row(3, 3).Key, Failed},
-		{row(1, 9).Key, Changed}, {row(4, 4).Key, New},
+		{row(1, 9).Key, Changed}, {row(2, 9).Key, ChangedFailed}, {row(4, 4).Key, New},
 	} {
 		if got := d.State(tt.key); got != tt.want {
 			t.Errorf("state of %s is %d, want %d", tt.key, got, tt.want)
@@ -131,122 +137,14 @@ func TestAppendFromManyGoroutines(t *testing.T) {
 	}
 }
 
-func TestOpenRepairsOnlyTheTail(t *testing.T) {
-	const id = `{"id":"batch_req_01000000000000000100000000000000","custom_id":"a","response":null,"error":null}` + "\n"
-	tests := []struct {
-		name    string
-		content string
-		keep    int // bytes left after Open
-		lines   int64
-		corrupt int64 // line of the CorruptError, 0 for none
-	}{
-		{"empty", "", 0, 0, 0},
-		{"whole", id, len(id), 1, 0},
-		{"torn tail", id + id[:40], len(id), 1, 0},
-		{"whole line without newline", id + id[:len(id)-1], len(id), 1, 0},
-		{"only a torn line", id[:40], 0, 0, 0},
-		{"somebody's text without a line end", "my precious notes", 0, 0, 1},
-		{"zero block at the end", id + strings.Repeat("\x00", 512), len(id), 1, 0},
-		{"long line", strings.Replace(id, `"a"`, `"`+strings.Repeat("a", 3<<20)+`"`, 1), len(id) + 3<<20 - 1, 1, 0},
-		{"garbage in the middle", id + "garbage\n" + id, 0, 0, 2},
-		{"foreign line", `{"hello":1}` + "\n", 0, 0, 1},
-		{"id of another shape", strings.Replace(id, "batch_req_01", "batch_req_zz", 1), 0, 0, 1},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			p := paths(t)
-			if err := os.MkdirAll(filepath.Dir(p.Results), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(p.Results, []byte(tt.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			l, d, err := Open(t.Context(), p, time.Hour)
-			var corrupt *CorruptError
-			if tt.corrupt > 0 {
-				if !errors.As(err, &corrupt) || corrupt.Line != tt.corrupt {
-					t.Fatalf("got %v, want a CorruptError of line %d", err, tt.corrupt)
-				}
-				if got, _ := os.ReadFile(p.Results); string(got) != tt.content {
-					t.Error("a file that cannot be repaired was changed")
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := int64(len(d.requests)); n != min(tt.lines, 1) { // the lines of a case are the same row's
-				t.Errorf("%d rows, want %d", n, min(tt.lines, 1))
-			}
-			// What follows goes behind the last whole line.
-			if err := l.Append(row(9, 9), answered("z"), nil); err != nil {
-				t.Fatal(err)
-			}
-			closeLog(t, l)
-			got, _ := os.ReadFile(p.Results)
-			if len(got) < tt.keep || string(got[:tt.keep]) != tt.content[:tt.keep] || !bytes.HasPrefix(got[tt.keep:], []byte(`{"id":"batch_req_09`)) {
-				t.Errorf("file after the repair:\n%.300s", got)
-			}
-		})
-	}
-}
-
-func TestOpenRefusesAHeldOutput(t *testing.T) {
-	p := paths(t)
-	l, _ := open(t, p)
-	if _, _, err := Open(t.Context(), p, time.Hour); !errors.Is(err, ErrHeld) {
-		t.Errorf("second open: %v, want ErrHeld", err)
-	}
-	alias := p.Results + "-alias.jsonl"
-	if err := os.Symlink(p.Results, alias); err != nil {
-		t.Fatal(err)
-	}
-	other, err := PathsOf(alias)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := Open(t.Context(), other, time.Hour); !errors.Is(err, ErrHeld) {
-		t.Errorf("open by another name: %v, want ErrHeld", err)
-	}
-	if !p.Contain(alias) || p.Contain(p.Run) {
-		t.Error("Contain does not know the file by its other name")
-	}
-	closeLog(t, l)
-	l, _ = open(t, p)
-	closeLog(t, l)
-}
-
 func TestOpenCanBeGivenUp(t *testing.T) {
 	p := paths(t)
 	l, _ := open(t, p)
 	closeLog(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := Open(ctx, p, time.Hour); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, options(p)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
-	}
-}
-
-// A file that can be opened but not written stands for a full disk: reads go through, every write fails.
-func TestAppendAfterAFailedWrite(t *testing.T) {
-	p := paths(t)
-	l, _ := open(t, p)
-	readOnly, err := os.Open(p.Results)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.results.Close()
-	l.results = readOnly
-	if err := l.Append(row(1, 1), answered("a"), nil); err != nil {
-		t.Fatal(err) // queued: the writer has not seen it
-	}
-	<-l.Failed()
-	var failed *WriteError
-	if !errors.As(l.Err(), &failed) || failed.Path != p.Results {
-		t.Errorf("got %v, want a WriteError of %s", l.Err(), p.Results)
-	}
-	if err := l.Close(); !errors.As(err, &failed) {
-		t.Errorf("close: %v, want the WriteError", err)
 	}
 }
 

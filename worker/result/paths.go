@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,11 +13,18 @@ type Paths struct {
 	Results string // answered rows: the file that the user named
 	Errors  string // rows that failed for good
 	Run     string // the folder with manifest, summary, lock and server logs
+	// Mode is what new files get, less the umask; 0 stands for 0600. Folders may also be searched by whom it lets read.
+	Mode fs.FileMode
 }
 
 // PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run. The error
 // says why the name is none for results.
+//
+// Links are followed: two names of one file are one output, with one folder and one lock.
 func PathsOf(output string) (Paths, error) {
+	if real, err := filepath.EvalSymlinks(output); err == nil && real != filepath.Clean(output) {
+		output = real
+	}
 	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
 		return Paths{}, fmt.Errorf("output %s is no file: results are appended to a file, from which a later run goes on; name one such as results.jsonl", output)
 	}
@@ -57,13 +65,23 @@ func (p Paths) Contain(path string) bool {
 // In is the place of one of the run folder's files.
 func (p Paths) In(name string) string { return filepath.Join(p.Run, name) }
 
-// create makes the folders that the paths need. Answers may be as private as the prompts: nobody else reads them.
+// create makes the folders that the paths need. Answers may be as private as the prompts: nobody else reads them, unless
+// the user said so.
 func (p Paths) create() error {
-	if err := os.MkdirAll(filepath.Dir(p.Results), 0o755); err != nil {
-		return &WriteError{Path: filepath.Dir(p.Results), Err: err}
-	}
-	if err := os.MkdirAll(p.Run, 0o700); err != nil {
-		return &WriteError{Path: p.Run, Err: err}
+	for _, dir := range []string{filepath.Dir(p.Results), p.Run} {
+		if err := os.MkdirAll(dir, p.dirMode()); err != nil {
+			return &WriteError{Path: dir, Err: err}
+		}
 	}
 	return nil
 }
+
+func (p Paths) mode() fs.FileMode {
+	if p.Mode == 0 {
+		return 0o600
+	}
+	return p.Mode
+}
+
+// dirMode lets into a folder whom mode lets read.
+func (p Paths) dirMode() fs.FileMode { return p.mode() | p.mode()&0o444>>2 }

@@ -13,40 +13,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Done knows the rows that already have their line. It costs about 32 bytes a row.
-type Done struct {
-	requests map[[8]byte][8]byte  // name half of the key -> request half
-	failed   map[[8]byte]struct{} // name halves of those whose line is in the errors file
-}
-
-// State of a row against the lines on disk.
-type State int
-
-// The states of a row.
-const (
-	New      State = iota // no line yet
-	Answered              // this very request has its line in the results
-	Failed                // this very request has its line in the errors
-	Changed               // a line has the row's name but another request
-)
-
-// State looks a row up.
-func (d *Done) State(k prompt.Key) State {
-	request, ok := d.requests[k.Name()]
-	switch {
-	case !ok:
-		return New
-	case request != [8]byte(k[8:]):
-		return Changed
-	}
-	if _, failed := d.failed[k.Name()]; failed {
-		return Failed
-	}
-	return Answered
-}
-
-// CorruptError is a line in the middle of a result file that is none. Open does not repair it: cutting there would
-// throw away the good lines behind it.
+// CorruptError is an output file that holds lines, but not one of ours. Open does not touch it: it is somebody's own.
 type CorruptError struct {
 	Path   string
 	Line   int64
@@ -55,59 +22,236 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; remove the line and run the same command again, its row is then answered anew",
+	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; the file is no output of a run, choose another --output",
 		e.Path, e.Line, e.Offset, e.Err)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }
 
+// Repair is what Open mended in one file.
+type Repair struct {
+	Path    string
+	Torn    int64  // bytes of an unterminated last line, cut
+	Damaged int64  // lines that were none, moved to Aside; their rows have no line any more
+	Twice   int64  // lines of rows that had one before, moved to Aside
+	Aside   string // the file that has them now; empty where nothing was moved
+}
+
 // checkEvery is after how many lines a scan looks whether it is to be given up.
 const checkEvery = 1024
 
-// recoverFile reads the lines of f, hands their keys to note, cuts an unterminated last line and leaves f at its end. A
-// file made by a process that was killed ends in such a line when the kill fell into its write.
-func recoverFile(ctx context.Context, f *os.File, path string, note func(prompt.Key)) error {
+// recoverAll reads both files, repairs what a kill or a power cut left, and learns which rows are done.
+func (l *Log) recoverAll(ctx context.Context) error {
+	l.disk.Remove(replacement(l.results.path)) // what a kill in the middle of a rewrite left; mostly not there
+	l.disk.Remove(replacement(l.errors.path))
+	found := make(map[*stream]scanned, 2)
+	for _, s := range l.streams() {
+		c, err := l.scan(ctx, s)
+		if err != nil {
+			return err
+		}
+		found[s] = c
+	}
+	twice := l.done.seal()
+	for _, s := range l.streams() {
+		if err := l.repair(ctx, s, found[s], twice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanned is what one of the files holds.
+type scanned struct {
+	size    int64 // to the end of the last whole line
+	damaged int64 // lines that are none of ours
+	tail    int64 // bytes behind the last line end
+	foreign bool  // the tail is nothing that a run leaves
+}
+
+// scan reads a file and hands its keys to the done rows.
+func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
+	var c scanned
+	var odd *CorruptError // the first line that nobody of us can have written
+	lines, ours := int64(0), int64(0)
+	err := l.eachLine(ctx, s.path, func(line []byte) error {
+		lines++
+		whole := line[len(line)-1] == '\n'
+		key, err := keyOf(line)
+		switch {
+		case !whole:
+			c.tail, c.foreign = int64(len(line)), !broken(line)
+		case err == nil:
+			ours++
+			s.keys.add(entryOf(key))
+		default:
+			c.damaged++
+		}
+		if err == nil && !whole {
+			err = errors.New("it has no line end")
+		}
+		if err != nil && !broken(line) && odd == nil {
+			odd = &CorruptError{Path: s.path, Line: lines, Offset: c.size, Err: err}
+		}
+		if whole {
+			c.size += int64(len(line))
+		}
+		return nil
+	})
+	if err == nil && ours == 0 && odd != nil {
+		err = odd
+	}
+	return c, err
+}
+
+// repair cuts an unterminated last line, which a kill leaves in the middle of a write, and takes damaged lines and those
+// of rows that have one already out of the file.
+func (l *Log) repair(ctx context.Context, s *stream, c scanned, twice map[uint64]bool) error {
+	r := Repair{Path: s.path}
+	if c.tail > 0 && !c.foreign {
+		if err := s.file.Truncate(c.size); err != nil {
+			return &WriteError{Path: s.path, Err: err}
+		}
+		r.Torn = c.tail
+	}
+	s.size = c.size
+	if c.damaged > 0 || c.foreign && c.tail > 0 || len(twice) > 0 {
+		if err := l.setAside(ctx, s, twice, &r); err != nil {
+			return err
+		}
+	}
+	if r.Torn+r.Damaged+r.Twice > 0 {
+		l.repairs = append(l.repairs, r)
+	}
+	return nil
+}
+
+// setAside rewrites a file without the lines that do not belong there. These are on disk in the run folder before they
+// disappear.
+func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r *Repair) error {
+	path := l.paths.In("damaged.jsonl")
+	aside, err := l.disk.Open(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, l.paths.mode())
+	if err != nil {
+		return &WriteError{Path: path, Err: err}
+	}
+	defer aside.Close()
+	move := func(line []byte, count *int64) error {
+		*count++
+		if line[len(line)-1] != '\n' {
+			line = append(line[:len(line):len(line)], '\n')
+		}
+		if _, err := aside.Write(line); err != nil {
+			return &WriteError{Path: path, Err: err}
+		}
+		return nil
+	}
+	kept := l.kept
+	err = l.rewrite(ctx, s, func(line []byte) (bool, error) {
+		key, err := keyOf(line)
+		if err != nil || line[len(line)-1] != '\n' {
+			return false, move(line, &r.Damaged)
+		}
+		name := entryOf(key).name
+		if !twice[name] {
+			return true, nil
+		}
+		if kept[name] {
+			return false, move(line, &r.Twice)
+		}
+		kept[name] = true
+		return true, nil
+	}, func() error {
+		if err := aside.Sync(); err != nil {
+			return &WriteError{Path: path, Err: err}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if r.Damaged+r.Twice > 0 {
+		r.Aside = path
+	}
+	return nil
+}
+
+// rewrite replaces a file by one that holds only the lines that keep accepts, and learns its keys anew. Before is called
+// when all lines were seen, before the new file takes the place of the old one.
+func (l *Log) rewrite(ctx context.Context, s *stream, keep func(line []byte) (bool, error), before func() error) error {
+	size := int64(0)
+	left := new(keys)
+	err := replace(l.disk, s.path, l.paths.mode(), func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, 1<<20)
+		err := l.eachLine(ctx, s.path, func(line []byte) error {
+			ok, err := keep(line)
+			if err != nil || !ok {
+				return err
+			}
+			key, err := keyOf(line)
+			if err != nil {
+				return err
+			}
+			left.add(entryOf(key))
+			size += int64(len(line))
+			_, err = out.Write(line)
+			return err
+		})
+		if err == nil {
+			err = out.Flush()
+		}
+		if err == nil {
+			err = before()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.file.Close()
+	if s.file, err = l.openStream(s.path); err != nil {
+		return err
+	}
+	left.seal(make(map[uint64]bool))
+	*s.keys, s.size = *left, size
+	return nil
+}
+
+// eachLine calls do with each line of the file at path, its newline included. The last one may have none. A line is valid
+// until do returns.
+func (l *Log) eachLine(ctx context.Context, path string, do func(line []byte) error) error {
+	f, err := l.disk.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return &WriteError{Path: path, Err: err}
+	}
+	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<20)
-	var offset, lines int64
-	for {
-		if lines%checkEvery == 0 && ctx.Err() != nil {
+	for n := 0; ; n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		line, err := readLine(r)
-		corrupt := func(err error) error {
-			return &CorruptError{Path: path, Line: lines + 1, Offset: offset, Err: err}
-		}
-		if errors.Is(err, io.EOF) {
-			if len(line) == 0 {
-				return nil
-			}
-			if !torn(line) {
-				return corrupt(errors.New("it has no line end, and does not begin like one of ours"))
-			}
-			if err := f.Truncate(offset); err != nil {
-				return &WriteError{Path: path, Err: err}
-			}
-			return nil
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read %s: %w", path, err)
 		}
-		key, err := keyOf(line)
-		if err != nil {
-			return corrupt(err)
+		if len(line) > 0 {
+			if err := do(line); err != nil {
+				return err
+			}
 		}
-		note(key)
-		offset += int64(len(line))
-		lines++
+		if err != nil {
+			return nil
+		}
 	}
 }
 
-// torn tells whether an unterminated tail can be the beginning of a line of ours, or the zeros that a power cut leaves
-// where data had not reached the disk. Anything else is somebody's own text, which is not ours to cut.
-func torn(tail []byte) bool {
-	const start = `{"id":"batch_req_`
-	n := min(len(start), len(tail))
-	return string(tail[:n]) == start[:n] || len(bytes.Trim(tail, "\x00")) == 0
+// lineStart is how every line of ours begins.
+const lineStart = `{"id":"batch_req_`
+
+// broken tells whether something that is no line can be what is left of one of ours: its beginning, or the zeros that a
+// power cut leaves where data had not reached the disk. Anything else is somebody's own text.
+func broken(line []byte) bool {
+	n := min(len(lineStart), len(line))
+	return string(line[:n]) == lineStart[:n] || bytes.IndexByte(line, 0) >= 0
 }
 
 // readLine returns the next line with its newline; io.EOF comes with whatever is left without one. The slice is valid
@@ -124,6 +268,12 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 
 // keyOf takes the key out of a line and checks that the line is whole.
 func keyOf(line []byte) (prompt.Key, error) {
+	if len(line) > idEnd && string(line[:idStart]) == lineStart[:idStart] && line[idEnd] == '"' { // as we write it
+		if !json.Valid(line) {
+			return prompt.Key{}, errors.New("it is no JSON")
+		}
+		return prompt.ParseKey(string(line[idStart:idEnd]))
+	}
 	var l struct {
 		ID string `json:"id"`
 	}
@@ -132,3 +282,9 @@ func keyOf(line []byte) (prompt.Key, error) {
 	}
 	return prompt.ParseKey(l.ID)
 }
+
+// Where the id stands in a line as we write it.
+const (
+	idStart = len(`{"id":"`)
+	idEnd   = idStart + len("batch_req_") + 32
+)

@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// outputPaths checks that the results have a place of their own.
+func (c Config) outputPaths() (result.Paths, error) {
+	paths, err := result.PathsOf(c.Output)
+	if err != nil {
+		return paths, &ConfigError{Err: err}
+	}
+	paths.Mode = c.Results.Mode
+	if paths.Contain(c.Input) {
+		return paths, &ConfigError{Err: fmt.Errorf("input %s is where the results would go; choose another --output", c.Input)}
+	}
+	return paths, nil
+}
+
+// openOutput takes the output for this run and tells what was mended in it.
+func (r *run) openOutput(intake context.Context) (err error) {
+	r.output, err = result.Open(intake, result.Options{
+		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes,
+		Self: result.Self(r.Results.Job, r.Results.Restart),
+		OnWait: func(h result.Holder) {
+			r.log.Warn().Stringer("holder", h).Stringer("longest", result.DefaultStale).Msg("the output is held by another run; waiting for it to end")
+		},
+	})
+	if err != nil {
+		return err
+	}
+	r.done = r.output.Done()
+	for _, m := range r.output.Repairs() {
+		e := r.log.Warn().Str("file", m.Path)
+		if m.Torn > 0 {
+			e = e.Int64("torn_bytes_cut", m.Torn)
+		}
+		if m.Aside != "" {
+			e = e.Int64("damaged_lines", m.Damaged).Int64("repeated_lines", m.Twice).Str("moved_to", m.Aside)
+		}
+		e.Msg("an earlier run was cut off in the middle of writing; rows whose lines were damaged are asked again")
+	}
+	return nil
+}
+
+// settle brings what is in the output into line with what is asked now: it stops where that would mix answers, or drops
+// the lines of rows that are to be asked again.
+func (r *run) settle(intake context.Context) error {
+	if r.Results.Overwrite {
+		return r.overwrite(intake)
+	}
+	if r.done.Len() == 0 {
+		return nil
+	}
+	if r.Results.RetryFailed {
+		if err := r.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again"); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.before, err = readManifest(r.paths); err != nil {
+		return err
+	}
+	switch r.Results.OnChange {
+	case ChangeKeeps:
+		return nil
+	case ChangeReruns:
+		return r.dropChanged(intake)
+	default:
+		return r.refuseChanges(intake)
+	}
+}
+
+// overwrite drops everything, once: a job that SLURM starts again with the same command goes on with what it has.
+func (r *run) overwrite(intake context.Context) error {
+	last, err := lastAttempt(r.paths)
+	if err != nil {
+		return err
+	}
+	if r.Results.Job != "" && last.Job == r.Results.Job && last.Restart < r.Results.Restart {
+		r.log.Info().Str("job", last.Job).Int("restart", r.Results.Restart).
+			Msg("SLURM started this job again: its earlier results stay, --overwrite was for the first start")
+		return nil
+	}
+	err = r.drop(intake, func(prompt.Key, bool) bool { return true }, "earlier results are dropped (--overwrite)")
+	if err != nil {
+		return err
+	}
+	return forget(r.paths)
+}
+
+func (r *run) drop(intake context.Context, drop func(k prompt.Key, failed bool) bool, why string) error {
+	n, err := r.output.Drop(intake, drop)
+	if n > 0 {
+		r.log.Info().Int64("lines", n).Msg(why)
+	}
+	return err
+}
+
+// refuseChanges ends a run whose answers would not go with those that are there. Rows are looked at only where the input
+// is another file than before; a changed row is found in any case when it is read.
+func (r *run) refuseChanges(intake context.Context) error {
+	if r.before == nil {
+		return nil
+	}
+	if differences := r.before.Requests.differences(r.manifest.Requests); len(differences) > 0 {
+		return &ConfigError{Err: fmt.Errorf("output %s was made with other settings (%s); %s", r.paths.Results, list(differences), changeChoices)}
+	}
+	if r.before.Input.same(r.manifest.Input) || !isFile(r.Input) {
+		return nil
+	}
+	c, err := r.compare(intake)
+	if err != nil {
+		return err
+	}
+	if c.firstChanged != nil {
+		return c.firstChanged
+	}
+	if absent := r.done.Len() - c.matched; absent > 0 {
+		return &InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from (%s, %d bytes): %d of the output's %d lines belong to rows that it does not have; %s",
+			r.Input, r.paths.Results, r.before.Input.Path, r.before.Input.Bytes, absent, r.done.Len(), changeChoices)}
+	}
+	return nil
+}
+
+// changeChoices are the ways out of a changed input or setting.
+const changeChoices = "use the same again, choose another --output, or say what is to become of the lines that are there: " +
+	"--on-change rerun asks again what has changed, --on-change keep leaves them as they are, --overwrite drops them all"
+
+// dropChanged drops each line that its row would not get today: rows that changed, and rows that are there no more. Where
+// the model's own files changed, that is every line.
+func (r *run) dropChanged(intake context.Context) error {
+	if !isFile(r.Input) {
+		return &ConfigError{Err: fmt.Errorf("--on-change rerun reads the input twice, which %q does not allow; write it to a file first", r.Input)}
+	}
+	changed, err := r.modelChanged(intake)
+	if err != nil {
+		return err
+	}
+	if changed != nil {
+		r.log.Warn().Err(changed).Msg("every row is asked again")
+		return r.drop(intake, func(prompt.Key, bool) bool { return true }, "the model has changed (--on-change rerun)")
+	}
+	c, err := r.compare(intake)
+	if err != nil {
+		return err
+	}
+	if c.matched == r.done.Len() {
+		return nil
+	}
+	return r.drop(intake, func(k prompt.Key, _ bool) bool { return !c.same.Has(k) }, "rows have changed since (--on-change rerun)")
+}
+
+// modelChanged asks Ollama whether the model is still the one that gave the answers which are there.
+func (r *run) modelChanged(intake context.Context) (changed, _ error) {
+	if r.before == nil || r.before.Server.Digest == "" || r.before.Requests.Model != r.manifest.Requests.Model {
+		return nil, nil // with another name, the keys tell
+	}
+	info, err := r.Look(intake, r.log, r.paths.In(serverLog(0)))
+	if err != nil {
+		return nil, err
+	}
+	return r.before.otherModel(info), nil
+}
+
+// sameModel looks whether the lines that are there come from the model that is about to be asked.
+func (r *run) sameModel(info ollama.Info) error {
+	changed := r.before.otherModel(info)
+	if changed == nil || r.done.Len() == 0 {
+		return nil
+	}
+	if r.Results.OnChange == ChangeKeeps {
+		r.log.Warn().Err(changed).Msg("the output will hold answers of both (--on-change keep)")
+		return nil
+	}
+	return &ConfigError{Err: fmt.Errorf("output %s: %w; %s", r.paths.Results, changed, changeChoices)}
+}
+
+// comparison is the input against the lines that are there.
+type comparison struct {
+	same         *result.Marks // lines that their rows would get again
+	matched      int64         // how many these are
+	firstChanged error         // names the first row whose line is for another request
+}
+
+// compare reads the input once, for the keys of its rows alone.
+func (r *run) compare(intake context.Context) (comparison, error) {
+	c := comparison{same: r.done.NewMarks()}
+	source, err := prompt.Open(r.Input)
+	if err != nil {
+		return c, &InputError{Err: err}
+	}
+	defer source.Close()
+	rows := prompt.NewReader(source, r.readerOptions())
+	for {
+		if intake.Err() != nil {
+			return c, ErrStopped
+		}
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		}
+		if err != nil {
+			return c, &InputError{Err: err}
+		}
+		switch r.done.State(row.Key) {
+		case result.Answered, result.Failed:
+			c.same.Add(row.Key)
+			c.matched++
+		case result.Changed, result.ChangedFailed:
+			if c.firstChanged == nil {
+				c.firstChanged = r.changedRow(row)
+			}
+		}
+	}
+}
+
+// changedRow is the error of a row that would get a second line.
+func (r *run) changedRow(row prompt.Row) error {
+	return &InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; %s",
+		r.Input, row.Line, row.CustomID, changeChoices)}
+}
+
+// isFile tells whether the input can be read more than once.
+func isFile(input string) bool {
+	info, err := os.Stat(input)
+	return input != prompt.Stdin && err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,56 @@
+package result
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// disk is what the log needs of a file system. The tests put one in its place that forgets, as a power cut does, what was
+// not synced.
+type disk interface {
+	Open(path string, flag int, mode fs.FileMode) (file, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// SyncDir makes the folder's entries, a created or renamed file among them, survive a power cut.
+	SyncDir(path string) error
+}
+
+// file is an open file of a disk.
+type file interface {
+	io.Reader
+	io.Writer
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+}
+
+// realDisk is the operating system's.
+type realDisk struct{}
+
+func (realDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
+	f, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, err // not a file that holds a nil *os.File
+	}
+	return f, nil
+}
+
+func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (realDisk) Remove(path string) error { return os.Remove(path) }
+
+func (realDisk) SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil // some network file systems sync folders by themselves and refuse to be asked
+	}
+	return err
+}

@@ -1,0 +1,167 @@
+package result
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"fluxworker/worker/prompt"
+)
+
+// Done knows the rows that had their line when the output was opened, in 16 bytes each.
+type Done struct{ answered, failed keys }
+
+// State of a row against the lines on disk.
+type State int
+
+// The states of a row.
+const (
+	New           State = iota // no line yet
+	Answered                   // this very request has its line in the results
+	Failed                     // this very request has its line in the errors
+	Changed                    // the results have a line with the row's name but another request
+	ChangedFailed              // the errors have one
+)
+
+// State looks a row up.
+func (d *Done) State(k prompt.Key) State {
+	e := entryOf(k)
+	if at, ok := d.answered.find(e.name); ok {
+		if d.answered.at(at).request == e.request {
+			return Answered
+		}
+		return Changed
+	}
+	if at, ok := d.failed.find(e.name); ok {
+		if d.failed.at(at).request == e.request {
+			return Failed
+		}
+		return ChangedFailed
+	}
+	return New
+}
+
+// Len is how many rows have their line.
+func (d *Done) Len() int64 { return d.answered.len() + d.failed.len() }
+
+// Lines is how many of them are answers, and how many failures.
+func (d *Done) Lines() (answered, failed int64) { return d.answered.len(), d.failed.len() }
+
+// seal makes lookups possible. It returns the names that stand on more than one line.
+func (d *Done) seal() (twice map[uint64]bool) {
+	twice = make(map[uint64]bool)
+	d.answered.seal(twice)
+	d.failed.seal(twice)
+	for _, segment := range d.failed.segments {
+		for _, e := range segment {
+			if _, ok := d.answered.find(e.name); ok {
+				twice[e.name] = true
+			}
+		}
+	}
+	return twice
+}
+
+// segments is into how many parts keys are sorted: a part is small enough to be grown and copied at no cost.
+const segments = 1024
+
+// keys holds the halves of rows' keys. It is filled, sealed, and only then asked: a sorted list has no empty places, as a
+// map has many.
+type keys struct{ segments [segments][]entry }
+
+type entry struct{ name, request uint64 }
+
+func entryOf(k prompt.Key) entry {
+	return entry{name: binary.BigEndian.Uint64(k[:8]), request: binary.BigEndian.Uint64(k[8:])}
+}
+
+func segmentOf(name uint64) uint64 { return name / (1 << 54) } // 64 bits less the 10 of segments
+
+func (k *keys) add(e entry) {
+	s := &k.segments[segmentOf(e.name)]
+	*s = append(*s, e)
+}
+
+// seal sorts, and notes in twice the names that are there more than once.
+func (k *keys) seal(twice map[uint64]bool) {
+	for i, s := range k.segments {
+		s = append(make([]entry, 0, len(s)), s...) // without the room that growing left
+		slices.SortFunc(s, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
+		for j := 1; j < len(s); j++ {
+			if s[j].name == s[j-1].name {
+				twice[s[j].name] = true
+			}
+		}
+		k.segments[i] = s
+	}
+}
+
+// place is where an entry stands in sealed keys.
+type place struct {
+	segment uint64
+	index   int
+}
+
+// find looks a name up.
+func (k *keys) find(name uint64) (place, bool) {
+	p := place{segment: segmentOf(name)}
+	var ok bool
+	p.index, ok = slices.BinarySearchFunc(k.segments[p.segment], name, func(e entry, name uint64) int { return cmp.Compare(e.name, name) })
+	return p, ok
+}
+
+func (k *keys) at(p place) entry { return k.segments[p.segment][p.index] }
+
+func (k *keys) len() int64 {
+	n := 0
+	for _, s := range k.segments {
+		n += len(s)
+	}
+	return int64(n)
+}
+
+// Marks is a set of rows that have their line, a bit for each. It stays valid while lines are dropped.
+type Marks struct{ answered, failed marks }
+
+// marks are for sealed keys.
+type marks struct {
+	keys keys // the lists are shared, and never changed once they are sealed
+	bits [segments][]uint64
+}
+
+// NewMarks makes an empty set.
+func (d *Done) NewMarks() *Marks {
+	return &Marks{answered: marks{keys: d.answered}, failed: marks{keys: d.failed}}
+}
+
+// Add marks the line that has the row's name.
+func (m *Marks) Add(k prompt.Key) {
+	if !m.answered.add(entryOf(k).name) {
+		m.failed.add(entryOf(k).name)
+	}
+}
+
+// Has tells whether the line that has the row's name is marked.
+func (m *Marks) Has(k prompt.Key) bool {
+	name := entryOf(k).name
+	return m.answered.has(name) || m.failed.has(name)
+}
+
+func (m *marks) add(name uint64) bool {
+	p, ok := m.keys.find(name)
+	if !ok {
+		return false
+	}
+	bits := &m.bits[p.segment]
+	if *bits == nil {
+		*bits = make([]uint64, len(m.keys.segments[p.segment])/64+1)
+	}
+	(*bits)[p.index/64] |= 1 << (p.index % 64)
+	return true
+}
+
+func (m *marks) has(name uint64) bool {
+	p, ok := m.keys.find(name)
+	bits := m.bits[p.segment]
+	return ok && bits != nil && bits[p.index/64]&(1<<(p.index%64)) != 0
+}
