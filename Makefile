@@ -39,7 +39,7 @@ engine:
 test: engine build
 	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 25m ./... # the sleep is for each of many child processes
 
-## torture: 200 SIGKILLs of the worker at random instants over one run of 20,000 rows
+## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
 torture: engine
 	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -24,8 +25,9 @@ type job struct {
 	dir    string
 	binary string
 	args   []string
-	env    []string // beside the tests' own
-	mark   string   // in the environment of the worker and of everything below it
+	env    []string            // beside the tests' own
+	mark   string              // in the environment of the worker and of everything below it
+	user   *syscall.Credential // who the worker is; nil is whoever tests
 	stderr bytes.Buffer
 }
 
@@ -88,6 +90,7 @@ func (j *job) start(more ...string) *exec.Cmd {
 		j.t.Fatal(err)
 	}
 	cmd.Env = append(append(os.Environ(), j.mark, "TMPDIR="+j.path("tmp")), j.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: j.user}
 	if err := cmd.Start(); err != nil {
 		j.t.Fatal(err)
 	}
