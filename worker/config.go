@@ -8,6 +8,7 @@ import (
 	"fluxworker/modelcfg"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
 )
 
 // Config is all that a run is told.
@@ -15,6 +16,7 @@ type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
 	MaxRowBytes int             // rows longer than this become error lines
 	KeepFirst   bool            // of rows with the same custom_id only the first is one
+	Shard       result.Shard    // the part of the input that is this run's; zero for all of it
 	Output      string          // path of the results; the other places come from it
 	Defaults    prompt.Defaults // the model's name and the options that a row may override
 

@@ -14,7 +14,7 @@ import (
 
 // outputPaths checks that the results have a place of their own.
 func (c Config) outputPaths() (result.Paths, error) {
-	paths, err := result.PathsOf(c.Output)
+	paths, err := result.PathsOf(c.Output, c.Shard)
 	if err != nil {
 		return paths, &ConfigError{Err: err}
 	}

@@ -49,6 +49,7 @@ type reading struct {
 func (c Config) readerOptions() prompt.Options {
 	return prompt.Options{
 		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, Defaults: c.Defaults, KeepFirst: c.KeepFirst,
+		Shard: int64(c.Shard.Index), Shards: int64(c.Shard.Count),
 	}
 }
 

@@ -36,30 +36,37 @@ func (d *decoder) textLine(line []byte) (Request, *problem) {
 // jsonLine makes the request of a line that is a JSON object. customID is set wherever it can be read, also in a row
 // with a problem.
 func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *problem) {
-	if p := checkUTF8(line, CodeInvalidJSON); p != nil {
-		return r, "", p
-	}
-	if !json.Valid(line) {
-		return r, "", syntaxProblem(line)
-	}
-	line = bytes.Trim(line, blanks)
-	if line[0] != '{' {
-		return r, "", problemf(CodeInvalidJSON, "", "the line is %s; it must be an object%s", describe(line, false), listHint(line))
-	}
-	var row object
-	row.read(line)
-	if value := row.get(fieldCustomID); value != nil {
-		if value[0] != '"' {
-			return r, "", wrongType(value, true, "a string").under(fieldCustomID.String())
-		}
-		customID = unquote(value)
-	}
-	if row.present.has(fieldBody) {
+	row, customID, p := objectOf(line)
+	switch {
+	case p != nil:
+	case row.present.has(fieldBody):
 		r, p = d.batchRow(&row)
-	} else {
+	default:
 		r, p = d.shortRow(&row)
 	}
 	return r, customID, p
+}
+
+// objectOf reads the top of a line, and the name of its row.
+func objectOf(line []byte) (row object, customID string, p *problem) {
+	if p := checkUTF8(line, CodeInvalidJSON); p != nil {
+		return row, "", p
+	}
+	if !json.Valid(line) {
+		return row, "", syntaxProblem(line)
+	}
+	line = bytes.Trim(line, blanks)
+	if line[0] != '{' {
+		return row, "", problemf(CodeInvalidJSON, "", "the line is %s; it must be an object%s", describe(line, false), listHint(line))
+	}
+	row.read(line)
+	if value := row.get(fieldCustomID); value != nil {
+		if value[0] != '"' {
+			return row, "", wrongType(value, true, "a string").under(fieldCustomID.String())
+		}
+		customID = unquote(value)
+	}
+	return row, customID, nil
 }
 
 // batchRow decodes a row as OpenAI's Batch API wants it.

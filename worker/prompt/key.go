@@ -25,13 +25,16 @@ func newNames(h *hasher) names {
 }
 
 // assign sets row's CustomID and Key, and its Reject where the name is taken already. id is the custom_id, empty where
-// the row has none or it could not be read.
-func (n *names) assign(row *Row, id string, l *line) {
+// the row has none or it could not be read. Where the row is another shard's its request makes no difference.
+func (n *names) assign(row *Row, id string, l *line, mine bool) {
 	var name [8]byte
 	if id == "" {
 		name = n.nameByContent(row, l)
 	} else {
 		name = n.nameByID(row, id, l)
+	}
+	if !mine {
+		return
 	}
 	var request digest
 	if row.Reject != nil {

@@ -18,6 +18,9 @@ type Options struct {
 	Format Format
 	// MaxRowBytes is how long a row may be, without its line end; DefaultMaxRowBytes if it is not positive.
 	MaxRowBytes int
+	// Shard and Shards pick each row whose index modulo Shards is Shard; Shards 0 picks all. The others are read for their
+	// names alone: which rows are whose, and what they are called, does not depend on the split.
+	Shard, Shards int64
 	// KeepFirst leaves out each row whose custom_id an earlier row has. Without it such a row is one, with a Reject.
 	KeepFirst bool
 	// Defaults is what rows leave open. It must not be changed as long as the Reader is used.
@@ -32,6 +35,8 @@ type Reader struct {
 	decoder decoder
 	names   names
 	index   int64
+	shard   int64
+	shards  int64
 	first   bool // KeepFirst
 	leftOut int64
 	begun   bool
@@ -50,6 +55,8 @@ func NewReader(r io.Reader, o Options) *Reader {
 	return &Reader{
 		name:    o.Name,
 		format:  o.Format,
+		shard:   o.Shard,
+		shards:  max(1, o.Shards),
 		first:   o.KeepFirst,
 		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
 		decoder: decoder{defaults: o.Defaults},
@@ -73,7 +80,11 @@ func (r *Reader) Next() (Row, error) {
 		if err != nil {
 			return r.fail(r.lines.number, err)
 		}
-		row := r.row(&l)
+		mine := r.index%r.shards == r.shard
+		row := r.row(&l, mine)
+		if !mine {
+			continue
+		}
 		if r.first && row.Reject != nil && row.Reject.Code == CodeDuplicateCustomID {
 			r.leftOut++
 			continue
@@ -82,13 +93,17 @@ func (r *Reader) Next() (Row, error) {
 	}
 }
 
-// row makes a row of its line.
-func (r *Reader) row(l *line) Row {
+// row makes a row of its line. One that is another shard's only gets its name.
+func (r *Reader) row(l *line, mine bool) Row {
 	row := Row{Index: r.index, Line: l.number}
 	r.index++
 	var id string
 	var p *problem
 	switch {
+	case !mine:
+		if !l.tooLong && r.format != Text {
+			_, id, _ = objectOf(l.text)
+		}
 	case l.tooLong:
 		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes, into another --output", l.size, r.lines.limit)
 	case r.format == Text:
@@ -99,7 +114,7 @@ func (r *Reader) row(l *line) Row {
 	if p != nil {
 		row.Reject = p.reject()
 	}
-	r.names.assign(&row, id, l)
+	r.names.assign(&row, id, l, mine)
 	return row
 }
 

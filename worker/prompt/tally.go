@@ -5,9 +5,9 @@ import (
 	"math/bits"
 )
 
-// tally holds a number for each of many 64-bit sums, in 14 to 18 bytes each; a map takes 20 to 40. It is a hash table whose
-// keys are hashes already, in parts that grow one at a time and by a quarter, so that little room is ever empty.
-type tally struct{ parts [256]tallyPart }
+// tally holds a number for each of many 64-bit sums, in 14 to 15 bytes each; a map takes 20 to 40. It is a hash table whose
+// keys are hashes already, in parts that grow one at a time and by a sixteenth, so that little room is ever empty.
+type tally struct{ parts [64]tallyPart }
 
 type tallyPart struct {
 	sums    []uint64
@@ -17,7 +17,7 @@ type tallyPart struct {
 
 // get returns the number of a sum, or 0.
 func (t *tally) get(sum uint64) uint32 {
-	p := &t.parts[sum>>56]
+	p := &t.parts[sum>>58]
 	if p.used == 0 {
 		return 0
 	}
@@ -26,7 +26,7 @@ func (t *tally) get(sum uint64) uint32 {
 
 // set gives a sum its number, which is at least 1. One that has no room counts as the largest that has.
 func (t *tally) set(sum uint64, number int64) {
-	p := &t.parts[sum>>56]
+	p := &t.parts[sum>>58]
 	if 8*(p.used+1) > 7*len(p.sums) {
 		p.grow()
 	}
@@ -39,7 +39,7 @@ func (t *tally) set(sum uint64, number int64) {
 
 // place is where the sum is, or would be.
 func (p *tallyPart) place(sum uint64) int {
-	high, _ := bits.Mul64(sum<<8, uint64(len(p.sums))) // spread evenly over the places
+	high, _ := bits.Mul64(sum<<6, uint64(len(p.sums))) // spread evenly over the places
 	at := int(high)
 	for p.numbers[at] != 0 && p.sums[at] != sum {
 		if at++; at == len(p.sums) {
@@ -51,7 +51,7 @@ func (p *tallyPart) place(sum uint64) int {
 
 func (p *tallyPart) grow() {
 	old := *p
-	size := max(8, len(old.sums)*5/4)
+	size := len(old.sums) + len(old.sums)/16 + 8
 	p.sums, p.numbers = make([]uint64, size), make([]uint32, size)
 	for i, n := range old.numbers {
 		if n != 0 {

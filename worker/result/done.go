@@ -62,8 +62,8 @@ func (d *Done) seal() (twice map[uint64]bool) {
 	return twice
 }
 
-// segments is into how many parts keys are sorted: a part is small enough to be grown and copied at no cost.
-const segments = 1024
+// segments is into how many parts keys are sorted. Each is grown and copied by itself, so that never much is there twice.
+const segments = 64
 
 // keys holds the halves of rows' keys. It is filled, sealed, and only then asked: a sorted list has no empty places, as a
 // map has many.
@@ -75,7 +75,7 @@ func entryOf(k prompt.Key) entry {
 	return entry{name: binary.BigEndian.Uint64(k[:8]), request: binary.BigEndian.Uint64(k[8:])}
 }
 
-func segmentOf(name uint64) uint64 { return name / (1 << 54) } // 64 bits less the 10 of segments
+func segmentOf(name uint64) uint64 { return name >> 58 } // the upper 6 of 64 bits
 
 func (k *keys) add(e entry) {
 	s := &k.segments[segmentOf(e.name)]

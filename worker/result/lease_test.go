@@ -77,7 +77,7 @@ func TestOpenRefusesAHeldOutput(t *testing.T) {
 	if err := os.Symlink(p.Results, alias); err != nil {
 		t.Fatal(err)
 	}
-	other, err := PathsOf(alias)
+	other, err := PathsOf(alias, Shard{})
 	if err != nil {
 		t.Fatal(err)
 	}

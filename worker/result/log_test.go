@@ -34,7 +34,7 @@ func answered(text string) *Response {
 
 func paths(t *testing.T) Paths {
 	t.Helper()
-	p, err := PathsOf(filepath.Join(t.TempDir(), "out", "results.jsonl"))
+	p, err := PathsOf(filepath.Join(t.TempDir(), "out", "results.jsonl"), Shard{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,12 +164,16 @@ func TestWriteErrorSaysWhatToDo(t *testing.T) {
 }
 
 func TestPathsOf(t *testing.T) {
-	p, err := PathsOf("d/results.jsonl")
+	p, err := PathsOf("d/results.jsonl", Shard{})
 	if err != nil || p != (Paths{Results: "d/results.jsonl", Errors: "d/results-errors.jsonl", Run: "d/results.run"}) {
 		t.Errorf("got %+v, %v", p, err)
 	}
+	want := Paths{Results: "d/results.0003-of-0016.jsonl", Errors: "d/results-errors.0003-of-0016.jsonl", Run: "d/results.run/0003-of-0016"}
+	if p, err := PathsOf("d/results.jsonl", Shard{Index: 3, Count: 16}); err != nil || p != want {
+		t.Errorf("a shard: got %+v, %v", p, err)
+	}
 	for _, output := range []string{"results.json", "results.jsonl.gz", "results.jsonl.zst", "r.run", "-", "--x", ".", "d/", ".jsonl", "/dev/null", t.TempDir()} {
-		if _, err := PathsOf(output); err == nil {
+		if _, err := PathsOf(output, Shard{}); err == nil {
 			t.Errorf("%s was accepted", output)
 		}
 	}

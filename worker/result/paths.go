@@ -17,11 +17,18 @@ type Paths struct {
 	Mode fs.FileMode
 }
 
-// PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run. The error
-// says why the name is none for results.
+// Shard is one of Count parts of an output; Index counts from 0. The zero value, like every Count below 1, is the whole.
+type Shard struct{ Index, Count int }
+
+// String names a part as the files do.
+func (s Shard) String() string { return fmt.Sprintf("%04d-of-%04d", s.Index, s.Count) }
+
+// PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run, and for a
+// shard results.0003-of-0016.jsonl, results-errors.0003-of-0016.jsonl and results.run/0003-of-0016. The error says why the
+// name is none for results.
 //
 // Links are followed: two names of one file are one output, with one folder and one lock.
-func PathsOf(output string) (Paths, error) {
+func PathsOf(output string, shard Shard) (Paths, error) {
 	if real, err := filepath.EvalSymlinks(output); err == nil && real != filepath.Clean(output) {
 		output = real
 	}
@@ -45,7 +52,11 @@ func PathsOf(output string) (Paths, error) {
 			output, ext)
 	}
 	base := strings.TrimSuffix(output, ext)
-	return Paths{Results: output, Errors: base + "-errors" + ext, Run: base + ".run"}, nil
+	if shard.Count < 1 {
+		return Paths{Results: output, Errors: base + "-errors" + ext, Run: base + ".run"}, nil
+	}
+	part := "." + shard.String()
+	return Paths{Results: base + part + ext, Errors: base + "-errors" + part + ext, Run: filepath.Join(base+".run", shard.String())}, nil
 }
 
 // Contain tells whether the file at path is one of the two that results go to, by whatever name.

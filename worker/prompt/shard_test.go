@@ -1,0 +1,100 @@
+package prompt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// anyInput makes an input with everything in it that rows and lines can be.
+func anyInput(random *rand.Rand) string {
+	lines := []string{
+		`{"custom_id":"a","prompt":"x"}`, `{"custom_id":"b","prompt":"y"}`, `{"prompt":"no name"}`, `{"prompt":"no name"}`, "",
+		"# a comment", "   ", `{"custom_id":"row-3","prompt":"taken"}`, "not JSON", `{"custom_id":5,"prompt":"x"}`, "{\"custom_id\":\"\xff\"}",
+		`{"custom_id":"long","prompt":"` + strings.Repeat("z", 300) + `"}`, `[1]`, `{"custom_id":"u","prompt":"\u00e9"}`,
+	}
+	var b strings.Builder
+	for range random.IntN(40) {
+		b.WriteString(lines[random.IntN(len(lines))])
+		b.WriteString([]string{"\n", "\r\n"}[random.IntN(2)])
+	}
+	return strings.TrimSuffix(b.String(), []string{"\n", "", "\r\n"}[random.IntN(3)])
+}
+
+func readShard(t *testing.T, input string, o Options) (rows []string) {
+	t.Helper()
+	o.Format, o.MaxRowBytes, o.Defaults.Model = JSONL, 200, "m"
+	r := NewReader(strings.NewReader(input), o)
+	for {
+		row, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return rows
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		reject := ""
+		if row.Reject != nil {
+			reject = row.Reject.Code
+		}
+		rows = append(rows, fmt.Sprint(row.Index, row.Line, row.CustomID, row.Key, reject))
+	}
+}
+
+// However an input is split, its shards together are the input: every row in one of them, under the same name, key and
+// verdict as without a split.
+func TestShardsAreTheInput(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		input := anyInput(random)
+		for _, first := range []bool{false, true} {
+			whole := readShard(t, input, Options{KeepFirst: first})
+			n := 1 + random.IntN(7)
+			parts := make([][]string, n)
+			for i := range n {
+				parts[i] = readShard(t, input, Options{KeepFirst: first, Shard: int64(i), Shards: int64(n)})
+			}
+			together := slices.Concat(parts...)
+			slices.Sort(together)
+			slices.Sort(whole)
+			if !slices.Equal(together, whole) {
+				t.Fatalf("%d shards of %q:\n%q\nthe whole:\n%q", n, input, together, whole)
+			}
+		}
+	}
+}
+
+// What the reader remembers of the rows it has read is a few bytes each, whatever else is allocated.
+func TestNamesAreSmall(t *testing.T) {
+	const rows, most = 1_000_000, 15.5
+	for _, kind := range []string{"named", "unnamed"} {
+		h := newHasher()
+		n := newNames(h)
+		before := heap()
+		for i := range rows {
+			text := fmt.Appendf(nil, "row %d", i)
+			row := Row{}
+			id := ""
+			if kind == "named" {
+				id = string(text)
+			}
+			n.assign(&row, id, &line{number: int64(i + 1), text: text}, true)
+		}
+		if each := float64(heap()-before) / rows; each > most {
+			t.Errorf("a %s row takes %.1f bytes, want %.1f at most", kind, each, most)
+		}
+		runtime.KeepAlive(&n)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
