@@ -2,10 +2,13 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"fluxworker/worker/ollama"
 )
@@ -100,15 +103,23 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 	}
 }
 
-// A row that waits to be asked again holds no slot: the others go on meanwhile.
+// A row that waits to be asked again holds no slot: all of them are full of others meanwhile, or the server, which waits for
+// that, would answer none.
 func TestRetriesHoldNoSlot(t *testing.T) {
-	c, record := config(t, 150, "--fault", "500:0.2", "--delay", "30ms")
-	c.MaxRetries = 20
-	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 150 {
-		t.Fatalf("summary %+v, %v", s, err)
+	const rows = 30
+	c, record := config(t, 0, "--fault", "500:1", "--fault-match", "bad", "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
+	for range c.Wish.Slots {
+		addRow(t, c, `{"prompt":"bad x"}`)
 	}
-	if r := readRecord(t, record); r.PeakWorking != c.Wish.Slots {
-		t.Errorf("%d slots were busy at most, want %d", r.PeakWorking, c.Wish.Slots)
+	for range rows {
+		addRow(t, c, `{"prompt":"x x"}`)
+	}
+	c.MaxRetries, c.Grace = 100, 0
+	counts := new(Counts)
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, rows), counts); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	if r := readRecord(t, record); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {
+		t.Errorf("%d rows were answered and %d failed, want %d and at least %d", r.Answered, r.Faults["500"], rows, c.Wish.Slots)
 	}
 }

@@ -66,16 +66,15 @@ func runOnce(t *testing.T, ctx context.Context, c Config, drain <-chan struct{})
 	return Run(ctx, c, zerolog.Nop(), drain, new(Counts))
 }
 
+// The server answers only while as many rows are with it as should be: a run that sends fewer gets no answer.
 func TestRunKeepsTheSlotsFull(t *testing.T) {
-	c, record := config(t, 200, "--delay", "20ms")
+	const rows = 200
+	c, record := config(t, rows, "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
 	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 200 || !s.Complete || s.TokensOut != 200*3 {
+	if err != nil || s.OK != rows || !s.Complete || s.TokensOut != rows*3 {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
-	r, err := fakeollama.ReadRecord(record)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := readRecord(t, record)
 	if r.PeakInFlight != inFlight(c.Wish.Slots) || r.PeakWorking != c.Wish.Slots {
 		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, inFlight(c.Wish.Slots), c.Wish.Slots)
 	}

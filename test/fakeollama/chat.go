@@ -39,8 +39,16 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := none
-	if !proof {
+	switch {
+	case !proof:
 		fault = s.script.next(req.last())
+	case s.script.slowed():
+		fault = slowAll
+	}
+	held := !proof && (fault == none || fault.isSlow())
+	if held {
+		s.gate.arrive()
+		defer s.gate.leave()
 	}
 	if err := s.slots.Acquire(r.Context(), 1); err != nil {
 		s.gone()
@@ -49,6 +57,13 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 	s.recorder.begin()
 	defer s.recorder.end()
 	s.load(req, options.context)
+	if held {
+		s.gate.begin()
+		defer s.gate.end()
+		if !s.gate.pass(r.Context()) {
+			s.gone()
+		}
+	}
 	a := answer{request: req, options: options, arrived: arrived, began: time.Now()}
 	if s.startFault == startNoFirstAnswer {
 		fault = hang
@@ -61,7 +76,7 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 
 // work answers the request, or fails it, on the slot that it holds.
 func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
-	if fault != none {
+	if fault != none && !a.request.proof() {
 		s.recorder.struck(fault)
 	}
 	if fault == hang || fault == hangAll {
@@ -69,13 +84,13 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 		s.gone()
 	}
 	delay := s.delay
-	if fault == slow {
+	if fault.isSlow() {
 		delay = 10 * max(delay, 10*time.Millisecond)
 	}
 	if !s.wait(r, delay) {
 		s.gone()
 	}
-	if fault != none && fault != slow {
+	if fault != none && !fault.isSlow() {
 		s.fail(w, r, a, fault)
 		return
 	}

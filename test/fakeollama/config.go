@@ -47,6 +47,8 @@ type config struct {
 	faults      faultList
 	faultMatch  string
 	seed        uint64
+	hold        int
+	holdRows    int
 	maxLife     time.Duration
 
 	address string // from OLLAMA_HOST
@@ -79,6 +81,8 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.Var(&c.faults, "fault", "fail requests, `KIND[:RATE|@N]`; repeatable; kinds: "+kindNames())
 	f.StringVar(&c.faultMatch, "fault-match", "", "fail only requests whose last message contains this `text`")
 	f.Uint64Var(&c.seed, "seed", 1, "which requests a RATE means")
+	f.IntVar(&c.hold, "hold", 0, "answer only while `N` requests that are to be answered are in flight")
+	f.IntVar(&c.holdRows, "hold-rows", 0, "no longer once so many of them (`M`) have arrived")
 	f.DurationVar(&c.maxLife, "max-life", 10*time.Minute, "end after this time in any case")
 	if err := f.Parse(args); err != nil {
 		return c, err
@@ -104,6 +108,8 @@ func (c *config) check(rest []string) error {
 		return fmt.Errorf("--start-fault is %q; want exit, silent, deaf or no-first-answer", c.startFault)
 	case c.maxLife <= 0:
 		return fmt.Errorf("--max-life is %s; it must be above 0", c.maxLife)
+	case c.hold < 0 || c.holdRows < 0 || (c.hold > 0) != (c.holdRows > 0):
+		return errors.New("--hold N and --hold-rows M go together, both above 0")
 	case !c.child && (c.childSetsid || c.childPID != ""):
 		return errors.New("--child-setsid and --child-pid need --child")
 	}

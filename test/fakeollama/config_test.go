@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 		{"no slots", []string{"serve"}, []string{"OLLAMA_NUM_PARALLEL=-1"}, false},
 		{"an unknown generation", []string{"--generation", "x", "serve"}, nil, false},
 		{"an unknown start fault", []string{"--start-fault", "late", "serve"}, nil, false},
-		{"an unknown fault", []string{"--fault", "refused", "serve"}, nil, false},
+		{"an unknown fault", []string{"--fault", "denied", "serve"}, nil, false},
 		{"a pid without a child", []string{"--child-pid", "f", "serve"}, nil, false},
 		{"for ever", []string{"--max-life", "0", "serve"}, nil, false},
 	} {

@@ -15,6 +15,7 @@ type kind string
 
 const (
 	none         kind = ""
+	refused      kind = "refused"  // the connection is reset, and for a while nobody listens
 	reset        kind = "reset"    // the connection is reset before any answer
 	half         kind = "half"     // the answer breaks off in the middle
 	hang         kind = "hang"     // no answer until the client goes; the slot stays taken
@@ -23,6 +24,7 @@ const (
 	slow         kind = "slow"     // the right answer, ten times later (of --delay, or of 10 ms if that is more)
 	exits        kind = "exit"     // the process exits 1 instead of answering
 	hangAll      kind = "hang-all" // this one and all that come after it hang
+	slowAll      kind = "slow-all" // this one and all that come after it are slow, the proofs of a worker, too
 	badRequest   kind = "400"
 	notFound     kind = "404"
 	serverError  kind = "500"
@@ -30,8 +32,11 @@ const (
 )
 
 func kinds() []kind {
-	return []kind{reset, half, hang, garbage, undone, slow, exits, hangAll, badRequest, notFound, serverError, serverIsBusy}
+	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, slowAll, badRequest, notFound, serverError, serverIsBusy}
 }
+
+// isSlow tells whether the right answer comes all the same.
+func (k kind) isSlow() bool { return k == slow || k == slowAll }
 
 func kindNames() string {
 	var names []string
@@ -95,7 +100,7 @@ type script struct {
 	mu      sync.Mutex
 	arrived int
 	before  map[uint64]uint64 // how often a message came; filled only where rates need it
-	stuck   bool              // hang-all has struck
+	stuck   kind              // the kind that has struck for good
 }
 
 func newScript(c config) *script {
@@ -106,8 +111,8 @@ func newScript(c config) *script {
 func (s *script) next(message string) kind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stuck {
-		return hangAll
+	if s.stuck != none {
+		return s.stuck
 	}
 	if len(s.faults) == 0 || !strings.Contains(message, s.match) {
 		return none
@@ -117,12 +122,21 @@ func (s *script) next(message string) kind {
 		if !s.strikes(f, i, message) {
 			continue
 		}
-		s.stuck = f.kind == hangAll
+		if f.kind == hangAll || f.kind == slowAll {
+			s.stuck = f.kind
+		}
 		s.count(message)
 		return f.kind
 	}
 	s.count(message)
 	return none
+}
+
+// slowed tells whether everything has become slow.
+func (s *script) slowed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stuck == slowAll
 }
 
 func (s *script) strikes(f fault, index int, message string) bool {

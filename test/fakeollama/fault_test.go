@@ -16,7 +16,8 @@ func TestParseFault(t *testing.T) {
 		{"500:0.25", fault{serverError, 0.25, 0}, true},
 		{"exit@7", fault{exits, 1, 7}, true},
 		{"hang-all@2", fault{hangAll, 1, 2}, true},
-		{"refused", fault{}, false},
+		{"refused@3", fault{refused, 1, 3}, true},
+		{"denied", fault{}, false},
 		{"half:2", fault{}, false},
 		{"half:NaN", fault{}, false},
 		{"half@0", fault{}, false},
@@ -46,6 +47,7 @@ func TestScript(t *testing.T) {
 		{"first flag wins", []string{"half@1", "500"}, "", []string{"a", "b"}, []kind{half, serverError}},
 		{"numbers count matches", []string{"half@2"}, "x", []string{"x", "a", "x", "x"}, []kind{none, none, half, none}},
 		{"stuck for everybody", []string{"hang-all@1"}, "x", []string{"a", "x", "a"}, []kind{none, hangAll, hangAll}},
+		{"slow for everybody", []string{"slow-all@2"}, "", []string{"a", "x", "a"}, []kind{none, slowAll, slowAll}},
 		{"never", []string{"half:0"}, "", []string{"a"}, []kind{none}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 // fail gives the request the fault instead of the answer.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
 	switch fault {
+	case refused:
+		s.door.shut()
+		hangUp(w)
 	case reset:
 		hangUp(w)
 	case half:

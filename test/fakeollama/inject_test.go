@@ -21,6 +21,7 @@ func TestRequestFaults(t *testing.T) {
 		ok    func(status int, body string, err error) bool
 	}{
 		{"reset", func(_ int, _ string, err error) bool { return errors.Is(err, syscall.ECONNRESET) }},
+		{"refused", func(_ int, _ string, err error) bool { return errors.Is(err, syscall.ECONNRESET) }},
 		{"half", func(status int, body string, err error) bool {
 			return status == 200 && strings.HasPrefix(body, "{") && errors.Is(err, io.ErrUnexpectedEOF)
 		}},
@@ -48,6 +49,9 @@ func TestRequestFaults(t *testing.T) {
 			for i, body := range []string{proof, chatBody("w", ""), proof, chatBody("row w", ""), chatBody("w", "")} {
 				began := time.Now()
 				status, got, err := s.post(t.Context(), "/api/chat", body)
+				for tt.fault == "refused" && i > 3 && errors.Is(err, syscall.ECONNREFUSED) { // until it listens again
+					status, got, err = s.post(t.Context(), "/api/chat", body)
+				}
 				switch {
 				case i == 3 && !tt.ok(status, got, err):
 					t.Errorf("the fault is %d %q, %v", status, got, err)
@@ -110,5 +114,70 @@ func TestExit(t *testing.T) {
 	<-s.done
 	if code, got := s.stop(), s.ended(t); code != 1 || got.Ended != "exit" || got.Faults["exit"] != 1 || got.Requests != 2 {
 		t.Errorf("exit code %d, record %+v", code, got)
+	}
+}
+
+// After a refused fault nobody listens, and some time later somebody does again, at the same address.
+func TestRefused(t *testing.T) {
+	s := start(t, true, nil, "--fault", "refused@1")
+	if _, _, err := s.post(t.Context(), "/api/chat", chatBody("a", "")); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the request got %v", err)
+	}
+	refused := 0
+	for deadline := time.Now().Add(patience); ; refused++ {
+		status, _, err := s.post(t.Context(), "/api/chat", chatBody("a", ""))
+		if err == nil && status == http.StatusOK {
+			break
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) {
+			t.Fatalf("got %d, %v", status, err)
+		}
+	}
+	if refused == 0 {
+		t.Error("no connection was refused")
+	}
+}
+
+// Once everything is slow, proofs are too, and the answers stay right.
+func TestSlowAll(t *testing.T) {
+	s := start(t, true, nil, "--fault", "slow-all@2")
+	proof := chatBody("1", `"num_predict":1`)
+	for i, body := range []string{chatBody("w", ""), proof, chatBody("w", ""), chatBody("w", ""), proof} {
+		began := time.Now()
+		status, _, err := s.post(t.Context(), "/api/chat", body)
+		if took := time.Since(began); err != nil || status != http.StatusOK || i >= 2 && took < 100*time.Millisecond {
+			t.Errorf("request %d got %d, %v, after %s", i, status, err, took)
+		}
+	}
+	if got := s.ended(t); got.Faults["slow-all"] != 2 || got.Answered != 3 {
+		t.Errorf("record: %+v", got)
+	}
+}
+
+// Requests are held until as many are in flight as the test wants, the last ones excepted.
+func TestHold(t *testing.T) {
+	s := start(t, true, []string{"OLLAMA_NUM_PARALLEL=2"}, "--hold", "3", "--hold-rows", "4")
+	answered := make(chan error)
+	ask := func() {
+		_, _, err := s.post(t.Context(), "/api/chat", chatBody("a", ""))
+		answered <- err
+	}
+	go ask()
+	go ask()
+	s.recorded(t, "that two are there", func(r Record) bool { return r.PeakWorking == 2 })
+	select {
+	case err := <-answered:
+		t.Fatalf("answered while two are in flight (%v)", err)
+	default:
+	}
+	go ask() // completes the first two
+	go ask() // and this is the last one
+	for range 4 {
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := s.ended(t); got.PeakInFlight < 3 || got.PeakWorking != 2 || got.Answered != 4 {
+		t.Errorf("record: %+v", got)
 	}
 }

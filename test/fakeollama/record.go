@@ -18,8 +18,7 @@ const (
 	maxBodies = 64 << 20
 )
 
-// Record is what a stand-in saw. Proofs of readiness, requests for one token whose only message is "1", are counted
-// apart.
+// Record is what a stand-in saw. Proofs, by which a worker tells that answers come and how fast, are counted apart.
 type Record struct {
 	Argv []string `json:"argv"` // the whole command line
 	Env  []string `json:"env"`  // the whole environment, NAME=VALUE

@@ -31,6 +31,8 @@ type server struct {
 	models   *registry
 	script   *script
 	slots    *semaphore.Weighted // FIFO
+	gate     *gate
+	door     *door // nil until it listens
 	started  time.Time
 	ending   <-chan struct{}
 	exit     context.CancelCauseFunc
@@ -47,7 +49,7 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 
 	s := &server{
 		config: c, log: log, recorder: recorder, models: newRegistry(c.models, c.folder), script: newScript(c),
-		slots: semaphore.NewWeighted(int64(c.slots)), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
+		slots: semaphore.NewWeighted(int64(c.slots)), gate: newGate(c), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
 	}
 	code, how := s.run(ctx)
 	exit(nil)
@@ -79,7 +81,8 @@ func (s *server) run(ctx context.Context) (code int, how string) {
 	}
 	s.log.listening(listener.Addr().String(), s.version)
 	s.log.compute(s.gpu)
-	s.answer(ctx, listener)
+	s.door = newDoor(listener)
+	s.answer(ctx)
 	return outcome(ctx, s.log)
 }
 
@@ -97,14 +100,14 @@ func outcome(ctx context.Context, log *logger) (code int, how string) {
 }
 
 // answer serves HTTP until the context ends. Like Ollama it does not drain: what is in flight loses its connection.
-func (s *server) answer(ctx context.Context, listener net.Listener) {
+func (s *server) answer(ctx context.Context) {
 	hs := &http.Server{
 		Handler:     s.routes(),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    log.New(io.Discard, "", 0),
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { hs.Serve(listener) })
+	serving.Go(func() { hs.Serve(s.door) })
 	<-ctx.Done()
 	// The context has ended every request; this waits until the last of them has noticed.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
