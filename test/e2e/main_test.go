@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"fluxworker/test/fakeollama"
 )
 
 // binary is the fluxworker under test: built by TestMain as a user would build it.
@@ -14,6 +16,10 @@ var binary string
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == frontCommand {
 		os.Exit(serveFront(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == standInCommand {
+		os.Args = os.Args[1:]
+		os.Exit(fakeollama.Main())
 	}
 	os.Exit(buildAndRun(m))
 }
