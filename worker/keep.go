@@ -17,8 +17,9 @@ const (
 	restartWindow = 10 * time.Minute
 	// deathsToSuspect is how many servers a task may be with when they die before it is asked alone.
 	deathsToSuspect = 2
-	// dyingTime is how long a broken connection waits for the news that its server is gone: the guard first ends what the
-	// server left behind.
+	// settleTime is how long a row waits after a broken connection before it is looked which processes are there.
+	settleTime = 250 * time.Millisecond
+	// dyingTime is how long a server may take to be gone that lost a process: its guard first ends what is left of it.
 	dyingTime = 2 * time.Second
 )
 
@@ -68,7 +69,10 @@ func (r *run) restart(ctx, intake context.Context, m *member) error {
 		if !wait(intake, pause-rand.N(pause/4)) {
 			return nil // the signal's grace is for rows in flight, and this server has none
 		}
-		m.restarts = append(m.restarts, time.Now())
+		if !m.excused {
+			m.restarts = append(m.restarts, time.Now())
+		}
+		m.excused = false
 		m.stop()
 		err := r.startFitting(ctx, m)
 		var spill *SpillError
@@ -121,6 +125,7 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 			q.finish()
 			return err
 		case what == died:
+			m.restarts, m.excused = m.restarts[:max(0, len(m.restarts)-t.deaths)], true
 			message := fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1)
 			r.counts.asked.Add(1)
 			r.counts.fail(r.log, t.row, CodePoisonRow, message)
@@ -193,24 +198,39 @@ func (m *member) lossError() (error, bool) {
 	return m.server.Err(), false
 }
 
-// isDown tells whether a failed request is the server's end: a broken connection whose server is gone a moment later, or
-// an error 500 after which one of the server's processes is missing, its runner. A server without its runner is ended: it
-// would load the model again anyway, and so each row that was there is known.
+// isDown tells whether a failed request is the end of its server: of the whole of it, or of one of its processes, which is
+// its runner. A server without its runner is ended: it would load the model again by itself, but nobody would look where
+// to, and rows that kill runners would never be found.
 func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool {
-	if m.server == nil {
+	switch {
+	case m.server == nil || errors.Is(err, ollama.ErrTimeout):
+		return false
+	case err.Status != 0:
+		if m.lostProcess() {
+			m.end(fmt.Errorf("its runner died: %w", err), false)
+			return true
+		}
 		return false
 	}
-	if err.Status >= 500 && m.lostProcess() {
-		m.end(errors.New("its runner died: "+err.Error()), false)
+	// A process lets go of its connections a moment before it is gone.
+	if ended(ctx, m.server, settleTime) {
 		return true
 	}
-	if err.Status != 0 || errors.Is(err, ollama.ErrTimeout) {
+	if ctx.Err() != nil || !m.lostProcess() {
 		return false
 	}
-	timer := time.NewTimer(dyingTime)
+	if !ended(ctx, m.server, dyingTime) {
+		m.end(fmt.Errorf("its runner died: %w", err), false)
+	}
+	return true
+}
+
+// ended tells whether the server has ended, or does so within the time.
+func ended(ctx context.Context, server *ollama.Server, within time.Duration) bool {
+	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case <-m.server.Done():
+	case <-server.Done():
 		return true
 	case <-ctx.Done():
 		return errors.Is(context.Cause(ctx), errLost)
@@ -221,12 +241,14 @@ func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool 
 
 // lostProcess tells whether a process of the server that was there is there no more.
 func (m *member) lostProcess() bool {
+	usage, err := m.server.Consumption()
+	return err != nil || m.misses(usage)
+}
+
+// misses tells whether a process that was there when the server was ready is not among these.
+func (m *member) misses(usage ollama.Consumption) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	usage, err := m.server.Consumption()
-	if err != nil {
-		return true
-	}
 	for _, pid := range m.procs {
 		if _, there := slices.BinarySearch(usage.Procs, pid); !there {
 			return true

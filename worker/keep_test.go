@@ -4,14 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/gpu"
 	"fluxworker/worker/ollama"
 )
+
+// bothWays runs a test with servers in namespaces of their own, where the kernel lets us, and without.
+func bothWays(t *testing.T, test func(t *testing.T, isolate ollama.Isolation)) {
+	for _, isolate := range []ollama.Isolation{ollama.IsolateAuto, ollama.IsolateNever} {
+		t.Run("isolate "+string(isolate), func(t *testing.T) { test(t, isolate) })
+	}
+}
 
 // addRow puts a row behind the others.
 func addRow(t *testing.T, c Config, row string) {
@@ -28,79 +38,150 @@ func addRow(t *testing.T, c Config, row string) {
 
 // A server that ends in the middle of it is started again, and no row is lost.
 func TestALostServerIsStartedAgain(t *testing.T) {
-	c, _ := config(t, 100, "--fault", "exit@60")
-	c.MaxRestarts = 3
-	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 100 || s.Failed != 0 {
-		t.Errorf("summary %+v, %v; want 100 rows", s, err)
-	}
+	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
+		c, _ := config(t, 100, "--fault", "exit@60")
+		c.Server.Isolate = isolate
+		c.MaxRestarts = 3
+		s, err := runOnce(t, t.Context(), c, nil)
+		if err != nil || s.OK != 100 || s.Failed != 0 {
+			t.Errorf("summary %+v, %v; want 100 rows", s, err)
+		}
+	})
 }
 
 // One that neither answers nor works is ended and started again, however green its health is.
 func TestAHangingServerIsStartedAgain(t *testing.T) {
-	c, _ := config(t, 60, "--fault", "hang-all@40")
-	c.MaxRestarts, c.StallTimeout = 3, 400*time.Millisecond
-	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 60 {
-		t.Errorf("summary %+v, %v; want 60 rows", s, err)
-	}
+	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
+		c, _ := config(t, 60, "--fault", "hang-all@40")
+		c.Server.Isolate = isolate
+		c.MaxRestarts, c.StallTimeout = 3, 400*time.Millisecond
+		s, err := runOnce(t, t.Context(), c, nil)
+		if err != nil || s.OK != 60 {
+			t.Errorf("summary %+v, %v; want 60 rows", s, err)
+		}
+	})
 }
 
-// A server that only waits for rows does not hang.
-func TestAnIdleServerIsLeftAlone(t *testing.T) {
-	m := &member{}
-	w := watchdog{member: m, timeout: time.Second, progress: time.Now()}
-	server, err := ollama.Start([]string{os.Args[0], fake}, ollama.Settings{Models: t.TempDir(), Slots: 1, Context: 512, LoadTimeout: time.Minute},
-		t.TempDir(), t.TempDir()+"/log")
+// One that hangs and keeps a core busy, as with a GPU that answers no more, is found when a row has waited for it in vain.
+func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
+	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
+		c, _ := config(t, 60, "--fault", "spin-all@40")
+		c.Server.Isolate = isolate
+		c.MaxRestarts, c.StallTimeout, c.RequestTimeout = 3, 900*time.Millisecond, time.Second
+		s, err := runOnce(t, t.Context(), c, nil)
+		if err != nil || s.OK != 60 {
+			t.Errorf("summary %+v, %v; want 60 rows", s, err)
+		}
+	})
+}
+
+// watchedServer is a stand-in server as the watchdog sees it.
+func watchedServer(t *testing.T, flags ...string) *watchdog {
+	t.Helper()
+	command := append([]string{os.Args[0], fake, "--max-life", "2m"}, flags...)
+	server, err := ollama.Start(command, ollama.Settings{Models: t.TempDir(), Slots: 1, Context: 512, LoadTimeout: time.Minute}, t.TempDir(), t.TempDir()+"/log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Stop()
+	t.Cleanup(server.Stop)
 	if err := server.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
 		t.Fatal(err)
 	}
-	m.server = server
+	m := &member{server: server}
+	m.begun()
+	return &watchdog{member: m, timeout: time.Second, progress: time.Now()}
+}
+
+// A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
+func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
+	w := watchedServer(t)
 	now := time.Now()
-	for range 10 {
+	later := func() error {
 		now = now.Add(time.Hour) // of the watchdog's own clock: the process has not worked meanwhile
-		if reason := w.look(now); reason != nil {
+		return w.look(now)
+	}
+	for range 10 {
+		if reason := later(); reason != nil {
 			t.Fatalf("ended without a row: %v", reason)
 		}
 	}
-	m.asking.Add(1)
-	w.look(now.Add(time.Second / 2))
-	if reason := w.look(now.Add(time.Hour)); reason == nil || !strings.Contains(reason.Error(), "--stall-timeout") {
-		t.Errorf("with a row and without work: %v", reason)
+	w.asking.Add(1)
+	for what, progress := range map[string]func(){
+		"an answer":      func() { w.answered.Add(1) },
+		"its GPU's work": func() { noteBusy(gpu.Device{UUID: "GPU-1"}, []*member{w.member}) },
+	} {
+		w.plan.Devices = []gpu.Device{{UUID: "GPU-1"}}
+		if reason := later(); reason == nil || !strings.Contains(reason.Error(), "--stall-timeout") {
+			t.Errorf("with a row and without work: %v", reason)
+		}
+		progress()
+		if reason := later(); reason != nil {
+			t.Errorf("after %s: %v", what, reason)
+		}
 	}
-	m.answered.Add(1)
-	if reason := w.look(now.Add(2 * time.Hour)); reason != nil {
-		t.Errorf("after an answer: %v", reason)
+	noteBusy(gpu.Device{UUID: "GPU-1"}, []*member{w.member, {plan: w.plan}})
+	if reason := later(); reason == nil {
+		t.Error("the work of a GPU that two servers share counts for one of them")
+	}
+}
+
+// A runner that dies when no row is with the server is missed, too: the next row would load the model again unseen.
+func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
+	file := t.TempDir() + "/pid"
+	w := watchedServer(t, "--child", "--child-pid", file)
+	if reason := w.look(time.Now()); reason != nil {
+		t.Fatal(reason)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); w.look(time.Now()) == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody missed it")
+		}
 	}
 }
 
 func TestAServerThatGrowsIsStartedAnewAndGivenUp(t *testing.T) {
-	c, _ := config(t, 200, "--delay", "20ms")
-	c.MaxRestarts, c.StallTimeout, c.MaxServerBytes = 1, 80*time.Millisecond, 1
-	_, err := runOnce(t, t.Context(), c, nil)
-	var down *ollama.ServerError
-	if !errors.As(err, &down) || !strings.Contains(err.Error(), "--max-server-memory") || !strings.Contains(err.Error(), "started again 1 times") {
-		t.Errorf("got %v, want a ServerError that names the limit", err)
-	}
+	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
+		c, _ := config(t, 200, "--delay", "20ms")
+		c.Server.Isolate = isolate
+		c.MaxRestarts, c.StallTimeout, c.MaxServerBytes = 1, 80*time.Millisecond, 1
+		_, err := runOnce(t, t.Context(), c, nil)
+		var down *ollama.ServerError
+		if !errors.As(err, &down) || !strings.Contains(err.Error(), "--max-server-memory") || !strings.Contains(err.Error(), "started again 1 times") {
+			t.Errorf("got %v, want a ServerError that names the limit", err)
+		}
+	})
 }
 
-// A row that takes the server down again and again is found, and every other is answered.
+// Rows that take the server down again and again are found, and every other is answered. The deaths of which they are
+// convicted do not count against the server: there are three times as many of them as it may be started again.
 func TestAPoisonRowIsSetAside(t *testing.T) {
-	c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison")
-	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
-	c.MaxRestarts = 10
-	s, err := runOnce(t, t.Context(), c, nil)
-	if err != nil || s.OK != 40 || s.Failed != 1 || !s.Complete {
-		t.Fatalf("summary %+v, %v; want 40 rows and one failed", s, err)
-	}
-	data, err := os.ReadFile(strings.TrimSuffix(c.Output, ".jsonl") + "-errors.jsonl")
-	if err != nil || !strings.Contains(string(data), `"custom_id":"poison","response":null,"error":{"code":"poison_row","message":"the server died 3 times`) {
-		t.Errorf("errors: %s, %v", data, err)
-	}
+	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
+		c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison")
+		c.Server.Isolate = isolate
+		for i := range 2 { // not at once, or one death would count for both
+			addRow(t, c, fmt.Sprintf(`{"custom_id":"poison%d","prompt":"poison x"}`, i))
+			for range 20 {
+				addRow(t, c, `{"prompt":"x x"}`)
+			}
+		}
+		c.MaxRestarts = 2
+		s, err := runOnce(t, t.Context(), c, nil)
+		if err != nil || s.OK != 80 || s.Failed != 2 || !s.Complete {
+			t.Fatalf("summary %+v, %v; want 80 rows and two failed", s, err)
+		}
+		data, err := os.ReadFile(strings.TrimSuffix(c.Output, ".jsonl") + "-errors.jsonl")
+		if err != nil || !strings.Contains(string(data), `"custom_id":"poison1","response":null,"error":{"code":"poison_row","message":"the server died 3 times`) {
+			t.Errorf("errors: %s, %v", data, err)
+		}
+	})
 }
 
 // A row that waits to be asked again holds no slot: all of them are full of others meanwhile, or the server, which waits for

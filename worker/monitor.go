@@ -41,6 +41,7 @@ type monitor struct {
 	gpus   []*watched
 	began  time.Time
 	onLost func(gpu.Device)
+	onBusy func(gpu.Device) // it computes
 }
 
 // watchGPUs looks at the run's GPUs until the returned function is called, which waits for it and takes the last look. A
@@ -49,7 +50,11 @@ func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 	if len(r.gpus) == 0 {
 		return func() []GPUUse { return nil }
 	}
-	w := &monitor{began: time.Now(), onLost: func(d gpu.Device) { r.endServersOf(d, members) }}
+	w := &monitor{
+		began:  time.Now(),
+		onLost: func(d gpu.Device) { r.endServersOf(d, members) },
+		onBusy: func(d gpu.Device) { noteBusy(d, members) },
+	}
 	for _, d := range r.gpus {
 		w.gpus = append(w.gpus, &watched{Device: d})
 	}
@@ -108,12 +113,29 @@ func raise(alarm chan<- struct{}) {
 // endServersOf ends the servers that compute on a lost GPU.
 func (r *run) endServersOf(d gpu.Device, members []*member) {
 	for _, m := range members {
-		if !slices.ContainsFunc(m.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID }) {
+		if !m.computesOn(d) {
 			continue
 		}
 		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Msg("GPU lost; ending its server")
 		m.end(fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name), true)
 	}
+}
+
+// noteBusy counts a look at a GPU that computes for the server to whom it must belong: of several it could be any.
+func noteBusy(d gpu.Device, members []*member) {
+	var its []*member
+	for _, m := range members {
+		if m.computesOn(d) {
+			its = append(its, m)
+		}
+	}
+	if len(its) == 1 {
+		its[0].gpuBusy.Add(1)
+	}
+}
+
+func (m *member) computesOn(d gpu.Device) bool {
+	return slices.ContainsFunc(m.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID })
 }
 
 // look takes one sample. A report that does not come changes nothing: drivers are slow now and then.
@@ -137,18 +159,23 @@ func (w *monitor) look(ctx context.Context) {
 			g.lost = true
 			w.onLost(g.Device)
 		case at >= 0:
-			g.sample(report.Devices[at])
+			if g.sample(report.Devices[at]) {
+				w.onBusy(g.Device)
+			}
 		}
 	}
 }
 
-func (g *watched) sample(d gpu.Device) {
+// sample tells whether the GPU computes.
+func (g *watched) sample(d gpu.Device) bool {
 	g.last = &d
 	g.peak = max(g.peak, d.Memory.Used)
-	if d.Load.Utilisation != nil {
-		g.busy += float64(*d.Load.Utilisation)
-		g.samples++
+	if d.Load.Utilisation == nil {
+		return false
 	}
+	g.busy += float64(*d.Load.Utilisation)
+	g.samples++
+	return *d.Load.Utilisation > 0
 }
 
 func (w *monitor) uses() []GPUUse {

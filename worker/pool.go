@@ -32,11 +32,13 @@ type member struct {
 	asking   atomic.Int64 // rows that are with the server now
 	failing  atomic.Int64 // rows in a row that it did not answer
 	answered atomic.Int64 // rows, good or bad, since the run began
+	gpuBusy  atomic.Int64 // looks at its GPUs that found one of them computing
 	restarts []time.Time
+	excused  bool // a row was the cause of the last end
 
 	mu       sync.Mutex
 	live     *ollama.Server // the server, for those who watch it from outside
-	procs    []int          // its processes as they were when they were looked at last
+	procs    []int          // its processes as they were when it was ready
 	ended    error          // why one of the watchers ended it; nil where it went by itself
 	final    bool           // and must not be started again
 	suspects []task         // those that it had when it died, and that were there before

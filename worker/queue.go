@@ -17,6 +17,10 @@ type task struct {
 	notBefore time.Time // when it may be asked again
 }
 
+// mostPausing is how many tasks may wait for their next try before no new row is taken: a server that fails at once whatever
+// it is asked must not make us hold the whole input.
+const mostPausing = 256
+
 // queue hands tasks to the servers. A task stays with the queue until its taker says that it is done; one that comes back,
 // because the server failed, goes to the next taker, after its pause and before new rows. So out is closed only when no
 // task can come back any more. A task that pauses holds no slot.
@@ -58,6 +62,9 @@ func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt
 		in := pending
 		if len(waiting) > 0 {
 			out, head, in = q.out, waiting[0], nil
+		}
+		if len(pausing) >= mostPausing {
+			in = nil
 		}
 		select {
 		case row, ok := <-in:

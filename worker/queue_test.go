@@ -70,3 +70,27 @@ func TestQueueEndsWithItsContext(t *testing.T) {
 		t.Error("a row that was given back counts as done")
 	}
 }
+
+// A task that waits for its next try holds up no other, but there is a limit to how many wait.
+func TestQueueWithPausingTasks(t *testing.T) {
+	pending := make(chan prompt.Row)
+	q := newQueue()
+	ctx, cancel := context.WithCancel(t.Context())
+	go q.run(ctx, prompt.Row{}, pending)
+	offered := 0
+	for offered < mostPausing {
+		row := <-q.out
+		row.notBefore = time.Now().Add(time.Hour)
+		q.giveBack(row)
+		if offered++; offered < mostPausing {
+			pending <- prompt.Row{Index: int64(offered)}
+		}
+	}
+	select {
+	case pending <- prompt.Row{}:
+		t.Errorf("one more row was taken while %d wait", offered)
+	case <-time.After(50 * time.Millisecond): // nothing happens, which is no event
+	}
+	cancel()
+	<-q.ended
+}

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 1 && os.Args[1] == fake:
 		os.Args = os.Args[1:]
 		os.Exit(fakeollama.Main())
+	case os.Args[0] == fake: // the stand-in's child
+		os.Exit(fakeollama.Main())
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,13 +12,17 @@ import (
 
 // workingShare is the part of one core that a server's processes take at least while they generate: the engine waits for
 // its GPU by spinning. A server that hangs, or is stopped, takes next to nothing.
+//
+// The tokens themselves would be the best sign of life, and streamed answers would show them. They cost 6 % of the rows per
+// second on a small model and a way of reading answers that the rest does not need. So a server that works counts as
+// getting on, and one that works in vain, because it spins for a GPU that hangs, is found by the request timeout.
 const workingShare = 0.05
 
 // watchServer ends a server of our own that hangs or grows too large, and calls lost when it is gone, for whatever reason.
 // The returned function ends the watch and waits for it.
 //
-// Whether a server hangs is decided by progress, not by age: with rows in flight, it has neither answered one nor worked
-// for StallTimeout. A generation that takes an hour keeps a core busy all that time.
+// Whether a server hangs is decided by progress, not by age: with rows in flight, it has neither answered one nor worked,
+// on the CPU or on a GPU, for StallTimeout. A generation that takes an hour keeps one of them busy all that time.
 func (r *run) watchServer(m *member, lost func()) (stop func()) {
 	if m.server == nil {
 		return func() {}
@@ -59,6 +64,7 @@ type watchdog struct {
 	mostBytes int64
 
 	answers  int64
+	gpuLooks int64
 	usage    ollama.Consumption
 	looked   time.Time
 	progress time.Time // when the server was last seen to get on
@@ -70,15 +76,19 @@ func (w *watchdog) look(now time.Time) error {
 	if err != nil {
 		return nil // it is gone, which others notice
 	}
+	if w.misses(usage) {
+		// Nobody had a request that failed: the next one would load the model again, wherever there is room then.
+		return errors.New("its runner died")
+	}
 	if w.mostBytes > 0 && usage.RSS > w.mostBytes {
 		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.RSS>>20, w.mostBytes>>20)
 	}
-	answers := w.answered.Load()
-	worked := usage.CPU - w.usage.CPU
-	if w.asking.Load() == 0 || answers != w.answers || w.looked.IsZero() || worked.Seconds() > workingShare*now.Sub(w.looked).Seconds() {
+	answers, gpuLooks := w.answered.Load(), w.gpuBusy.Load()
+	worked := (usage.CPU-w.usage.CPU).Seconds() > workingShare*now.Sub(w.looked).Seconds() || gpuLooks != w.gpuLooks
+	if w.asking.Load() == 0 || answers != w.answers || w.looked.IsZero() || worked {
 		w.progress = now
 	}
-	w.answers, w.usage, w.looked = answers, usage, now
+	w.answers, w.gpuLooks, w.usage, w.looked = answers, gpuLooks, usage, now
 	if now.Sub(w.progress) >= w.timeout {
 		return fmt.Errorf("it hangs: no answer and no work for %s (--stall-timeout)", now.Sub(w.progress).Round(time.Second))
 	}

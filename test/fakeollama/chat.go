@@ -79,7 +79,11 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 	if fault != none && !a.request.proof() {
 		s.recorder.struck(fault)
 	}
-	if fault == hang || fault == hangAll {
+	if fault == spinAll {
+		for r.Context().Err() == nil {
+		}
+	}
+	if fault == hang || fault == hangAll || fault == spinAll {
 		<-r.Context().Done()
 		s.gone()
 	}

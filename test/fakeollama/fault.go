@@ -24,6 +24,7 @@ const (
 	slow         kind = "slow"     // the right answer, ten times later (of --delay, or of 10 ms if that is more)
 	exits        kind = "exit"     // the process exits 1 instead of answering
 	hangAll      kind = "hang-all" // this one and all that come after it hang
+	spinAll      kind = "spin-all" // the same, and a core is kept busy with it
 	slowAll      kind = "slow-all" // this one and all that come after it are slow, the proofs of a worker, too
 	badRequest   kind = "400"
 	notFound     kind = "404"
@@ -32,7 +33,7 @@ const (
 )
 
 func kinds() []kind {
-	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, slowAll, badRequest, notFound, serverError, serverIsBusy}
+	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, spinAll, slowAll, badRequest, notFound, serverError, serverIsBusy}
 }
 
 // isSlow tells whether the right answer comes all the same.
@@ -122,7 +123,7 @@ func (s *script) next(message string) kind {
 		if !s.strikes(f, i, message) {
 			continue
 		}
-		if f.kind == hangAll || f.kind == slowAll {
+		if f.kind == hangAll || f.kind == spinAll || f.kind == slowAll {
 			s.stuck = f.kind
 		}
 		s.count(message)
