@@ -36,15 +36,18 @@ func addRow(t *testing.T, c Config, row string) {
 	}
 }
 
-// A server that ends in the middle of it is started again, and no row is lost.
+// A server that ends in the middle of it is started again, no row is lost, and only those that it had are asked again.
 func TestALostServerIsStartedAgain(t *testing.T) {
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
-		c, _ := config(t, 100, "--fault", "exit@60")
+		c, record := config(t, 100, "--fault", "exit@60")
 		c.Server.Isolate = isolate
 		c.MaxRestarts = 3
 		s, err := runOnce(t, t.Context(), c, nil)
 		if err != nil || s.OK != 100 || s.Failed != 0 {
 			t.Errorf("summary %+v, %v; want 100 rows", s, err)
+		}
+		if again := readRecord(t, record).Requests - (100 - 60); again > inFlight(c.Wish.Slots) {
+			t.Errorf("the second server was asked %d rows of the first, want at most those in flight", again)
 		}
 	})
 }

@@ -91,7 +91,9 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 					return err
 				}
 				lost <- gone.cause
-				r.log.Error().Str("server", m.name).Int("left", len(members)-len(lost)).Msg("server lost; the others take its rows")
+				if left := len(members) - len(lost); left > 0 { // else the run ends with the cause
+					r.log.Error().Str("server", m.name).Int("left", left).Err(shortly(gone.cause)).Msg("server lost; the others take its rows")
+				}
 				return nil
 			})
 		}

@@ -174,45 +174,62 @@ func TestTerminated(t *testing.T) {
 	})
 }
 
-// A server, runner or guard that is killed is not the rows' fault: it is started again, and where that is not allowed the
-// run says so. No process is left either way.
-func TestServerKilled(t *testing.T) {
-	const rows = 400
+// A server, runner or guard that is killed, stopped or told to exit is not the rows' fault: it is started again. No process
+// is left, whether or not the server has namespaces of its own; without, its guard and its process group hold it.
+func TestServerHit(t *testing.T) {
+	const rows = 120
+	server := func(j *job, g generation) int { return j.serverPID(g) }
+	runner := func(j *job, g generation) int { return j.runnerPID(g) }
+	tests := []struct {
+		name   string
+		signal syscall.Signal
+		victim func(*job, generation) int
+		told   string // a pattern
+	}{
+		{"kill server", syscall.SIGKILL, server, "signal: killed"},
+		{"kill runner", syscall.SIGKILL, runner, "its runner died"},
+		{"kill guard", syscall.SIGKILL, func(j *job, g generation) int { return j.process("guard", g.ollama) }, "signal: killed"},
+		{"stop server", syscall.SIGSTOP, server, "it hangs: no answer and no work for"},
+		{"stop runner", syscall.SIGSTOP, runner, "it hangs: no answer and no work for"},
+		{"exit server", syscall.SIGTERM, server, "exited with code 0"},
+		{"exit runner", syscall.SIGTERM, runner, "its runner died|it hangs"}, // the new one's drops its rows and stays
+	}
 	eachEngine(t, func(t *testing.T, g generation) {
-		victims := map[string]func(j *job) int{
-			"server": func(j *job) int { return j.serverPID(g) },
-			"guard":  func(j *job) int { return j.process("guard", g.ollama) },
-			"runner": func(j *job) int { return j.runnerPID(g) },
-		}
-		for name, victim := range victims {
-			// Without namespaces of its own a server is held by its guard and its process group.
-			for _, isolate := range []string{"auto", "never"} {
-				t.Run(name+" isolate "+isolate, func(t *testing.T) {
-					j := newJob(t, g, "--isolate", isolate)
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				eachIsolation(t, func(t *testing.T, isolate string) {
+					j := newJob(t, g, "--isolate", isolate, "--stall-timeout", "2s", "--max-restarts", "20")
 					j.writeRows(rows)
-					j.hitInTheMiddle(syscall.SIGKILL, victim, 82, "--max-restarts", "0")
-					if n := len(j.lines("results-errors.jsonl")); n > 0 {
-						t.Errorf("%d rows were blamed for the server's death", n)
-					}
-					j.hitInTheMiddle(syscall.SIGKILL, victim, 0)
+					j.hitInTheMiddle(tt.signal, func(j *job) int { return tt.victim(j, g) }, 0)
 					j.checkRows(rows)
+					if n := len(j.lines("results-errors.jsonl")); n > 0 {
+						t.Errorf("%d rows were blamed", n)
+					}
+					if !regexp.MustCompile(tt.told).MatchString(j.stderr.String()) {
+						t.Errorf("the log does not say %q", tt.told)
+					}
 				})
-			}
+			})
 		}
 	})
 }
 
-// A server that lives but does nothing any more is noticed by that.
-func TestServerStopped(t *testing.T) {
-	const rows = 300
+// Where a server may not be started again the run says so, with the end of the server's log, and leaves its rows undone.
+func TestServerGivenUp(t *testing.T) {
+	const rows = 400
 	eachEngine(t, func(t *testing.T, g generation) {
 		j := newJob(t, g)
 		j.writeRows(rows)
-		j.hitInTheMiddle(syscall.SIGSTOP, func(j *job) int { return j.serverPID(g) }, 0, "--stall-timeout", "4s")
-		j.checkRows(rows)
-		if !strings.Contains(j.stderr.String(), "it hangs: no answer and no work for") {
-			t.Error("the hang is not told")
+		j.hitInTheMiddle(syscall.SIGKILL, func(j *job) int { return j.serverPID(g) }, 82, "--max-restarts", "0")
+		if n := len(j.lines("results-errors.jsonl")); n > 0 {
+			t.Errorf("%d rows were blamed for the server's death", n)
 		}
+		_, end, told := strings.Cut(j.stderr.String(), "the end of its log (all of it: results.run/server.log)")
+		if !told || !strings.Contains(end, "level=INFO source=") || !strings.Contains(j.stderr.String(), "--max-restarts") {
+			t.Error("the message has neither the end of the server's log nor the limit")
+		}
+		j.run(0)
+		j.checkRows(rows)
 	})
 }
 
