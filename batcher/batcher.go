@@ -7,11 +7,9 @@
 // refuse: it moves layers to the CPU, many times slower. So nothing is planned past the headroom, which is what was measured
 // free less a reserve, and what cannot be known exactly is estimated from above.
 //
-// Invariants of every plan whose memory was checked: on no device do the servers' bytes exceed the headroom; on any one
-// device more memory never gives fewer slots and more context never more; the same input gives the same plan. On several
-// devices that holds for as long as the layout is the same: a group of GPUs can hold more slots than a server on each GPU,
-// yet separate servers are preferred as soon as each holds what was wanted or has room to spare, because they work at the
-// same time and one that is lost takes no other along.
+// Invariants of every plan whose memory was checked, with layers left to the CPU or a shortened context aside: on no device
+// do the servers' bytes exceed the headroom; more memory and more devices never give fewer slots, more context never more;
+// no layout with a server on each device has more slots, or as many; the same input gives the same plan.
 package batcher
 
 import (

@@ -6,6 +6,16 @@ import (
 	"fluxworker/modelcfg"
 )
 
+// The terms whose memory belongs to slots and lies in layers.
+const (
+	kvName     = "KV cache"
+	windowName = "sliding-window cache"
+	stateName  = "state"
+	ruleName   = "rule of thumb: slots"
+)
+
+var perSlot = []string{kvName, windowName, stateName, ruleName}
+
 // cacheTypes are the KV cache types that a plan can have, the largest first.
 var cacheTypes = []string{"f16", "q8_0", "q4_0"}
 
@@ -86,7 +96,7 @@ func kvTerm(a modelcfg.Architecture, s shape) Term {
 	full, _, _ := elementsPerCell(a)
 	cells := padded(s.context)
 	perToken := cacheBytes(full, s.cache)
-	return Term{"KV cache", s.split(cacheBytes(times(s.slots, cells, full), s.cache), int64(a.Layers)),
+	return Term{kvName, s.split(cacheBytes(times(s.slots, cells, full), s.cache), int64(a.Layers)),
 		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, cells, Size(perToken), s.cache)}
 }
 
@@ -98,7 +108,7 @@ func windowTerm(a modelcfg.Architecture, s shape) (Term, bool) {
 		return Term{}, false
 	}
 	cells := padded(min(padded(s.context), int64(a.SlidingWindow)+ubatch(s.slots, s.context)))
-	return Term{"sliding-window cache", s.split(cacheBytes(times(s.slots, cells, window), s.cache), int64(a.Layers)),
+	return Term{windowName, s.split(cacheBytes(times(s.slots, cells, window), s.cache), int64(a.Layers)),
 		fmt.Sprintf("%d slots × %d cells × %s (%s)", s.slots, cells, Size(cacheBytes(window, s.cache)), s.cache)}, true
 }
 
@@ -107,6 +117,6 @@ func stateTerm(a modelcfg.Architecture, s shape) (Term, bool) {
 	if a.StateBytes == 0 {
 		return Term{}, false
 	}
-	return Term{"state", s.split(times(s.slots, a.StateBytes), int64(a.Layers)),
+	return Term{stateName, s.split(times(s.slots, a.StateBytes), int64(a.Layers)),
 		fmt.Sprintf("%d slots × %s, whatever the context", s.slots, Size(a.StateBytes))}, true
 }

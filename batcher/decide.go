@@ -44,7 +44,6 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w W
 	if j.demand, p.RuleOfThumb, err = demandOf(m, a); err != nil {
 		return Plan{}, err
 	}
-	j.rough = p.RuleOfThumb
 	placed := j.place(p.Devices)
 	if len(placed) == 0 && w.MinContext > 0 {
 		placed = p.shorten(&j, w.MinContext)

@@ -44,6 +44,7 @@ func big() modelcfg.Model {
 	m := llamaModel()
 	m.Name = "big:70b"
 	m.Architecture.WeightsBytes, m.Architecture.Layers, m.Architecture.KVHeads = 40_000_000_000, 80, repeat(8, 80)
+	m.Validation.BatchSizeRange.High = 16 // the catalog's for this size
 	return m
 }
 
@@ -81,6 +82,17 @@ func TestDecide(t *testing.T) {
 	foreign.Err, foreign.NoPermission = "no permission", true
 	half := card(1, "NVIDIA A40", 48)
 	half.Memory.Free = uint64(14 * gib)
+	// free is GPUs of 141 GiB, of which so much is free.
+	free := func(gibs ...int64) (devices []gpu.Device) {
+		for i, g := range gibs {
+			d := card(i, "NVIDIA H200", 141)
+			d.Memory.Free = uint64(g * gib)
+			devices = append(devices, d)
+		}
+		return devices
+	}
+	wide := big() // of which more slots are wanted than usual for its size
+	wide.Validation.BatchSizeRange.High = 64
 
 	tests := []struct {
 		name     string
@@ -107,9 +119,14 @@ func TestDecide(t *testing.T) {
 			[]string{"context length of 131072: taking it instead of 200000", "fewer than 6"}},
 		{"quantised cache", llamaModel(), cards(1, "NVIDIA A10", 24), Wish{KVCacheType: "q8_0"}, "0:51", 4096, nil},
 
-		{"a group of two", big(), cards(2, "NVIDIA A40", 48), Wish{}, "0+1:32", 4096, nil},
-		{"two groups of two", big(), cards(4, "NVIDIA A40", 48), Wish{}, "0+1:32 2+3:32", 4096, nil},
-		{"a group and a GPU for itself", big(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A100", 80), card(2, "NVIDIA A40", 48)}, Wish{}, "0+2:32 1:25", 4096, nil},
+		{"a group of two", big(), cards(2, "NVIDIA A40", 48), Wish{}, "0+1:16", 4096, nil},
+		{"two groups of two", big(), cards(4, "NVIDIA A40", 48), Wish{}, "0+1:16 2+3:16", 4096, nil},
+		{"a group and a GPU for itself", big(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A100", 80), card(2, "NVIDIA A40", 48)}, Wish{}, "0+2:16 1:16", 4096, nil},
+		{"singles hold as many as a group may", big(), free(63, 63), Wish{}, "0:8 1:8", 4096, nil},
+		{"singles hold fewer", big(), free(62, 62), Wish{}, "0+1:16", 4096, nil},
+		{"a group holds more", wide, free(54, 84, 52), Wish{}, "0+1+2:51", 4096, nil},
+		{"and more with more memory", wide, free(55, 85, 57), Wish{}, "0+1+2:57", 4096, nil},
+		{"one holds enough by itself", wide, free(70, 120, 70), Wish{}, "0+2:31 1:53", 4096, nil},
 		{"weights leave room: no group", light(), cards(2, "T1000", 8), Wish{}, "0:4 1:4", 4096, []string{"GPU-0) holds 4 slots: fewer than 6", "GPU-1)"}},
 		{"asking for less needs no group", big(), cards(2, "NVIDIA A40", 48), Wish{Slots: 2}, "0:2 1:2", 4096, nil},
 		{"MIG instances", llamaModel(), []gpu.Device{slice(0, "3g.40gb", 39.5), slice(1, "1g.10gb", 9.5)}, Wish{}, "0:56 1:3", 4096, []string{"MIG 1g.10gb (MIG-1) holds 3 slots"}},

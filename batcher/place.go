@@ -10,10 +10,9 @@ import (
 type job struct {
 	demand  demand
 	shape   shape // of every server; slots and group are varied
-	start   int   // slots that a server should have at least
+	start   int   // slots that a server should have at least; fewer are taken, with a warning
 	most    int   // slots that it may have at most
 	oneSlot bool  // servers have one slot each, and the numbers count servers on the same devices
-	rough   bool  // demand is a rule of thumb
 }
 
 // placement is one group of devices with what runs on it.
@@ -26,10 +25,50 @@ type placement struct {
 func (j job) fits(group int, headroom int64) int {
 	if j.oneSlot {
 		each := j.bytes(1, group)
-		return int(min(int64(j.most), headroom/max(each, 1)))
+		return int(min(int64(j.most), headroom/max(each, 1), int64(splits(group))))
 	}
-	// The bytes never fall with slots, so the first number that is too large is found by halving.
-	return sort.Search(j.most, func(n int) bool { return j.bytes(n+1, group) > headroom })
+	// Neither the bytes nor what they save fall with slots, so the first number that is too large is found by halving.
+	return sort.Search(j.most, func(n int) bool { return j.bytes(n+1, group) > headroom || !j.worth(n+1, group) })
+}
+
+// splits is how much more of the layers each device has at most when a group is halved. Of a single device nothing can be
+// halved, and its servers are not limited.
+func splits(group int) int {
+	if group == 1 {
+		return MaxSlots
+	}
+	half := group / 2
+	return (group + half - 1) / half
+}
+
+// worth says whether n slots are what a group is made for: to share weights that half of it would hardly hold. Its devices
+// work one after the other, so once each half holds the model by itself, two servers do more rows with the same slots. From
+// there on the group gets no slots for further memory, and is overtaken by the halves. The limit is the memory that half
+// of the group needs to hold one slot:
+//
+//	weights of the group + n slots' cache <= weights of the half + one slot's cache
+//
+// for each device, where one slot takes in the half at most splits times what it takes in the group. While the half does
+// not hold the model this forbids nothing that fits. The limit has no other memory in it, which would make it rise with
+// the context now and then.
+func (j job) worth(n, group int) bool {
+	more := n - splits(group)
+	if group == 1 || more <= 0 {
+		return true
+	}
+	weights, cache := split(j.terms(n, group))
+	whole, _ := split(j.terms(n, group/2))
+	return times(int64(more), cache) <= times(int64(n), whole-weights)
+}
+
+// split is the memory that lies in layers: the weights, and what the slots have beside them.
+func split(terms []Term) (weights, cache int64) {
+	for _, t := range terms[1:] {
+		if slices.Contains(perSlot, t.Name) {
+			cache = plus(cache, t.Bytes)
+		}
+	}
+	return terms[0].Bytes, cache
 }
 
 func (j job) bytes(slots, group int) int64 { return sum(j.terms(slots, group)) }
@@ -40,60 +79,44 @@ func (j job) terms(slots, group int) []Term {
 	return j.demand(s)
 }
 
-// enough says whether a server with n slots on group devices is good enough that no more devices are grouped for it: it has
-// the start's slots, or leaves at least half of the headroom to them. A server whose weights fill its GPU has few slots, and
-// reading the weights for few rows is what costs time: there two GPUs do far more rows as a group than each for itself. The
-// less room the weights take, the less the group wins, whose GPUs work in turn. For a server with one slot, and for numbers
-// that are rough anyway, any slot is enough.
-func (j job) enough(n, group int, headroom int64) bool {
-	switch {
-	case n == 0:
-		return false
-	case n >= j.start || j.oneSlot || j.rough:
-		return true
-	}
-	weights := j.terms(1, group)[0].Bytes
-	return weights <= headroom/2
-}
-
-// place distributes servers over devices. A device that holds enough gets a server of its own, as does a MIG instance that
-// holds any: instances cannot be grouped. The rest is grouped so that as many servers as possible have enough
-// slots, which makes the groups small; where none can, so that there are as many slots as possible.
+// place distributes servers over devices. Of all layouts that fit it takes one with the most slots, of those the one with
+// the most servers. Slots are what counts because reading the weights for few rows is what costs time; a server never has
+// more than job.most, beyond which they win little, and so GPUs that hold that many between them get a server each.
+//
+// What every layout holds can only grow with the memory of its devices, and so does the best of them: more memory, or
+// one more device, never gives fewer slots. MIG instances cannot be grouped.
 func (j job) place(budgets []Budget) []placement {
 	var placed []placement
-	var rest []int
+	var whole []int
 	for i, b := range budgets {
-		if b.Unusable != "" {
-			continue
-		}
-		n := j.fits(1, b.Headroom)
 		switch {
-		case j.enough(n, 1, b.Headroom) || n > 0 && b.Device.MIG():
-			placed = append(placed, placement{[]int{i}, n})
+		case b.Unusable != "":
 		case !b.Device.MIG():
-			rest = append(rest, i)
+			whole = append(whole, i)
+		default:
+			if n := j.fits(1, b.Headroom); n > 0 {
+				placed = append(placed, placement{[]int{i}, n})
+			}
 		}
 	}
-	placed = append(placed, j.group(budgets, rest)...)
+	placed = append(placed, j.group(budgets, whole)...)
 	slices.SortFunc(placed, func(a, b placement) int { return cmp.Compare(a.devices[0], b.devices[0]) })
 	return placed
 }
 
-// score ranks ways to group devices; the larger of two is better.
+// score ranks layouts; the larger of two is better.
 type score struct {
-	enough  int // servers with enough slots
 	slots   int
-	idle    int // devices without a server
-	servers int
+	servers int // each works by itself, and one that is lost takes no other along
+	idle    int // devices without a server: no more of them than needed exchange data
 }
 
 func (a score) compare(b score) int {
-	return cmp.Or(cmp.Compare(a.enough, b.enough), cmp.Compare(a.slots, b.slots), cmp.Compare(a.idle, b.idle),
-		cmp.Compare(a.servers, b.servers))
+	return cmp.Or(cmp.Compare(a.slots, b.slots), cmp.Compare(a.servers, b.servers), cmp.Compare(a.idle, b.idle))
 }
 
 func (a score) plus(b score) score {
-	return score{a.enough + b.enough, a.slots + b.slots, a.idle + b.idle, a.servers + b.servers}
+	return score{a.slots + b.slots, a.servers + b.servers, a.idle + b.idle}
 }
 
 // group finds the best way to cut devices, sorted by headroom, into groups of neighbours. Neighbours are enough: with even
@@ -113,11 +136,7 @@ func (j job) group(budgets []Budget, devices []int) []placement {
 			if fit == 0 {
 				continue
 			}
-			s := score{slots: fit, servers: 1}
-			if j.enough(fit, k, smallest) {
-				s.enough = 1
-			}
-			if s = s.plus(best[n-k]); s.compare(best[n]) > 0 {
+			if s := best[n-k].plus(score{slots: fit, servers: 1}); s.compare(best[n]) > 0 {
 				best[n], size[n], slots[n] = s, k, fit
 			}
 		}

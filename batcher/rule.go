@@ -34,7 +34,7 @@ func ruleOfThumb(m modelcfg.Model, a modelcfg.Architecture) (demand, error) {
 	if base == 0 {
 		base, from = m.Resources.GPUMemory, "resources.gpu_memory"
 	}
-	perSlot, class := slotClass(billions(m, a, base))
+	slotBytes, class := slotClass(billions(m, a, base))
 	free := int64(1) // slots that base holds
 	if a.WeightsBytes > 0 {
 		base, from, free = plus(a.WeightsBytes, runtimeBytes), "size of the model's files, and CUDA runtime", 0
@@ -43,15 +43,15 @@ func ruleOfThumb(m modelcfg.Model, a modelcfg.Architecture) (demand, error) {
 		return nil, &UnknownSizeError{m.Name}
 	}
 	return func(s shape) []Term {
-		each := times(perSlot, max(s.context, DefaultContext)) / DefaultContext
+		each := times(slotBytes, max(s.context, DefaultContext)) / DefaultContext
 		slots := times(s.slots-free, each)
 		if free > 0 {
-			slots = plus(slots, each-perSlot) // the first slot is in base, with the default context
+			slots = plus(slots, each-slotBytes) // the first slot is in base, with the default context
 		}
 		note := fmt.Sprintf("upper bound for a %s model: %d × %s", class, s.slots-free, Size(each))
 		return []Term{
 			{"rule of thumb: model", share(base, 1, s.group), from},
-			{"rule of thumb: slots", share(slots, 1, s.group), note},
+			{ruleName, share(slots, 1, s.group), note},
 		}
 	}, nil
 }
