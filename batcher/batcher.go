@@ -41,8 +41,9 @@ type Wish struct {
 	MinContext int
 	// KVCacheType is "f16", "q8_0" or "q4_0"; empty is f16.
 	KVCacheType string
-	// NoFlashAttention says that the engine will not use flash attention, which costs memory for attention scores.
-	NoFlashAttention bool
+	// NoFlashAttention is why the engine will not use flash attention; empty if it will. Without it attention scores cost
+	// memory, and the KV cache is f16 whatever KVCacheType says.
+	NoFlashAttention string
 	// AllowCPULayers lets layers that do not fit go to the CPU.
 	AllowCPULayers bool
 	// CPU means that no GPU is expected: one server, whose memory is not checked.

@@ -27,7 +27,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w W
 	if err := p.settle(m, a, w); err != nil {
 		return Plan{}, err
 	}
-	j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: w.NoFlashAttention}, oneSlot: a.SingleSlot}
+	j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: w.NoFlashAttention != ""}, oneSlot: a.SingleSlot}
 	j.start, j.most = p.slotRange(m, w, a.SingleSlot)
 	if w.CPU || w.Unchecked {
 		return p.unchecked(m, a, j, w), nil
@@ -83,7 +83,16 @@ func (p *Plan) settle(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
 	if w.KVCacheType != "" {
 		from = "asked for"
 	}
+	if flat := cacheTypes[0]; w.NoFlashAttention != "" && p.KVCacheType != flat {
+		p.warn("the KV cache is %s instead of %s: a smaller one needs flash attention, and %s", flat, p.KVCacheType, w.NoFlashAttention)
+		p.KVCacheType, from = flat, "all there is without flash attention"
+	}
 	p.source("KV cache type", p.KVCacheType, from)
+	if w.NoFlashAttention != "" {
+		p.source("flash attention", "no", w.NoFlashAttention)
+	} else {
+		p.source("flash attention", "yes", "Ollama is told to")
+	}
 
 	if on, all, partial := m.PartialGPULayers(); partial && !w.CPU {
 		if !w.AllowCPULayers {

@@ -70,6 +70,9 @@ func changes(j job, budgets []Budget, order []int) []Change {
 	}
 	var found []Change
 	better := cacheTypes[slices.Index(cacheTypes, j.shape.cache)+1:]
+	if j.shape.noFlash {
+		better = nil
+	}
 	for _, cache := range better {
 		if fits(with(cache)) {
 			found = append(found, Change{KVCacheType: cache})

@@ -41,7 +41,7 @@ func (scene) Generate(r *rand.Rand, _ int) reflect.Value {
 		m.Requirements.MinGPUMemory = r.Int63n(40*gib) + 1
 	}
 	m.Requirements.GPUMemoryUtilization = []float64{0, 0.5, 0.9, 1}[r.Intn(4)]
-	s := scene{model: m, wish: Wish{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), NoFlashAttention: r.Intn(4) == 0,
+	s := scene{model: m, wish: Wish{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), NoFlashAttention: []string{"", "", "", "no"}[r.Intn(4)],
 		KVCacheType: []string{"", "q8_0", "q4_0"}[r.Intn(3)]}}
 	for i := range 1 + r.Intn(5) {
 		d := card(i, "GPU", 1+90*r.Float64())
@@ -199,7 +199,7 @@ func TestGroupsAreWorthIt(t *testing.T) {
 			return !t.Failed()
 		}
 		needed++
-		j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: s.wish.NoFlashAttention}}
+		j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: s.wish.NoFlashAttention != ""}}
 		j.demand, _, _ = demandOf(s.model, s.model.Architecture)
 		_, most := new(Plan).slotRange(s.model, s.wish, false)
 		if first.Slots < most && j.bytes(first.Slots+1, len(first.Devices)) <= slices.Min(first.Headroom) {

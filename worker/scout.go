@@ -142,6 +142,9 @@ func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) 
 	wish := c.Wish
 	wish.CPU = c.Server.Device == ollama.DeviceCPU
 	wish.Unchecked = c.Server.URL != ""
+	// Where Ollama was not asked, as on a login node, the newer generation is expected.
+	old := info.Version != "" && ollama.Old(info.Version)
+	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	return batcher.Decide(c.Model, architecture, gpus, wish)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/rs/zerolog"
@@ -62,6 +63,9 @@ func (f *modelsFlags) list(ctx context.Context) error {
 
 // fit says in a word how the GPUs take the model.
 func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
+	if m.Tag() == "" {
+		return "no tag"
+	}
 	plan, err := batcher.Decide(m, m.Architecture, gpus, batcher.Wish{Context: f.context})
 	switch {
 	case err != nil:
@@ -73,11 +77,16 @@ func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 	}
 }
 
+// remark is what a person should know of the model, and of one that Ollama does not have which come nearest.
 func remark(m modelcfg.Model) string {
-	if m.OllamaNote == "" {
+	note := m.OllamaNote
+	if m.Tag() == "" && len(m.Alternatives) > 0 {
+		note = strings.TrimPrefix(note+"; nearest: "+strings.Join(m.Alternatives, ", "), "; ")
+	}
+	if note == "" {
 		return m.Notes
 	}
-	return m.Notes + " (" + m.OllamaNote + ")"
+	return m.Notes + " (" + note + ")"
 }
 
 func or(s, instead string) string {

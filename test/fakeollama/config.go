@@ -35,7 +35,9 @@ type config struct {
 	models      []string
 	version     string
 	generation  string
+	family      string
 	gpu         bool
+	room        room
 	delay       time.Duration
 	pullError   string
 	record      string
@@ -69,7 +71,11 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	models := f.String("models", "bigram", "the `names` of the models that are there, separated by commas")
 	f.StringVar(&c.version, "version", "", "the `version` to claim (default 0.24.0 or 0.34.3, as the generation is)")
 	f.StringVar(&c.generation, "generation", newGeneration, "behave like the old `generation`, o, or the new one, n")
+	f.StringVar(&c.family, "family", "llama", "the `architecture` that every model claims to have")
 	f.BoolVar(&c.gpu, "gpu", false, "claim to compute on a GPU")
+	f.IntVar(&c.room.slots, "gpu-slots", 0, "with more than `N` slots a part of the model spills to the CPU; 0 is no limit")
+	f.IntVar(&c.room.servers, "gpu-servers", 0, "when `N` servers have the model on a GPU, that of another one spills; 0 is no limit")
+	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
 	f.StringVar(&c.record, "record", "", "write what was seen to this `file`")
@@ -88,6 +94,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 		return c, err
 	}
 	c.models = strings.FieldsFunc(*models, func(r rune) bool { return r == ',' })
+	c.room.full = strings.FieldsFunc(*full, func(r rune) bool { return r == ',' })
 	c.startFault = startFault(*start)
 	if c.version == "" {
 		c.version = map[string]string{oldGeneration: "0.24.0", newGeneration: "0.34.3"}[c.generation]
@@ -121,6 +128,7 @@ func (c *config) readEnvironment(env []string) (err error) {
 		return fmt.Errorf("OLLAMA_HOST: %w", err)
 	}
 	c.folder = lookup(env, "OLLAMA_MODELS")
+	c.room.devices, c.room.folder = lookup(env, "CUDA_VISIBLE_DEVICES"), c.folder
 	if c.slots, err = count(env, "OLLAMA_NUM_PARALLEL", 1); err != nil {
 		return err
 	}

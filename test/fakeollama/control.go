@@ -24,9 +24,9 @@ func (s *server) routes() http.Handler {
 }
 
 // details are what every model says of itself; they are those of the bigram model.
-func details() map[string]any {
+func (s *server) details() map[string]any {
 	return map[string]any{
-		"parent_model": "", "format": "gguf", "family": "llama", "families": []string{"llama"},
+		"parent_model": "", "format": "gguf", "family": s.family, "families": []string{s.family},
 		"parameter_size": "1.6M", "quantization_level": "F32",
 	}
 }
@@ -35,7 +35,7 @@ func (s *server) tags(w http.ResponseWriter, _ *http.Request) {
 	models := []any{}
 	for _, name := range s.models.list() {
 		models = append(models, map[string]any{
-			"name": name, "model": name, "modified_at": s.started, "size": modelSize, "digest": digest(name), "details": details(),
+			"name": name, "model": name, "modified_at": s.started, "size": modelSize, "digest": digest(name), "details": s.details(),
 		})
 	}
 	reply(w, map[string]any{"models": models})
@@ -45,12 +45,15 @@ func (s *server) ps(w http.ResponseWriter, _ *http.Request) {
 	models := []any{}
 	if m, ok := s.models.current(); ok {
 		inVRAM := 0
-		if s.gpu {
+		switch {
+		case s.gpu && s.fits():
 			inVRAM = modelSize
+		case s.gpu:
+			inVRAM = modelSize / 2
 		}
 		models = append(models, map[string]any{
 			"name": m.name, "model": m.name, "size": modelSize, "size_vram": inVRAM, "digest": digest(m.name),
-			"details": details(), "context_length": m.context,
+			"details": s.details(), "context_length": m.context,
 			"expires_at": s.started.Add(math.MaxInt64), // keep_alive -1 is this to Ollama
 		})
 	}
@@ -67,26 +70,33 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, map[string]any{
-		"modelfile": "FROM " + name, "template": "{{ .Prompt }}", "details": details(), "modified_at": s.started,
+		"modelfile": "FROM " + name, "template": "{{ .Prompt }}", "details": s.details(), "modified_at": s.started,
 		"capabilities": []string{"completion"},
-		"model_info": map[string]any{
-			"general.architecture":                   "llama",
-			"general.file_type":                      0,
-			"general.name":                           "bigram",
-			"general.parameter_count":                1_576_000,
-			"llama.attention.head_count":             9,
-			"llama.attention.head_count_kv":          3,
-			"llama.attention.key_length":             32,
-			"llama.attention.layer_norm_rms_epsilon": 1e-5,
-			"llama.attention.value_length":           32,
-			"llama.block_count":                      2,
-			"llama.context_length":                   8192,
-			"llama.embedding_length":                 288,
-			"llama.feed_forward_length":              512,
-			"llama.rope.dimension_count":             32,
-			"llama.vocab_size":                       288,
-		},
+		"model_info":   s.metadata(),
 	})
+}
+
+// metadata are the keys of the model's GGUF, under the names of the family.
+func (s *server) metadata() map[string]any {
+	info := map[string]any{
+		"general.architecture": s.family, "general.file_type": 0, "general.name": "bigram", "general.parameter_count": 1_576_000,
+	}
+	for key, value := range map[string]any{
+		"attention.head_count":             9,
+		"attention.head_count_kv":          3,
+		"attention.key_length":             32,
+		"attention.layer_norm_rms_epsilon": 1e-5,
+		"attention.value_length":           32,
+		"block_count":                      2,
+		"context_length":                   8192,
+		"embedding_length":                 288,
+		"feed_forward_length":              512,
+		"rope.dimension_count":             32,
+		"vocab_size":                       288,
+	} {
+		info[s.family+"."+key] = value
+	}
+	return info
 }
 
 // loadOnly is /api/generate as a worker uses it: without a prompt, to load a model or to be rid of it.

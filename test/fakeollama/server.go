@@ -36,6 +36,7 @@ type server struct {
 	started  time.Time
 	ending   <-chan struct{}
 	exit     context.CancelCauseFunc
+	fits     func() bool // whether all of the loaded model is on the GPU: decided once
 }
 
 // serve runs a stand-in from its first log line to its end and returns the exit code.
@@ -51,6 +52,7 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 		config: c, log: log, recorder: recorder, models: newRegistry(c.models, c.folder), script: newScript(c),
 		slots: semaphore.NewWeighted(int64(c.slots)), gate: newGate(c), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
 	}
+	s.fits = sync.OnceValue(func() bool { return s.room.holds(c.slots) })
 	code, how := s.run(ctx)
 	exit(nil)
 	keeper.Wait()

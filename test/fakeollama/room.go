@@ -1,0 +1,49 @@
+package fakeollama
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// room is what the GPUs of a stand-in hold. What does not fit spills to the CPU, as it does with Ollama: without an error.
+type room struct {
+	slots   int
+	servers int
+	full    []string
+	devices string // CUDA_VISIBLE_DEVICES
+	folder  string // OLLAMA_MODELS, which all servers of a run share
+	place   *os.File
+}
+
+// holds tells whether the GPUs hold all of a model with so many slots.
+func (r *room) holds(slots int) bool {
+	if r.slots > 0 && slots > r.slots {
+		return false
+	}
+	for _, uuid := range strings.Split(r.devices, ",") {
+		if slices.Contains(r.full, uuid) {
+			return false
+		}
+	}
+	return r.servers == 0 || r.takePlace()
+}
+
+// takePlace takes one of the places on the GPU, if one is left. A lock on a file ends with the process that has it.
+func (r *room) takePlace() bool {
+	for i := 0; r.place == nil && i < r.servers; i++ {
+		f, err := os.OpenFile(filepath.Join(r.folder, fmt.Sprintf("fakeollama-%s-%d", r.devices, i)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return false
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			f.Close()
+			continue
+		}
+		r.place = f
+	}
+	return r.place != nil
+}
