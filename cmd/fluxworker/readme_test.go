@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -69,5 +72,43 @@ func TestFlagsAreDocumented(t *testing.T) {
 	})
 	for name := range documented {
 		t.Errorf("the README has --%s, the program has not", name)
+	}
+}
+
+// Each row of the table of faults names the tests that show it, and they are there.
+func TestFaultsAreTested(t *testing.T) {
+	_, table, _ := strings.Cut(readme(t), "## When something goes wrong")
+	table, _, _ = strings.Cut(table, "\n## ")
+	tests := make(map[string]bool)
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(source, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| [A-Z].*\| ([^|]+) \|$`).FindAllStringSubmatch(table, -1)
+	if len(rows) < 15 {
+		t.Fatalf("the table has %d rows", len(rows))
+	}
+	for _, row := range rows {
+		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(row[1], -1)
+		if len(names) == 0 {
+			t.Errorf("no test in %q", row[0])
+		}
+		for _, name := range names {
+			if !tests[name[1]] {
+				t.Errorf("there is no %s, which %q names", name[1], row[0])
+			}
+		}
 	}
 }
