@@ -14,6 +14,8 @@ type disk interface {
 	Open(path string, flag int, mode fs.FileMode) (file, error)
 	Rename(from, to string) error
 	Remove(path string) error
+	// Holds tells whether the path still leads to the open file.
+	Holds(path string, f file) bool
 	// SyncDir makes the folder's entries, a created or renamed file among them, survive a power cut.
 	SyncDir(path string) error
 }
@@ -41,6 +43,15 @@ func (realDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (realDisk) Remove(path string) error { return os.Remove(path) }
+
+func (realDisk) Holds(path string, f file) bool {
+	open, err := f.(*os.File).Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(open, there)
+}
 
 func (realDisk) SyncDir(path string) error {
 	d, err := os.Open(path)

@@ -10,6 +10,9 @@ import (
 // ErrHeld means that another process writes to the same output.
 var ErrHeld = errors.New("the output is held by another run")
 
+// errReplaced is a file that lines were written to, and that nobody will find any more.
+var errReplaced = errors.New("somebody removed or replaced the file while it was written to; the lines since then are lost, and the same command asks them again")
+
 // HeldError is ErrHeld with the name of who it is.
 type HeldError struct {
 	Path   string // the results

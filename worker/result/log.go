@@ -268,6 +268,9 @@ func (l *Log) flush() error {
 		if err := s.file.Sync(); err != nil {
 			return &WriteError{Path: s.path, Err: err}
 		}
+		if !l.disk.Holds(s.path, s.file) {
+			return &WriteError{Path: s.path, Err: errReplaced}
+		}
 		s.dirty = 0
 		s.durable.Store(s.lines)
 	}

@@ -148,6 +148,27 @@ func TestOpenCanBeGivenUp(t *testing.T) {
 	}
 }
 
+// An editor that saves the results while they are written replaces the file: what is written from then on nobody finds.
+func TestAReplacedFileIsNoticed(t *testing.T) {
+	p := paths(t)
+	l, _ := open(t, p)
+	if err := os.Rename(p.Results, p.Results+"~"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, p.Results, "")
+	if err := l.Append(row(1, 1), answered("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	var failed *WriteError
+	if err := l.Close(); !errors.As(err, &failed) || failed.Path != p.Results || !strings.Contains(err.Error(), "somebody removed or replaced the file") {
+		t.Errorf("got %v, want a WriteError of %s", err, p.Results)
+	}
+	if n, _ := l.Durable(); n != 0 {
+		t.Errorf("%d lines count as durable", n)
+	}
+	l.Release()
+}
+
 func TestWriteErrorSaysWhatToDo(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC: "the disk is full; free some space",

@@ -79,6 +79,11 @@ func (d *memoryDisk) Remove(path string) error {
 	return nil
 }
 
+func (d *memoryDisk) Holds(path string, f file) bool {
+	defer d.lock()()
+	return d.names[path] == f.(*memoryFile).inode
+}
+
 func (d *memoryDisk) SyncDir(dir string) error {
 	defer d.lock()()
 	for path := range d.synced {
@@ -341,6 +346,8 @@ func (d *fullDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	}
 	return &fullFile{file: f, disk: d}, nil
 }
+
+func (d *fullDisk) Holds(path string, f file) bool { return d.disk.Holds(path, f.(*fullFile).file) }
 
 type fullFile struct {
 	file
