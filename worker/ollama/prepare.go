@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/ollama/ollama/api"
@@ -31,20 +33,34 @@ type Info struct {
 	Metadata map[string]any `json:"-"`
 }
 
+// unreachableFor is how long an address may refuse connections. A server that is about to start takes no longer.
+const unreachableFor = 3 * time.Second
+
 // WaitAnswering waits until HTTP is answered: the socket accepts connections long before, while GPUs are looked for.
-// Versions that cannot be trusted are refused.
+// Where nobody accepts a connection it does not wait. Versions that cannot be trusted are refused.
 func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) {
+	began := time.Now()
 	for {
 		version, err = c.control().Version(ctx)
 		if err == nil {
 			return version, checkVersion(version)
 		}
+		if unreachable(err) && time.Since(began) >= unreachableFor {
+			return "", fmt.Errorf("no server listens at %s: %w; start it there, or correct the address", c.base.Redacted(), err)
+		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("it does not answer at %s: %w", c.base, err)
+			return "", fmt.Errorf("it does not answer at %s: %w", c.base.Redacted(), err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// unreachable tells whether an error means that there is nobody at an address, in contrast to somebody who is slow.
+func unreachable(err error) bool {
+	var name *net.DNSError
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) ||
+		errors.As(err, &name) && name.IsNotFound
 }
 
 // checkVersion accepts 0.0.0: a build of somebody's own says that.
