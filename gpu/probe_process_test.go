@@ -225,7 +225,7 @@ func TestWatch(t *testing.T) {
 	err := p.Watch(ctx, func(x gpu.XID) {
 		got = append(got, x)
 		if len(got) == 1 {
-			fakenvml.Write(t, path, "gpu uuid=GPU-a\nxid code=79\ngpu uuid=GPU-b\nxid code=31\n")
+			fakenvml.Write(t, path, "gpu uuid=GPU-a lost=1\nxid code=79\ngpu uuid=GPU-b\nxid code=31\n")
 			return
 		}
 		cancel()

@@ -15,15 +15,19 @@ import (
 const sampleEvery = 10 * time.Second
 
 // GPUUse is what a run made of one GPU; summary.json holds it. What the driver does not tell is left out.
+//
+// All numbers are over the same time: from just before the first server is started until the last one has ended, the load of
+// the model and every restart included, whether a server was on this GPU all the while or not. That the job holds the GPU
+// before (the input is opened, Ollama is asked about the model) and after is not counted.
 type GPUUse struct {
 	UUID            string   `json:"uuid"`
 	Name            string   `json:"name"`
-	Hours           float64  `json:"gpu_hours"` // from the servers' start to their end
+	Hours           float64  `json:"gpu_hours"`
 	MeanUtilisation *float64 `json:"mean_utilisation_percent,omitempty"`
 	PeakMemoryBytes uint64   `json:"peak_memory_bytes,omitempty"`
 	Joules          *float64 `json:"energy_joules,omitempty"`
 	WattHours       *float64 `json:"energy_wh,omitempty"`
-	Lost            bool     `json:"lost,omitempty"`
+	Lost            bool     `json:"lost,omitempty"` // it went in mid-run, by what the driver said
 }
 
 // watched is one GPU of the run as the monitor has seen it.
@@ -40,20 +44,22 @@ type watched struct {
 type monitor struct {
 	gpus   []*watched
 	began  time.Time
-	onLost func(gpu.Device)
-	onBusy func(gpu.Device) // it computes
+	onBusy func(gpu.Device)        // it computes
+	onHurt func(gpu.Device, error) // the servers on it are lost and can be started again
+	onLost func(gpu.Device, error) // the GPU is of no use any more
 }
 
 // watchGPUs looks at the run's GPUs until the returned function is called, which waits for it and takes the last look. A
-// server whose GPU is lost is ended, so that its rows go to the others.
+// server whose GPU is lost is ended, so that its rows go to the others; one that lost what it had there is started again.
 func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 	if len(r.gpus) == 0 {
 		return func() []GPUUse { return nil }
 	}
 	w := &monitor{
 		began:  time.Now(),
-		onLost: func(d gpu.Device) { r.endServersOf(d, members) },
 		onBusy: func(d gpu.Device) { noteBusy(d, members) },
+		onHurt: func(d gpu.Device, cause error) { r.endServersOf(d, members, cause, false) },
+		onLost: func(d gpu.Device, cause error) { r.endServersOf(d, members, cause, true) },
 	}
 	for _, d := range r.gpus {
 		w.gpus = append(w.gpus, &watched{Device: d})
@@ -74,19 +80,23 @@ func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 	}
 }
 
-// watch takes a sample now and then, and at once when the driver reports a critical error.
+// watch takes a sample now and then, and heeds critical errors as the driver reports them.
 func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
-	alarm := make(chan struct{}, 1)
+	xids := make(chan gpu.XID)
+	blind := make(chan struct{}, 1)
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
 		err := gpu.Probe{}.Watch(ctx, func(x gpu.XID) {
 			log.Error().Str("gpu", x.UUID).Uint64("xid", x.Code).Msg("the driver reports a critical error of a GPU")
-			raise(alarm)
+			select {
+			case xids <- x:
+			case <-ctx.Done():
+			}
 		})
 		if err != nil { // a GPU may be lost; or there are no events here, and the samples have to do
 			log.Debug().Err(err).Msg("no critical errors are reported any more")
-			raise(alarm)
+			blind <- struct{}{}
 		}
 	}()
 	tick := time.NewTicker(sampleEvery)
@@ -95,7 +105,9 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 		w.look(ctx)
 		select {
 		case <-tick.C:
-		case <-alarm:
+		case x := <-xids:
+			w.heed(x)
+		case <-blind:
 		case <-ctx.Done():
 			<-listening
 			return
@@ -103,21 +115,34 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 	}
 }
 
-func raise(alarm chan<- struct{}) {
-	select {
-	case alarm <- struct{}{}:
-	default: // one is pending
+// heed draws the consequence of a critical error. It may be another job's GPU that has it.
+func (w *monitor) heed(x gpu.XID) {
+	for _, g := range w.gpus {
+		if g.lost || !x.Hits(g.Device) {
+			continue
+		}
+		switch cause := fmt.Errorf("GPU %s (%s) had the critical error XID %d", g.UUID, g.Name, x.Code); x.Consequence() {
+		case gpu.Unusable:
+			g.lost = true
+			w.onLost(g.Device, cause)
+		case gpu.ProcessesDie:
+			w.onHurt(g.Device, cause)
+		}
 	}
 }
 
-// endServersOf ends the servers that compute on a lost GPU.
-func (r *run) endServersOf(d gpu.Device, members []*member) {
+// endServersOf ends the servers that compute on a GPU; final means that they are not started again.
+func (r *run) endServersOf(d gpu.Device, members []*member, cause error, final bool) {
 	for _, m := range members {
 		if !m.computesOn(d) {
 			continue
 		}
-		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Msg("GPU lost; ending its server")
-		m.end(fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name), true)
+		what := "what its server had on the GPU is lost; ending it"
+		if final {
+			what = "GPU lost; ending its server"
+		}
+		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Err(cause).Msg(what)
+		m.end(cause, final)
 	}
 }
 
@@ -157,7 +182,7 @@ func (w *monitor) look(ctx context.Context) {
 		switch {
 		case lost:
 			g.lost = true
-			w.onLost(g.Device)
+			w.onLost(g.Device, fmt.Errorf("GPU %s (%s) is lost", g.UUID, g.Name))
 		case at >= 0:
 			if g.sample(report.Devices[at]) {
 				w.onBusy(g.Device)

@@ -30,7 +30,8 @@ func Watch(report func(gpu.XID) error) error {
 		return fmt.Errorf("create event set: %s", text(ret))
 	}
 	defer set.Free()
-	if err := lib.register(set); err != nil {
+	uuids, err := lib.register(set)
+	if err != nil {
 		return err
 	}
 	for {
@@ -40,8 +41,10 @@ func Watch(report func(gpu.XID) error) error {
 		case ret != gonvml.SUCCESS:
 			return fmt.Errorf("wait for events: %s", text(ret))
 		case event.EventType == gonvml.EventTypeXidCriticalError:
-			xid := gpu.XID{Code: event.EventData}
-			xid.UUID, _ = event.Device.GetUUID() // what cannot be named is told all the same
+			xid := gpu.XID{Code: event.EventData, UUID: uuids[event.Device]}
+			if xid.UUID == "" {
+				xid.UUID, _ = event.Device.GetUUID() // what cannot be named is told all the same
+			}
 			if event.GpuInstanceId != ^uint32(0) {
 				gi := int(event.GpuInstanceId)
 				xid.GI = &gi
@@ -53,21 +56,22 @@ func Watch(report func(gpu.XID) error) error {
 	}
 }
 
-// register asks for the errors of every GPU that we may use and that reports any.
-func (l library) register(set gonvml.EventSet) error {
+// register asks for the errors of every GPU that we may use and that reports any. It returns their UUIDs: a GPU that has
+// fallen off the bus does not tell its own any more.
+func (l library) register(set gonvml.EventSet) (map[gonvml.Device]string, error) {
 	n, err := l.count()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	registered := 0
+	uuids := make(map[gonvml.Device]string)
 	for i := range n {
 		handle, ret := l.DeviceGetHandleByIndex(i)
 		if ret == gonvml.SUCCESS && handle.RegisterEvents(gonvml.EventTypeXidCriticalError, set) == gonvml.SUCCESS {
-			registered++
+			uuids[handle], _ = handle.GetUUID()
 		}
 	}
-	if registered == 0 {
-		return errors.New("no GPU reports events")
+	if len(uuids) == 0 {
+		return nil, errors.New("no GPU reports events")
 	}
-	return nil
+	return uuids, nil
 }
