@@ -39,6 +39,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		m.answered.Add(1)
 		m.failing.Store(0)
 		r.broken.reset()
+		r.rowTimes.add(time.Since(began))
 		r.counts.answered(answer)
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,

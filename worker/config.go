@@ -31,6 +31,7 @@ type Config struct {
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
 	MaxServerBytes int64         // host memory above which a server is started anew; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
+	Deadline       Deadline      // when the job ends; no row is taken that may not be answered a grace before
 
 	Results Results
 

@@ -30,6 +30,7 @@ type Counts struct {
 	clock   atomic.Int64 // when the first row was asked, in ns since 1970
 	stopped atomic.Int64 // when the last one was done, likewise
 	warning atomic.Int64 // failed rows that were logged one by one
+	ends    atomic.Int64 // when the last row must have its line, likewise; 0 without a deadline
 }
 
 // shownFailures is how many failed rows are named in the log. The errors file has them all.
@@ -71,6 +72,8 @@ type Progress struct {
 	OK, Failed, Skipped int64
 	TokensIn, TokensOut int64
 	Elapsed             time.Duration // since the first row was asked; 0 before
+	// Ends is when the job takes no row any more; zero where it has no deadline.
+	Ends time.Time
 	// Total is how many rows the input has: counted once it is read to its end, before that estimated from how much of
 	// the file the rows so far took. 0 where there is nothing to estimate from (a pipe).
 	Total int64
@@ -98,6 +101,15 @@ func (p Progress) Left() time.Duration {
 	return time.Duration(float64(p.Total-p.Done()) / p.RowsPerSecond() * float64(time.Second))
 }
 
+// Late is how much later than the deadline allows the last row will have its line, at the rate so far: negative where there
+// is time to spare. False where that is not known.
+func (p Progress) Late(now time.Time) (time.Duration, bool) {
+	if p.Ends.IsZero() || p.Left() == 0 {
+		return 0, false
+	}
+	return now.Add(p.Left()).Sub(p.Ends), true
+}
+
 // Progress takes the moment.
 func (c *Counts) Progress() Progress {
 	p := Progress{
@@ -109,6 +121,9 @@ func (c *Counts) Progress() Progress {
 		if end := c.stopped.Load(); end != 0 {
 			p.Elapsed = time.Duration(end - t)
 		}
+	}
+	if t := c.ends.Load(); t != 0 {
+		p.Ends = time.Unix(0, t)
 	}
 	p.Total = c.total()
 	return p

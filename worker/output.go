@@ -202,7 +202,7 @@ func (r *run) compare(intake context.Context) (comparison, error) {
 	rows := prompt.NewReader(source, r.readerOptions())
 	for {
 		if intake.Err() != nil {
-			return c, ErrStopped
+			return c, stopped(intake)
 		}
 		row, err := rows.Next()
 		if errors.Is(err, io.EOF) {

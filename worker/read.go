@@ -29,7 +29,7 @@ func openInput(intake context.Context, path string) (*prompt.Source, error) {
 		}
 		return o.source, nil
 	case <-intake.Done():
-		return nil, ErrStopped
+		return nil, stopped(intake)
 	}
 }
 

@@ -13,9 +13,6 @@ import (
 	"fluxworker/worker/result"
 )
 
-// ErrStopped means that a signal ended the run with rows left over. The same command goes on with them.
-var ErrStopped = errors.New("stopped by a signal before the end of the input; run the same command again to go on")
-
 // parsedAhead is how many rows wait parsed, so that no slot waits for the parser.
 const parsedAhead = 64
 
@@ -35,6 +32,8 @@ type run struct {
 
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker
+
+	rowTimes rowTimes
 }
 
 // Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within
@@ -44,18 +43,8 @@ type run struct {
 // output and of ollama for the server.
 func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{}, counts *Counts) (Summary, error) {
 	started := time.Now()
-	// Intake is what a run does before and beside the rows in flight. It ends at the first signal.
-	intake, stopIntake := context.WithCancel(ctx)
-	defer stopIntake()
-	release := context.AfterFunc(ctx, stopIntake)
-	defer release()
-	go func() {
-		select {
-		case <-drain:
-			stopIntake()
-		case <-intake.Done():
-		}
-	}()
+	intake, wait := c.intake(ctx, drain)
+	defer wait()
 
 	paths, err := c.outputPaths()
 	if err != nil {
@@ -66,6 +55,9 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return Summary{}, err
 	}
 	counts.size.Store(source.Size())
+	if !c.Deadline.At.IsZero() {
+		counts.ends.Store(c.Deadline.At.Add(-c.Grace).UnixNano())
+	}
 	r := &run{Config: c, paths: paths, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead)}
 	r.manifest = c.manifest(started)
 	if err := r.openOutput(intake); err != nil {
@@ -78,32 +70,35 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		r.output.Close()
 		return Summary{}, r.stoppedOr(intake, err)
 	}
-	return r.attempt(started, func() error { return r.answer(ctx, intake, stopIntake, source) })
+	return r.attempt(started, func() error { return r.answer(ctx, intake, source) })
 }
 
-// stoppedOr is ErrStopped where a signal was the reason.
+// stoppedOr is a StoppedError where the end of intake was the reason.
 func (r *run) stoppedOr(intake context.Context, err error) error {
 	if intake.Err() != nil && errors.Is(err, context.Canceled) {
-		return ErrStopped
+		return stopped(intake)
 	}
 	return err
 }
 
 // answer reads, serves and asks until the input ends or something stops it.
-func (r *run) answer(ctx, intake context.Context, stopIntake func(), source *prompt.Source) error {
+func (r *run) answer(ctx, intake context.Context, source *prompt.Source) error {
 	g, ctx := errgroup.WithContext(ctx)
-	release := context.AfterFunc(ctx, stopIntake) // a failure of one part ends the others
-	defer release()
 	requests, abort := context.WithCancel(ctx)
 	defer abort()
+	intake, stopIntake := context.WithCancelCause(intake)
+	defer stopIntake(nil)
+	release := context.AfterFunc(ctx, func() { stopIntake(context.Cause(ctx)) }) // a failure of one part ends the others
+	defer release()
 
 	finished := make(chan struct{})
+	g.Go(func() error { r.watchDeadline(intake, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
 	g.Go(func() error { return r.read(intake, source) })
 	g.Go(func() error {
 		err := r.serve(intake, requests)
 		close(finished)
-		stopIntake() // the reader may have rows left that nobody will take
+		stopIntake(nil) // the reader may have rows left that nobody will take
 		return err
 	})
 	err := g.Wait()
@@ -113,12 +108,13 @@ func (r *run) answer(ctx, intake context.Context, stopIntake func(), source *pro
 	case r.broken.err() != nil:
 		return r.broken.err()
 	case !r.counts.allRead.Load() || r.counts.unanswered() > 0:
-		return ErrStopped
+		return stopped(intake)
 	}
 	return nil
 }
 
-// boundDrain gives what is in flight its grace when a signal has ended intake before the rows came to their end.
+// boundDrain gives what is in flight its time when a signal or the deadline has ended intake before the rows came to their
+// end.
 func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, abort func()) {
 	select {
 	case <-finished:
@@ -132,8 +128,9 @@ func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, 
 		return
 	default:
 	}
-	r.log.Warn().Stringer("grace", r.Grace).Msg("signal: no new rows; those in flight may finish (a second signal ends at once)")
-	grace := time.NewTimer(r.Grace)
+	left := r.drainTime(intake)
+	r.log.Warn().Err(stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; those in flight may finish (a second signal ends at once)")
+	grace := time.NewTimer(left)
 	defer grace.Stop()
 	select {
 	case <-grace.C:

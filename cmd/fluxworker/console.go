@@ -113,6 +113,9 @@ func (c *console) tell(p worker.Progress) {
 		if left := p.Left(); left > 0 {
 			text += fmt.Sprintf(", %s left", left.Round(time.Second))
 		}
+		if late, ok := p.Late(time.Now()); ok && late > 0 {
+			text += fmt.Sprintf(", %s more than the job has", late.Round(time.Second))
+		}
 		if p.Total > 0 {
 			c.bar.ChangeMax64(p.Total + 1) // a full bar counts as finished and is not drawn any more
 		}
@@ -127,6 +130,12 @@ func (c *console) tell(p worker.Progress) {
 	}
 	if left := p.Left(); left > 0 {
 		e = e.Stringer("left", left.Round(time.Second))
+	}
+	if late, ok := p.Late(time.Now()); ok && late > 0 {
+		e.Stringer("late", late.Round(time.Second)).Msg("progress; the job's time will not be enough for all rows")
+		return
+	} else if ok {
+		e = e.Stringer("to_spare", -late.Round(time.Second))
 	}
 	e.Msg("progress")
 }

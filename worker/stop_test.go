@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Rows are taken as long as they fit before the deadline's grace; then those in flight finish, and the rest is left.
+func TestDeadlineEndsIntakeInTime(t *testing.T) {
+	c, record := config(t, 2000, "--delay", "100ms")
+	c.Grace = 20 * time.Second
+	c.Deadline = Deadline{At: time.Now().Add(c.Grace + 4*time.Second), Source: "a test"}
+	s, err := runOnce(t, t.Context(), c, nil)
+	var reason *StoppedError
+	if !errors.As(err, &reason) || !errors.Is(err, ErrStopped) || !reason.Deadline || !strings.Contains(err.Error(), "(a test)") {
+		t.Fatalf("got %v, want to be stopped by the deadline", err)
+	}
+	if s.OK == 0 || s.OK == 2000 {
+		t.Errorf("%d rows were answered, want some", s.OK)
+	}
+	if r := readRecord(t, record); int64(r.Requests)-s.OK > 1 { // and the one that proved the server
+		t.Errorf("of %d requests %d came to their end, want all", r.Requests, s.OK)
+	}
+}
+
+// With less time left than the end takes, no server is started.
+func TestDeadlineIsOver(t *testing.T) {
+	c, _ := config(t, 10)
+	c.Server.Command = []string{"/nonexistent"}
+	c.Deadline = Deadline{At: time.Now().Add(c.Grace - time.Second)}
+	_, err := Run(t.Context(), c, zerolog.Nop(), nil, new(Counts))
+	if !errors.Is(err, ErrStopped) {
+		t.Errorf("got %v, want to be stopped", err)
+	}
+}
+
+// Rows that take long end intake earlier: what is taken must fit.
+func TestDeadlineKnowsTheRows(t *testing.T) {
+	for row, want := range map[time.Duration]bool{time.Second: false, 18 * time.Minute: false, 25 * time.Minute: true} {
+		r := &run{Config: Config{Grace: time.Minute, Deadline: Deadline{At: time.Now().Add(20 * time.Minute)}}, log: zerolog.Nop()}
+		for i := range 1000 {
+			d := row
+			if i%50 == 0 {
+				d = time.Hour // a few are slow in any case
+			}
+			r.rowTimes.add(d)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel() // one look is enough
+		stopped := false
+		r.watchDeadline(over, func(error) { stopped = true })
+		if stopped != want {
+			t.Errorf("rows of %s: stopped %t, want %t", row, stopped, want)
+		}
+	}
+	if p := new(rowTimes).p95(); p != 0 {
+		t.Errorf("without rows a row takes %s", p)
+	}
+}
