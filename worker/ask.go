@@ -29,9 +29,9 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 	bounded, cancel := context.WithTimeout(ctx, r.RequestTimeout)
 	defer cancel()
 	began, before := time.Now(), m.answered.Load()
-	m.asking.Add(1)
+	full := m.asking.Add(1) >= int64(m.slots)
 	answer, err := m.client.Ask(bounded, t.row.Request)
-	m.asking.Add(-1)
+	full = m.asking.Add(-1)+1 >= int64(m.slots) && full
 	var refused *ollama.RequestError
 	var down *ollama.UnavailableError
 	switch {
@@ -40,6 +40,9 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		m.failing.Store(0)
 		r.broken.reset()
 		r.rowTimes.add(time.Since(began))
+		if full && m.pace != nil {
+			m.pace.note(time.Now(), answer)
+		}
 		r.counts.answered(answer)
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,

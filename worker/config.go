@@ -29,6 +29,7 @@ type Config struct {
 	MaxRetries     int           // how often a row is asked again after a failure of the server
 	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
+	SlowAfter      time.Duration // answers that come slowly for this long have the server's speed measured; 0 never
 	MaxServerBytes int64         // host memory above which a server is started anew; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
 	Deadline       Deadline      // when the job ends; no row is taken that may not be answered a grace before

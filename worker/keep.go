@@ -40,11 +40,20 @@ func (r *run) keep(ctx, intake context.Context, m *member, q *queue) error {
 		if err == nil {
 			err = r.serveMember(ctx, m, q)
 		}
-		if !errors.Is(err, errLost) {
+		suspected := errors.Is(err, errSuspected)
+		if !suspected && !errors.Is(err, errLost) {
 			return err
 		}
 		if intake.Err() != nil {
 			return nil // no row would be taken any more
+		}
+		if suspected {
+			if err = r.checkPace(ctx, m); err == nil {
+				continue
+			}
+			if !errors.Is(err, errLost) {
+				return err
+			}
 		}
 		if err := r.restart(ctx, intake, m); err != nil {
 			r.giveUpSuspects(m, q, err)
@@ -57,11 +66,10 @@ func (r *run) keep(ctx, intake context.Context, m *member, q *queue) error {
 func (r *run) restart(ctx, intake context.Context, m *member) error {
 	cause, final := m.lossError()
 	for {
-		m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return time.Since(t) > restartWindow })
 		if final {
 			return &goneError{cause}
 		}
-		if len(m.restarts) >= r.MaxRestarts {
+		if m.recentRestarts() >= r.MaxRestarts {
 			return &goneError{fmt.Errorf("%w (started again %d times within %s, --max-restarts)", cause, len(m.restarts), restartWindow)}
 		}
 		pause := time.Second << min(len(m.restarts), 5) / 2
@@ -86,6 +94,12 @@ func (r *run) restart(ctx, intake context.Context, m *member) error {
 		}
 		cause = err
 	}
+}
+
+// recentRestarts is how often the server was started again within the window.
+func (m *member) recentRestarts() int {
+	m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return time.Since(t) > restartWindow })
+	return len(m.restarts)
 }
 
 // shortly leaves the end of the server's log out of a message: the last one has it.

@@ -28,6 +28,7 @@ type member struct {
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
+	pace      *pace // nil for a server that is not ours
 
 	asking   atomic.Int64 // rows that are with the server now
 	failing  atomic.Int64 // rows in a row that it did not answer
@@ -111,27 +112,47 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 	return err
 }
 
-// serveMember keeps one server's slots full until the queue is at its end. It returns errLost when the server is gone.
+// serveMember keeps one server's slots full until the queue is at its end. It returns errLost when the server is gone, and
+// errSuspected, with no row in flight, when its speed is to be measured.
 func (r *run) serveMember(requests context.Context, m *member, q *queue) error {
 	own, cancel := context.WithCancelCause(requests)
 	defer cancel(nil)
 	stopWatching := r.watchServer(m, func() { cancel(errLost) })
 	defer stopWatching()
+	var pause <-chan struct{}
+	if m.pace != nil {
+		pause = m.pace.suspected()
+	}
 	rows, ctx := errgroup.WithContext(own)
 	for range inFlight(m.slots) {
-		rows.Go(func() error { return r.askRows(ctx, m, q) })
+		rows.Go(func() error { return r.askRows(ctx, m, q, pause) })
 	}
 	err := rows.Wait()
-	if errors.Is(context.Cause(own), errLost) {
+	switch {
+	case errors.Is(context.Cause(own), errLost):
 		return errLost // whichever of the others came first
+	case err == nil && isClosed(pause):
+		return errSuspected
 	}
 	return err
 }
 
-// askRows asks one row after the other until there is none, or the server is gone.
-func (r *run) askRows(ctx context.Context, m *member, q *queue) error {
-	for {
+// isClosed tells whether a channel that carries nothing is closed; nil is not.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// askRows asks one row after the other until there is none, or the server is gone or to pause.
+func (r *run) askRows(ctx context.Context, m *member, q *queue, pause <-chan struct{}) error {
+	for !isClosed(pause) {
 		select {
+		case <-pause:
+			return nil
 		case t, ok := <-q.out:
 			if !ok {
 				return nil
@@ -160,4 +181,5 @@ func (r *run) askRows(ctx context.Context, m *member, q *queue) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }

@@ -88,11 +88,11 @@ func (r *run) startFitting(ctx context.Context, m *member) error {
 		}
 		m.footprint, m.layers = footprint, m.server.Layers()
 		if !r.spilled(m) {
-			return nil
+			return r.gauge(ctx, m)
 		}
 		if r.Wish.AllowCPULayers {
 			r.log.Warn().Str("server", m.name).Msg("some of the model is on the CPU, as --allow-cpu-layers permits")
-			return nil
+			return r.gauge(ctx, m)
 		}
 		if err := r.shrink(m); err != nil {
 			return err

@@ -16,8 +16,13 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// defaultContext is what Ollama itself would give on a small GPU.
-const defaultContext = 4096
+const (
+	// defaultContext is what Ollama itself would give on a small GPU.
+	defaultContext = 4096
+	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
+	// which costs less than an hour at a quarter of its speed.
+	slowAfter = 10 * time.Minute
+)
 
 type runFlags struct {
 	request requestFlags
@@ -161,7 +166,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: f.serverMemory << 20,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: f.serverMemory << 20,
 		Grace: f.grace, Version: version(),
 	}, nil
 }

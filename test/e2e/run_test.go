@@ -225,7 +225,7 @@ func TestServerGivenUp(t *testing.T) {
 			t.Errorf("%d rows were blamed for the server's death", n)
 		}
 		_, end, told := strings.Cut(j.stderr.String(), "the end of its log (all of it: results.run/server.log)")
-		if !told || !strings.Contains(end, "level=INFO source=") || !strings.Contains(j.stderr.String(), "--max-restarts") {
+		if !told || !strings.HasPrefix(end, ":\n    ") || !strings.Contains(j.stderr.String(), "--max-restarts") {
 			t.Error("the message has neither the end of the server's log nor the limit")
 		}
 		j.run(0)
