@@ -12,7 +12,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: torture build probe demo engine test test-short lint bench clean
+.PHONY: torture build probe demo engine slurm test test-short lint bench clean
 
 ## build: bin/fluxworker, one static file
 build: probe
@@ -35,8 +35,12 @@ demo: build
 engine:
 	@$(ENGINE) all
 
-## test: everything, on the real engines
-test: engine build
+## slurm: the programs of a SLURM cluster, which the tests start; installed with apt-get where they are missing
+slurm:
+	@test/slurm/install.sh
+
+## test: everything, on the real engines and a real SLURM cluster
+test: engine slurm build
 	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 25m ./... # the sleep is for each of many child processes
 
 ## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
