@@ -70,7 +70,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		// It lives, but the rows are not to blame when none is answered: others, or a new start, may do better.
 		m.end(fmt.Errorf("it answers nothing any more: %w", err), false)
 		return again, nil
-	case t.retries >= r.MaxRetries && t.passes < len(r.manifest.Plan.Servers)-1:
+	case t.retries >= r.MaxRetries && t.passes < r.servers-1:
 		return passed, nil
 	case t.retries >= r.MaxRetries:
 		r.log.Error().Str("custom_id", t.row.CustomID).Int("attempts", t.retries+1).Err(err).

@@ -83,6 +83,7 @@ func (r *run) restart(ctx, intake context.Context, m *member) error {
 		m.excused = false
 		m.stop()
 		err := r.startFitting(ctx, m)
+		r.startedAgain(ctx, m, err)
 		var spill *SpillError
 		switch {
 		case err == nil:

@@ -19,8 +19,8 @@ import (
 	"fluxworker/worker/result"
 )
 
-// manifest says what made the results. It is written when the server is ready; a later run into the same output compares
-// what would make its requests with it.
+// manifest says what made the results. It is written when the servers are ready or did not become so, and again when one
+// is started anew in another way; a later run into the same output compares what would make its requests with it.
 type manifest struct {
 	Version  string      `json:"fluxworker_version"`
 	Started  time.Time   `json:"started"`
@@ -29,6 +29,8 @@ type manifest struct {
 	Requests requests    `json:"requests"`
 	Plan     plan        `json:"plan"`
 	Server   ollama.Info `json:"server"`
+	// Failure is why no server answered; empty where one did.
+	Failure string `json:"start_error,omitempty"`
 }
 
 // requests is the part of a request that does not come from its row. A difference here changes every row's key.
@@ -73,23 +75,8 @@ type plannedServer struct {
 	Loaded        ollama.Footprint `json:"loaded"`                    // what the server itself accounts for
 	Layers        *ollama.Layers   `json:"layers,omitempty"`
 	Isolated      bool             `json:"isolated"` // in namespaces of its own
-}
-
-// planned notes what was planned and what became of it.
-func (r *run) planned(p batcher.Plan, members []*member) plan {
-	out := plan{Context: p.Context, Cache: p.KVCacheType, URL: redacted(r.Server.URL)}
-	if r.Server.URL == "" {
-		out.Device, out.Command = r.Server.Device, r.Server.Command
-	}
-	for _, m := range members {
-		out.Slots += m.slots
-		out.InFlight += inFlight(m.slots)
-		out.Servers = append(out.Servers, plannedServer{
-			GPUs: uuids(m.plan.Devices), Slots: m.slots, Context: m.context, Terms: m.plan.Terms, Bytes: m.plan.Bytes,
-			Loaded: m.footprint, Layers: m.layers, Isolated: m.server != nil && m.server.Isolated(),
-		})
-	}
-	return out
+	// LeftOut is why the run goes on without the server; empty where it serves.
+	LeftOut string `json:"left_out,omitempty"`
 }
 
 func (c Config) manifest(started time.Time) manifest {

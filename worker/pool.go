@@ -16,6 +16,7 @@ import (
 
 // member is one server that answers rows.
 type member struct {
+	number  int // in the plan
 	name    string
 	plan    batcher.Server
 	slots   int // as started: fewer than planned where the plan did not hold
@@ -28,7 +29,9 @@ type member struct {
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
-	pace      *pace // nil for a server that is not ours
+	pace      *pace       // nil for a server that is not ours
+	grown     []int64     // by how much more of each of its GPUs was in use then
+	leftOut   *SpillError // why it does not serve; nil where it does
 
 	asking   atomic.Int64 // rows that are with the server now
 	failing  atomic.Int64 // rows in a row that it did not answer

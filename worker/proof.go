@@ -73,22 +73,42 @@ func (r *run) usedMemory(ctx context.Context) map[string]uint64 {
 	return used
 }
 
-// measure notes for each server how much more of its GPUs is in use since before, beside what was planned. Servers that
-// share a GPU share the number.
-func (r *run) measure(ctx context.Context, before map[string]uint64, members []*member) {
-	if before == nil {
+// grown is by how much more of each of a server's GPUs is in use than before the first server was started, in bytes; nil
+// where that cannot be measured. Servers that share a GPU share the number.
+func (r *run) grown(ctx context.Context, m *member) []int64 {
+	if r.usedBefore == nil || ctx.Err() != nil {
+		return nil
+	}
+	return r.grownBy(r.usedMemory(ctx), m)
+}
+
+func (r *run) grownBy(used map[string]uint64, m *member) []int64 {
+	if used == nil {
+		return nil
+	}
+	grown := make([]int64, len(m.plan.Devices))
+	for i, d := range m.plan.Devices {
+		grown[i] = int64(used[d.UUID]) - int64(r.usedBefore[d.UUID])
+	}
+	return grown
+}
+
+// measure notes for each server what its GPUs have in use now, beside what was planned. One that was left out was
+// measured before it was ended.
+func (r *run) measure(ctx context.Context, members []*member) {
+	if r.usedBefore == nil || ctx.Err() != nil {
 		return
 	}
-	after := r.usedMemory(ctx)
-	if after == nil {
-		return
-	}
-	for i, m := range members {
-		for _, d := range m.plan.Devices {
-			grown := int64(after[d.UUID]) - int64(before[d.UUID])
-			r.manifest.Plan.Servers[i].MeasuredBytes = append(r.manifest.Plan.Servers[i].MeasuredBytes, grown)
+	used := r.usedMemory(ctx)
+	for _, m := range members {
+		if m.leftOut != nil {
+			continue
+		}
+		m.grown = r.grownBy(used, m)
+		r.note(m, nil)
+		for i, grown := range m.grown {
 			if float64(grown) < unbelievable*float64(m.footprint.GPUBytes) {
-				r.log.Warn().Str("gpu", d.UUID).Int64("grown_mib", grown>>20).Int64("server_says_mib", m.footprint.GPUBytes>>20).
+				r.log.Warn().Str("gpu", m.plan.Devices[i].UUID).Int64("grown_mib", grown>>20).Int64("server_says_mib", m.footprint.GPUBytes>>20).
 					Msg("the driver sees far less memory in use than the server claims to have on its GPUs")
 			}
 		}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,10 +26,14 @@ type run struct {
 	done   *result.Done
 	counts *Counts
 
-	before   *manifest    // of an earlier run into the same output; nil without one
-	gpus     []gpu.Device // those that this process may use
-	manifest manifest     // grows as the run learns what it works with
-	gpuUse   []GPUUse     // valid once the servers have ended
+	before     *manifest         // of an earlier run into the same output; nil without one
+	gpus       []gpu.Device      // those that this process may use
+	usedBefore map[string]uint64 // what of them was in use before the first server was started, by UUID
+	servers    int               // how many serve at the start
+	gpuUse     []GPUUse          // valid once the servers have ended
+
+	manifestMu sync.Mutex
+	manifest   manifest // grows as the run learns what it works with
 
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker

@@ -14,31 +14,35 @@ func (r *run) serve(intake, requests context.Context) error {
 	if !ok {
 		return nil
 	}
-	members, err := r.prepare(intake)
-	defer func() {
-		var stopping sync.WaitGroup // at once: a server that ignores TERM takes seconds
-		for _, m := range members {
-			stopping.Go(m.stop)
-		}
-		stopping.Wait()
-	}()
+	planned, err := r.prepare(intake)
+	var serving []*member
+	if err == nil {
+		stopWatching := r.watchGPUs(planned)
+		defer func() { r.gpuUse = stopWatching() }()
+		defer func() {
+			var stopping sync.WaitGroup // at once: a server that ignores TERM takes seconds
+			for _, m := range planned {
+				stopping.Go(m.stop)
+			}
+			stopping.Wait()
+		}()
+		serving, err = r.startAll(intake, planned)
+	}
 	if err != nil {
 		if intake.Err() != nil {
 			return nil // a signal during the start, or the input is lost; the row stays undone
 		}
 		return err
 	}
-	if err := r.paths.WriteJSON("manifest.json", r.manifest); err != nil {
+	if err := r.writeManifest(); err != nil {
 		return err
 	}
 	r.counts.startClock()
-	stopWatching := r.watchGPUs(members)
-	defer func() { r.gpuUse = stopWatching() }()
 	defer r.counts.stopClock()
-	return r.fanOut(intake, requests, members, first)
+	return r.fanOut(intake, requests, serving, first)
 }
 
-// prepare plans and starts the servers. What was started is returned with an error, too, and is to be stopped.
+// prepare plans the servers.
 func (r *run) prepare(ctx context.Context) ([]*member, error) {
 	if r.Server.URL == "" && r.Server.Device != ollama.DeviceCPU {
 		var err error
@@ -61,7 +65,9 @@ func (r *run) prepare(ctx context.Context) ([]*member, error) {
 	for _, w := range plan.Warnings {
 		r.log.Warn().Msg(w)
 	}
-	return r.startAll(ctx, plan)
+	members := r.members(plan)
+	r.planned(plan, members)
+	return members, nil
 }
 
 // next takes a pending row unless intake is over.

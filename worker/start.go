@@ -13,31 +13,108 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// startAll brings every server of the plan to the point where answers come. One that does not start ends the run: the
-// job got its GPUs to use them all. What was started is returned with an error, too, and is to be stopped.
-func (r *run) startAll(ctx context.Context, plan batcher.Plan) ([]*member, error) {
+// startAll brings every server of the plan to the point where answers come, and returns those that serve. One that does
+// not start ends the run: the job got its GPUs to use them all. One whose GPUs do not hold the model, however little it is
+// given, is left out where another one serves. What was started is for the caller to stop, with an error, too.
+func (r *run) startAll(ctx context.Context, members []*member) (serving []*member, err error) {
 	if r.Server.URL != "" {
-		m, err := r.useRunning(ctx, plan)
-		r.manifest.Plan = r.planned(plan, []*member{m})
-		return []*member{m}, err
+		err = r.useRunning(ctx, members[0])
+	} else {
+		r.usedBefore = r.usedMemory(ctx)
+		g, gctx := errgroup.WithContext(ctx)
+		for _, site := range sharing(members) {
+			g.Go(func() error { return r.startSharing(gctx, site) })
+		}
+		err = g.Wait()
 	}
-	before := r.usedMemory(ctx)
-	members := make([]*member, len(plan.Servers))
-	g, gctx := errgroup.WithContext(ctx)
-	for i, s := range plan.Servers {
-		members[i] = &member{name: serverName(i, s), plan: s, slots: s.Slots, context: plan.Context, cache: plan.KVCacheType, logPath: r.paths.In(serverLog(i))}
-		g.Go(func() error {
-			err := r.startFitting(gctx, members[i])
-			if err != nil && len(members) > 1 {
-				err = fmt.Errorf("%s: %w", members[i].name, err)
+	if err == nil {
+		serving, err = r.leaveOut(members)
+	}
+	r.measure(ctx, members)
+	if err != nil && ctx.Err() == nil {
+		r.startFailed(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.servers = len(serving)
+	return serving, nil
+}
+
+// startSharing starts the servers that share GPUs, one after the other: each has to find what those before it left. When
+// one does not fit beside them, there is one server fewer; those that were to come after it would not fit either.
+func (r *run) startSharing(ctx context.Context, site []*member) error {
+	for i, m := range site {
+		err := r.startFitting(ctx, m)
+		r.note(m, err)
+		var spill *SpillError
+		switch {
+		case errors.As(err, &spill):
+			m.stop()
+			for _, out := range site[i:] {
+				out.leftOut = spill
+				r.note(out, spill)
 			}
+			return nil
+		case err != nil && len(r.manifest.Plan.Servers) > 1:
+			return fmt.Errorf("%s: %w", m.name, err)
+		case err != nil:
 			return err
-		})
+		}
 	}
-	err := g.Wait()
-	r.manifest.Plan = r.planned(plan, members)
-	r.measure(ctx, before, members)
-	return members, err
+	return nil
+}
+
+// leaveOut tells of the servers that do not hold the model, and returns the others. It is an error only when none is left.
+func (r *run) leaveOut(members []*member) ([]*member, error) {
+	var serving []*member
+	for _, m := range members {
+		if m.leftOut == nil {
+			serving = append(serving, m)
+		}
+	}
+	if len(serving) == 0 {
+		return nil, members[0].leftOut
+	}
+	for _, m := range members {
+		if m.leftOut != nil {
+			r.log.Error().Str("server", m.name).Int("servers_left", len(serving)).Err(m.leftOut).
+				Msg("a GPU does not hold what was planned for it; the run goes on without this server")
+		}
+	}
+	return serving, nil
+}
+
+// sharing sorts the servers by the GPUs that they have in common.
+func sharing(members []*member) [][]*member {
+	var sites [][]*member
+	at := make(map[string]int)
+	for _, m := range members {
+		if len(m.plan.Devices) == 0 {
+			sites = append(sites, []*member{m})
+			continue
+		}
+		first := m.plan.Devices[0].UUID // no GPU is in two groups
+		if i, there := at[first]; there {
+			sites[i] = append(sites[i], m)
+			continue
+		}
+		at[first] = len(sites)
+		sites = append(sites, []*member{m})
+	}
+	return sites
+}
+
+// members are the servers of a plan, none of them started.
+func (r *run) members(p batcher.Plan) []*member {
+	if r.Server.URL != "" {
+		return []*member{{name: redacted(r.Server.URL), slots: p.Slots, context: p.Context}}
+	}
+	members := make([]*member, len(p.Servers))
+	for i, s := range p.Servers {
+		members[i] = &member{number: i, name: serverName(i, s), plan: s, slots: s.Slots, context: p.Context, cache: p.KVCacheType, logPath: r.paths.In(serverLog(i))}
+	}
+	return members
 }
 
 // serverLog is the name of a server's log in the run folder. Almost every run has one server.
@@ -62,16 +139,15 @@ func serverName(i int, s batcher.Server) string {
 }
 
 // useRunning is a server that somebody else started. How it computes is its owner's business.
-func (r *run) useRunning(ctx context.Context, plan batcher.Plan) (*member, error) {
-	m := &member{name: redacted(r.Server.URL), slots: plan.Slots, context: plan.Context}
+func (r *run) useRunning(ctx context.Context, m *member) error {
 	var err error
 	if m.client, err = ollama.NewClient(r.Server.URL, inFlight(m.slots), m.context); err != nil {
-		return m, &ConfigError{Err: err}
+		return &ConfigError{Err: err}
 	}
 	if err := r.load(ctx, m); err != nil {
-		return m, serverError(nil, r.Server.URL, err)
+		return serverError(nil, r.Server.URL, err)
 	}
-	return m, nil
+	return nil
 }
 
 // startFitting starts a server and proves that all of the model is where it belongs. One that spilled to the CPU is
@@ -95,6 +171,7 @@ func (r *run) startFitting(ctx context.Context, m *member) error {
 			return r.gauge(ctx, m)
 		}
 		if err := r.shrink(m); err != nil {
+			m.grown = r.grown(ctx, m) // while it is there
 			return err
 		}
 		m.stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"bytes":   writeBytes,
 			"waitfor": waitFor,
 			"lines":   countLines,
+			"hours":   gpuHours,
 		},
 		Deadline: time.Now().Add(5 * time.Minute),
 	})
@@ -102,5 +104,29 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if fmt.Sprint(n) != args[0] {
 		ts.Fatalf("%s has %d lines, want %s", args[1], n, args[0])
+	}
+}
+
+// hours SECONDS FILE demands that a summary counts for each GPU so much more time than that in which rows were asked.
+func gpuHours(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: hours SECONDS FILE")
+	}
+	more, err := strconv.ParseFloat(args[0], 64)
+	ts.Check(err)
+	var summary struct {
+		Asked float64 `json:"ask_seconds"`
+		GPUs  []struct {
+			Hours float64 `json:"gpu_hours"`
+		}
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &summary))
+	if len(summary.GPUs) == 0 {
+		ts.Fatalf("%s has no GPUs", args[1])
+	}
+	for _, g := range summary.GPUs {
+		if g.Hours*3600 < summary.Asked+more {
+			ts.Fatalf("%g s of a GPU, with %g s of asking rows", g.Hours*3600, summary.Asked)
+		}
 	}
 }

@@ -187,7 +187,7 @@ func pretendGPU(r *http.Response) error {
 	for i := range running.Models {
 		m := &running.Models[i]
 		m.SizeVRAM = m.Size
-		if limited && slots > most {
+		if limited && slots > most || os.Getenv("FRONT_FULL") == os.Getenv("CUDA_VISIBLE_DEVICES") {
 			m.SizeVRAM = m.Size / 2
 		}
 	}

@@ -136,7 +136,51 @@ func TestGPULost(t *testing.T) {
 	})
 }
 
-// A server that put some of the model on the CPU is started again with fewer slots; one that cannot be helped ends the run.
+// What a critical error does to the server follows from its code: nothing, a new start, or its end. NVML itself says nothing of
+// a loss here.
+func TestXID(t *testing.T) {
+	const rows = 1500
+	tests := []struct {
+		code    int
+		lost    bool
+		message string // that only this code brings
+	}{
+		{79, true, "GPU lost; ending its server"},
+		{94, false, "server lost; starting it again"},
+		{63, false, ""},
+	}
+	oneEngine(t, func(t *testing.T, g generation) {
+		for _, tt := range tests {
+			t.Run(strconv.Itoa(tt.code), func(t *testing.T) {
+				j := newJob(t, g, "--batch-size", "2")
+				table := j.withGPUs(g, gpus(2, ""))
+				j.writeRows(rows)
+				cmd := j.start()
+				j.await("answers", func() bool { return j.answered() >= 100 })
+				fakenvml.Write(t, table, gpus(2, "")+fmt.Sprintf("xid code=%d\n", tt.code))
+				j.wait(cmd, 0)
+				j.checkRows(rows)
+				log := j.stderr.String()
+				if !strings.Contains(log, "critical error") {
+					t.Error("the error is not told")
+				}
+				for _, other := range tests {
+					if other.message != "" && strings.Contains(log, other.message) != (other.code == tt.code) {
+						t.Errorf("%q: said or not said against expectation", other.message)
+					}
+				}
+				var summary struct{ GPUs []struct{ Lost bool } }
+				j.read("results.run/summary.json", &summary)
+				if len(summary.GPUs) != 2 || summary.GPUs[0].Lost || summary.GPUs[1].Lost != tt.lost {
+					t.Errorf("GPUs in the summary: %+v", summary.GPUs)
+				}
+			})
+		}
+	})
+}
+
+// A server that put some of the model on the CPU is started again with fewer slots; one that cannot be helped is left out, and
+// ends the run where it is the only one.
 func TestSpill(t *testing.T) {
 	eachEngine(t, func(t *testing.T, g generation) {
 		j := newJob(t, g)
@@ -162,6 +206,23 @@ func TestSpill(t *testing.T) {
 		}
 		if j.answered() > 0 {
 			t.Error("rows were answered from the CPU")
+		}
+		var failed struct {
+			Failure string `json:"start_error"`
+		}
+		j.read("results.run/manifest.json", &failed)
+		j.read("results.run/manifest.json", &m)
+		if s := m.Plan.Servers[0]; failed.Failure == "" || s.PredictedBytes == 0 || s.Loaded.GPUBytes >= s.Loaded.Bytes {
+			t.Errorf("the manifest of the failed start: %q, %+v", failed.Failure, s)
+		}
+
+		j = newJob(t, g)
+		j.withGPUs(g, gpus(2, ""), "FRONT_FULL=GPU-10000000-1111-2222-3333-444444444444")
+		j.writeRows(20)
+		j.run(0)
+		j.checkRows(20)
+		if !strings.Contains(j.stderr.String(), "the run goes on without this server") {
+			t.Error("that a GPU is not used is not told")
 		}
 	})
 }

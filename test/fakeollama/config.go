@@ -73,7 +73,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.StringVar(&c.generation, "generation", newGeneration, "behave like the old `generation`, o, or the new one, n")
 	f.StringVar(&c.family, "family", "llama", "the `architecture` that every model claims to have")
 	f.BoolVar(&c.gpu, "gpu", false, "claim to compute on a GPU")
-	f.IntVar(&c.room.slots, "gpu-slots", 0, "with more than `N` slots a part of the model spills to the CPU; 0 is no limit")
+	slots := f.String("gpu-slots", "", "with more slots than `N[,N…]` a part of the model spills to the CPU: of the first server on a GPU, of the next, and of all after the last")
 	f.IntVar(&c.room.servers, "gpu-servers", 0, "when `N` servers have the model on a GPU, that of another one spills; 0 is no limit")
 	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
@@ -94,6 +94,13 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 		return c, err
 	}
 	c.models = strings.FieldsFunc(*models, func(r rune) bool { return r == ',' })
+	for _, n := range strings.FieldsFunc(*slots, func(r rune) bool { return r == ',' }) {
+		most, err := strconv.Atoi(n)
+		if err != nil {
+			return c, fmt.Errorf("--gpu-slots: %w", err)
+		}
+		c.room.slots = append(c.room.slots, most)
+	}
 	c.room.full = strings.FieldsFunc(*full, func(r rune) bool { return r == ',' })
 	c.startFault = startFault(*start)
 	if c.version == "" {

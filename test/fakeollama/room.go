@@ -11,7 +11,7 @@ import (
 
 // room is what the GPUs of a stand-in hold. What does not fit spills to the CPU, as it does with Ollama: without an error.
 type room struct {
-	slots   int
+	slots   []int // of the first server on the GPU, of the second and so on
 	servers int
 	full    []string
 	devices string // CUDA_VISIBLE_DEVICES
@@ -21,7 +21,7 @@ type room struct {
 
 // holds tells whether the GPUs hold all of a model with so many slots.
 func (r *room) holds(slots int) bool {
-	if r.slots > 0 && slots > r.slots {
+	if n := r.started(); len(r.slots) > 0 && slots > r.slots[min(n, len(r.slots)-1)] {
 		return false
 	}
 	for _, uuid := range strings.Split(r.devices, ",") {
@@ -30,6 +30,20 @@ func (r *room) holds(slots int) bool {
 		}
 	}
 	return r.servers == 0 || r.takePlace()
+}
+
+// started counts the servers that were there before on the same GPUs.
+func (r *room) started() int {
+	f, err := os.OpenFile(filepath.Join(r.folder, "fakeollama-"+r.devices), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if _, writeErr := f.WriteString("."); err != nil || writeErr != nil {
+		return 0
+	}
+	return int(info.Size())
 }
 
 // takePlace takes one of the places on the GPU, if one is left. A lock on a file ends with the process that has it.
