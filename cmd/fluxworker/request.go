@@ -42,6 +42,7 @@ type requestFlags struct {
 	topK        int
 	seed        int64
 	stop        []string
+	imageFiles  string
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
@@ -57,6 +58,7 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.topK, "top-k", defaultTopK, "sample from the k likeliest tokens; 0 is all")
 	flags.Int64Var(&f.seed, "seed", 0, "seed of the sampling (default: a new one for each row)")
 	flags.StringArrayVar(&f.stop, "stop", nil, "`TEXT` that ends an answer; may be given several times")
+	flags.StringVar(&f.imageFiles, "allow-image-files", "", "let rows name image files in this `FOLDER` and below it (paths from there, or file: URLs); without it images must be in the rows")
 }
 
 // needInput refuses to go on without rows.
@@ -99,8 +101,12 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, err
 	}
+	images, err := f.imageFolder()
+	if err != nil {
+		return settings{}, err
+	}
 	return settings{model: model, defaults: prompt.Defaults{
-		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling,
+		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, ImageFiles: images,
 	}}, nil
 }
 
@@ -164,4 +170,16 @@ func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (s
 		return "", usagef("--system: %w", err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+// imageFolder opens the folder whose images rows may name; nil where none was allowed.
+func (f *requestFlags) imageFolder() (*prompt.ImageFolder, error) {
+	if f.imageFiles == "" {
+		return nil, nil
+	}
+	folder, err := prompt.OpenImageFolder(f.imageFiles)
+	if err != nil {
+		return nil, usagef("--allow-image-files: %w; it must name a folder", err)
+	}
+	return folder, nil
 }

@@ -82,6 +82,8 @@ func TestRequests(t *testing.T) {
 			// 490 and the begin token leave 21 of 512 tokens for an answer of 37.
 			`{"custom_id":"cut","prompt":"`+long[:489]+`?"}`,
 			`{"custom_id":"hot","prompt":"x 3","temperature":2,"seed":1}`,
+			// The tiny model has no vision. Asked all the same, the old generation would answer from the text alone.
+			`{"custom_id":"image","messages":[{"role":"user","content":[{"type":"text","text":"x 3"},{"type":"image_url","image_url":{"url":"data:image/png;base64,`+pixel+`"}}]}]}`,
 		)
 		j.run(3)
 		results, failed := j.lines("results.jsonl"), j.lines("results-errors.jsonl")
@@ -108,11 +110,17 @@ func TestRequests(t *testing.T) {
 				t.Errorf("%s: %+v, want the error context_length_exceeded", id, l.Response)
 			}
 		}
-		if len(results)+len(failed) != 7 {
-			t.Errorf("%d answers and %d errors, want 7 lines", len(results), len(failed))
+		if l := failed["image"]; l.Response == nil || l.Response.StatusCode != 400 || !strings.Contains(l.Response.Body.Error.Message, "has no vision") {
+			t.Errorf("image: %+v, want an error line that names the model's blindness", l.Response)
+		}
+		if len(results)+len(failed) != 8 {
+			t.Errorf("%d answers and %d errors, want 8 lines", len(results), len(failed))
 		}
 	})
 }
+
+// pixel is the smallest PNG there is.
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 // A context beyond the model's own would be clamped by the server alone, and an answer cut there would look whole.
 func TestContextIsTheModels(t *testing.T) {

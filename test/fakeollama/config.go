@@ -38,6 +38,7 @@ type config struct {
 	family      string
 	gpu         bool
 	room        room
+	vision      bool
 	delay       time.Duration
 	pullError   string
 	record      string
@@ -76,6 +77,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	slots := f.String("gpu-slots", "", "with more slots than `N[,N…]` a part of the model spills to the CPU: of the first server on a GPU, of the next, and of all after the last")
 	f.IntVar(&c.room.servers, "gpu-servers", 0, "when `N` servers have the model on a GPU, that of another one spills; 0 is no limit")
 	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
+	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
 	f.StringVar(&c.record, "record", "", "write what was seen to this `file`")

@@ -69,9 +69,13 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, missing(name))
 		return
 	}
+	capabilities := []string{"completion"}
+	if s.vision {
+		capabilities = append(capabilities, "vision")
+	}
 	reply(w, map[string]any{
 		"modelfile": "FROM " + name, "template": "{{ .Prompt }}", "details": s.details(), "modified_at": s.started,
-		"capabilities": []string{"completion"},
+		"capabilities": capabilities,
 		"model_info":   s.metadata(),
 	})
 }

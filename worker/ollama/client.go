@@ -26,6 +26,7 @@ type Client struct {
 	base    *url.URL
 	http    *http.Client
 	context int
+	sight   sight
 }
 
 // dialer connects to an address, once for each connection.
@@ -66,6 +67,9 @@ func (c *Client) control() *api.Client { return api.NewClient(c.base, c.http) }
 // Ask gets one answer. Errors: RequestError where the request is to blame, UnavailableError where the server is,
 // ErrModelMissing, or the context's.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
+	if err := c.checkSight(ctx, r); err != nil {
+		return nil, err
+	}
 	body, err := json.Marshal(c.native(r))
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
@@ -115,6 +119,8 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 	switch {
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
+	case status == http.StatusInternalServerError && unreadable(message):
+		return &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: message}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):

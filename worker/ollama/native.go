@@ -15,6 +15,9 @@ func (c *Client) native(r prompt.Request) *api.ChatRequest {
 	messages := make([]api.Message, len(r.Messages))
 	for i, m := range r.Messages {
 		messages[i] = api.Message{Role: m.Role, Content: m.Content}
+		for _, image := range m.Images {
+			messages[i].Images = append(messages[i].Images, image)
+		}
 	}
 	no := false
 	return &api.ChatRequest{

@@ -20,10 +20,15 @@ type Defaults struct {
 	System string
 	// Sampling holds the options that a row may override one by one.
 	Sampling Sampling
+	// ImageFiles is where rows may name files with images; nil for nowhere.
+	ImageFiles *ImageFolder
 }
 
 // decoder makes requests of lines.
-type decoder struct{ defaults Defaults }
+type decoder struct {
+	defaults Defaults
+	limit    int // bytes of a line, and once more of the images that it names
+}
 
 // textLine makes the request of a line that is a prompt as it stands.
 func (d *decoder) textLine(line []byte) (Request, *problem) {
@@ -142,14 +147,14 @@ func endpointOf(value []byte, body *object) (Endpoint, *problem) {
 
 // body decodes the fields that make the request.
 func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Request, p *problem) {
-	if p = o.check(allowed, "is not supported; remove it or set it to null"); p != nil {
+	if p = o.check(allowed, unsupportedField); p != nil {
 		return r, p
 	}
 	name, p := d.model(o.get(fieldModel))
 	if p != nil {
 		return r, p.under(fieldModel.String())
 	}
-	list, p := conversation(o)
+	list, p := d.conversation(o)
 	if p != nil {
 		return r, p
 	}

@@ -23,7 +23,7 @@ func TestRequests(t *testing.T) {
 		change(&s)
 		return s
 	}
-	user := func(text string) []Message { return []Message{{roleUser, text}} }
+	user := func(text string) []Message { return []Message{{Role: roleUser, Content: text}} }
 	tests := []struct {
 		name, line, system string
 		endpoint           Endpoint
@@ -37,13 +37,13 @@ func TestRequests(t *testing.T) {
 		{"completions inferred", `{"custom_id":"c","body":{"prompt":["hi"]}}`, "", Completions, user("hi"), defaults},
 		{"short", `{"custom_id":"c","prompt":"hi"}`, "", Chat, user("hi"), defaults},
 		{"short with messages", `{"custom_id":"c","messages":[{"role":"user","content":"hi"}]}`, "", Chat, user("hi"), defaults},
-		{"short with system", `{"custom_id":"c","prompt":"hi","system":"s"}`, "run's", Chat, []Message{{roleSystem, "s"}, {roleUser, "hi"}}, defaults},
-		{"short with empty system", `{"custom_id":"c","prompt":"hi","system":""}`, "run's", Chat, []Message{{roleSystem, ""}, {roleUser, "hi"}}, defaults},
-		{"default system", `{"custom_id":"c","body":{"prompt":"hi"}}`, "run's", Completions, []Message{{roleSystem, "run's"}, {roleUser, "hi"}}, defaults},
+		{"short with system", `{"custom_id":"c","prompt":"hi","system":"s"}`, "run's", Chat, []Message{{Role: roleSystem, Content: "s"}, {Role: roleUser, Content: "hi"}}, defaults},
+		{"short with empty system", `{"custom_id":"c","prompt":"hi","system":""}`, "run's", Chat, []Message{{Role: roleSystem, Content: ""}, {Role: roleUser, Content: "hi"}}, defaults},
+		{"default system", `{"custom_id":"c","body":{"prompt":"hi"}}`, "run's", Completions, []Message{{Role: roleSystem, Content: "run's"}, {Role: roleUser, Content: "hi"}}, defaults},
 		{"own system", `{"custom_id":"c","messages":[{"role":"user","content":"hi"},{"role":"developer","content":"d"}]}`, "run's", Chat,
-			[]Message{{roleUser, "hi"}, {roleSystem, "d"}}, defaults},
+			[]Message{{Role: roleUser, Content: "hi"}, {Role: roleSystem, Content: "d"}}, defaults},
 		{"conversation", `{"custom_id":"c","messages":[{"role":"user","content":"a"},{"role":"assistant","content":""},{"role":"user","content":"b"}]}`,
-			"", Chat, []Message{{roleUser, "a"}, {roleAssistant, ""}, {roleUser, "b"}}, defaults},
+			"", Chat, []Message{{Role: roleUser, Content: "a"}, {Role: roleAssistant, Content: ""}, {Role: roleUser, Content: "b"}}, defaults},
 		{"parts", `{"custom_id":"c","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"text":"b","type":"text"}]}]}`,
 			"", Chat, user("a\n\nb"), defaults},
 		{"null is absent", `{"custom_id":"c","method":null,"url":null,"metadata":null,"prompt":null,"system":null,"x":null,"body":{"model":null,"prompt":null,

@@ -35,6 +35,8 @@ const (
 	fieldContent
 	fieldType
 	fieldText
+	fieldImageURL
+	fieldDetail
 	fieldCount
 )
 
@@ -70,6 +72,8 @@ var fieldNames = [fieldCount]string{
 	fieldContent:             "content",
 	fieldType:                "type",
 	fieldText:                "text",
+	fieldImageURL:            "image_url",
+	fieldDetail:              "detail",
 }
 
 // ignored are the fields that are accepted and then not looked at: they concern who asks, what is billed and what is
@@ -87,7 +91,13 @@ const (
 	batchFields   = fieldSet(1<<fieldCustomID | 1<<fieldMethod | 1<<fieldURL | 1<<fieldBody | 1<<fieldMetadata)
 	messageFields = fieldSet(1<<fieldRole | 1<<fieldContent)
 	partFields    = fieldSet(1<<fieldType | 1<<fieldText)
+
+	imagePartFields = fieldSet(1<<fieldType | 1<<fieldImageURL)
+	imageFields     = fieldSet(1<<fieldURL | 1<<fieldDetail)
 )
+
+// unsupportedField follows the name of a field that does not belong where it stands.
+const unsupportedField = "is not supported; remove it or set it to null"
 
 // String spells the field as it is spelled in JSON.
 func (f field) String() string { return fieldNames[f] }

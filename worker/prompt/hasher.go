@@ -103,5 +103,18 @@ func (h *hasher) request(r *Request) digest {
 	}
 	h.float64(s.FrequencyPenalty)
 	h.float64(s.PresencePenalty)
+	// Behind the rest, so that rows without images have the keys that they had before there were any.
+	for i := range r.Messages {
+		images := r.Messages[i].Images
+		if len(images) == 0 {
+			continue
+		}
+		h.uint64(uint64(i))
+		h.uint64(uint64(len(images)))
+		for _, image := range images {
+			h.uint64(uint64(len(image)))
+			h.raw(image)
+		}
+	}
 	return h.sum()
 }

@@ -16,8 +16,11 @@ const (
 // and for the models that Ollama renders without a template it stays one turn instead of becoming several.
 const partSeparator = "\n\n"
 
+// contentWanted is what a message's content must be.
+const contentWanted = "a string or a list of parts (text or image_url)"
+
 // conversation makes messages of whichever of messages and prompt an object has.
-func conversation(o *object) ([]Message, *problem) {
+func (d *decoder) conversation(o *object) ([]Message, *problem) {
 	list, prompt := o.get(fieldMessages), o.get(fieldPrompt)
 	if list != nil && prompt != nil {
 		return nil, problemf(CodeInvalidValue, fieldPrompt.String(), "and messages are both given; remove one")
@@ -25,7 +28,7 @@ func conversation(o *object) ([]Message, *problem) {
 	var messages []Message
 	var p *problem
 	if list != nil {
-		if messages, p = decodeMessages(list); p != nil {
+		if messages, p = d.messages(list); p != nil {
 			return nil, p.under(fieldMessages.String())
 		}
 	} else {
@@ -77,11 +80,12 @@ func decodePrompt(value []byte) ([]Message, *problem) {
 	return []Message{{Role: roleUser, Content: text}}, nil
 }
 
-func decodeMessages(value []byte) ([]Message, *problem) {
+func (d *decoder) messages(value []byte) ([]Message, *problem) {
 	if value[0] != '[' {
 		return nil, wrongType(value, false, "a list")
 	}
 	messages := make([]Message, 0, 4)
+	images := imageReader{folder: d.defaults.ImageFiles, left: int64(d.limit)}
 	empty := true
 	w := walk(value)
 	for {
@@ -89,11 +93,11 @@ func decodeMessages(value []byte) ([]Message, *problem) {
 		if !ok {
 			break
 		}
-		m, p := decodeMessage(value)
+		m, p := decodeMessage(value, &images)
 		if p != nil {
 			return nil, p.under(index(len(messages)))
 		}
-		empty = empty && m.Content == ""
+		empty = empty && m.Content == "" && len(m.Images) == 0
 		messages = append(messages, m)
 	}
 	if len(messages) == 0 {
@@ -105,13 +109,13 @@ func decodeMessages(value []byte) ([]Message, *problem) {
 	return messages, nil
 }
 
-func decodeMessage(value []byte) (m Message, p *problem) {
+func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
 	if value[0] != '{' {
 		return m, wrongType(value, false, "an object")
 	}
 	var o object
 	o.read(value)
-	if p = o.check(messageFields, "is not supported; remove it or set it to null"); p != nil {
+	if p = o.check(messageFields, unsupportedField); p != nil {
 		return m, p
 	}
 	if m.Role, p = decodeRole(o.get(fieldRole)); p != nil {
@@ -119,14 +123,14 @@ func decodeMessage(value []byte) (m Message, p *problem) {
 	}
 	switch value := o.get(fieldContent); {
 	case value != nil:
-		m.Content, p = decodeContent(value)
+		p = images.content(value, &m)
 	case o.isNull(fieldContent):
-		p = problemf(CodeInvalidValue, "", "is null; it must be a string or a list of text parts")
+		p = problemf(CodeInvalidValue, "", "is null; it must be %s", contentWanted)
 	default:
 		p = problemf(CodeMissing, "", "is missing")
 	}
 	if p != nil {
-		return m, p.under(fieldContent.String())
+		return Message{}, p.under(fieldContent.String())
 	}
 	return m, nil
 }
@@ -152,51 +156,72 @@ func decodeRole(value []byte) (string, *problem) {
 	}
 }
 
-func decodeContent(value []byte) (string, *problem) {
+// content is what a message says.
+func (r *imageReader) content(value []byte, m *Message) *problem {
 	switch value[0] {
 	case '"':
-		return unquote(value), nil
+		m.Content = unquote(value)
+		return nil
 	case '[':
 	default:
-		return "", wrongType(value, false, "a string or a list of text parts")
+		return wrongType(value, false, contentWanted)
 	}
-	var parts []string
+	var texts []string
 	w := walk(value)
-	for {
+	for i := 0; ; i++ {
 		value, ok := w.element()
 		if !ok {
 			break
 		}
-		part, p := decodePart(value)
-		if p != nil {
-			return "", p.under(index(len(parts)))
+		text, image, p := r.contentPart(value)
+		switch {
+		case p == nil && image != nil && m.Role != roleUser:
+			// Templates know of no other place, and some leave an image out that is not there.
+			p = problemf(CodeUnsupported, "", "is an image in a message of %s; images belong into messages of user", m.Role)
+		case p == nil && image != nil:
+			m.Images = append(m.Images, image)
+		case p == nil:
+			texts = append(texts, text)
 		}
-		parts = append(parts, part)
+		if p != nil {
+			return p.under(index(i))
+		}
 	}
-	if len(parts) == 0 {
-		return "", problemf(CodeInvalidValue, "", "is an empty list; it must be a string or a list of text parts")
+	if len(texts)+len(m.Images) == 0 {
+		return problemf(CodeInvalidValue, "", "is an empty list; it must be %s", contentWanted)
 	}
-	return strings.Join(parts, partSeparator), nil
+	m.Content = strings.Join(texts, partSeparator)
+	return nil
 }
 
-func decodePart(value []byte) (string, *problem) {
+// contentPart decodes one part: image is nil for a text.
+func (r *imageReader) contentPart(value []byte) (text string, image []byte, p *problem) {
 	if value[0] != '{' {
-		return "", wrongType(value, false, "an object")
+		return "", nil, wrongType(value, false, "an object")
 	}
 	var o object
 	o.read(value)
-	typeValue := o.get(fieldType)
-	if typeValue == nil {
-		return "", problemf(CodeMissing, fieldType.String(), "is missing")
+	kind := o.get(fieldType)
+	if kind == nil {
+		return "", nil, problemf(CodeMissing, fieldType.String(), "is missing")
 	}
-	if typeValue[0] != '"' {
-		return "", wrongType(typeValue, true, "a string").under(fieldType.String())
+	if kind[0] != '"' {
+		return "", nil, wrongType(kind, true, "a string").under(fieldType.String())
 	}
-	// Before the other fields: an image's are not what is wrong with it.
-	if name := unquote(typeValue); name != "text" {
-		return "", problemf(CodeUnsupported, fieldType.String(), "is %s; only text parts are supported", word(name))
+	// Before the other fields: an audio part's are not what is wrong with it.
+	switch name := unquote(kind); name {
+	case "text":
+		text, p = textPart(&o)
+	case "image_url":
+		image, p = r.part(&o)
+	default:
+		p = problemf(CodeUnsupported, fieldType.String(), "is %s; only text and image_url parts are supported", word(name))
 	}
-	if p := o.check(partFields, "is not supported; remove it or set it to null"); p != nil {
+	return text, image, p
+}
+
+func textPart(o *object) (string, *problem) {
+	if p := o.check(partFields, unsupportedField); p != nil {
 		return "", p
 	}
 	text := o.get(fieldText)

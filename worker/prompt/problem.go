@@ -16,6 +16,9 @@ type problem struct {
 	code string
 	path string // of the field at fault, from the value that was being read
 	text string // follows the path: "is missing"
+
+	// broken is set where the row is not to blame but a disk. Then the reading cannot go on, and the rest counts for nothing.
+	broken error
 }
 
 func problemf(code, path, format string, args ...any) *problem {

@@ -16,7 +16,8 @@ type Options struct {
 	Name string
 	// Format is how to read the lines.
 	Format Format
-	// MaxRowBytes is how long a row may be, without its line end; DefaultMaxRowBytes if it is not positive.
+	// MaxRowBytes is how long a row may be, without its line end, and how large all the files with images that it names;
+	// DefaultMaxRowBytes if it is not positive.
 	MaxRowBytes int
 	// Shard and Shards pick each row whose index modulo Shards is Shard; Shards 0 picks all. The others are read for their
 	// names alone: which rows are whose, and what they are called, does not depend on the split.
@@ -59,7 +60,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 		shards:  max(1, o.Shards),
 		first:   o.KeepFirst,
 		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
-		decoder: decoder{defaults: o.Defaults},
+		decoder: decoder{defaults: o.Defaults, limit: o.MaxRowBytes},
 		names:   newNames(h),
 	}
 }
@@ -81,7 +82,10 @@ func (r *Reader) Next() (Row, error) {
 			return r.fail(r.lines.number, err)
 		}
 		mine := r.index%r.shards == r.shard
-		row := r.row(&l, mine)
+		row, err := r.row(&l, mine)
+		if err != nil {
+			return r.fail(l.number, err)
+		}
 		if !mine {
 			continue
 		}
@@ -94,7 +98,7 @@ func (r *Reader) Next() (Row, error) {
 }
 
 // row makes a row of its line. One that is another shard's only gets its name.
-func (r *Reader) row(l *line, mine bool) Row {
+func (r *Reader) row(l *line, mine bool) (Row, error) {
 	row := Row{Index: r.index, Line: l.number}
 	r.index++
 	var id string
@@ -111,11 +115,14 @@ func (r *Reader) row(l *line, mine bool) Row {
 	default:
 		row.Request, id, p = r.decoder.jsonLine(l.text)
 	}
+	if p != nil && p.broken != nil {
+		return Row{}, p.broken
+	}
 	if p != nil {
 		row.Reject = p.reject()
 	}
 	r.names.assign(&row, id, l, mine)
-	return row
+	return row, nil
 }
 
 // LeftOut is how many rows KeepFirst has left out so far.

@@ -73,12 +73,10 @@ func TestRejects(t *testing.T) {
 		{"tool", chat(`[{"role":"tool","content":"a"}]`), CodeUnsupported, "body.messages[0].role", ""},
 		{"no content", chat(`[{"role":"user"}]`), CodeMissing, "body.messages[0].content", ""},
 		{"null content", chat(`[{"role":"user","content":"a"},{"role":"user","content":null}]`), CodeInvalidValue, "body.messages[1].content", "is null"},
-		{"content type", chat(`[{"role":"user","content":5}]`), CodeInvalidType, "body.messages[0].content", "is a number; it must be a string or a list of text parts"},
+		{"content type", chat(`[{"role":"user","content":5}]`), CodeInvalidType, "body.messages[0].content", "is a number; it must be a string or a list of parts"},
 		{"name", chat(`[{"role":"user","content":"a","name":"b"}]`), CodeUnsupported, "body.messages[0].name", ""},
 		{"no parts", chat(`[{"role":"user","content":[]}]`), CodeInvalidValue, "body.messages[0].content", "is an empty list"},
 		{"part type", chat(`[{"role":"user","content":["a"]}]`), CodeInvalidType, "body.messages[0].content[0]", "is a string; it must be an object"},
-		{"image", chat(`[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:"}}]}]`), CodeUnsupported,
-			"body.messages[0].content[1].type", `is "image_url"; only text parts are supported`},
 		{"part without type", chat(`[{"role":"user","content":[{"text":"a"}]}]`), CodeMissing, "body.messages[0].content[0].type", ""},
 		{"part's type's type", chat(`[{"role":"user","content":[{"type":1,"text":"a"}]}]`), CodeInvalidType, "body.messages[0].content[0].type", ""},
 		{"part without text", chat(`[{"role":"user","content":[{"type":"text"}]}]`), CodeMissing, "body.messages[0].content[0].text", ""},
@@ -186,6 +184,8 @@ func TestRejectMessagesAreDiscreet(t *testing.T) {
 		fmt.Sprintf(`{"prompt":"a","stop":["%s",""]}`, secret), fmt.Sprintf(`{"prompt":"%s`, secret), fmt.Sprintf(`{"prompt":"%s", 'a'}`, secret),
 		fmt.Sprintf(`{"prompt":"a","system":["%s"]}`, secret),
 		fmt.Sprintf(`{"prompt":"a","model":"%s"}`, long), fmt.Sprintf(`{"prompt":"a","seed":"%s"}`, long), fmt.Sprintf(`{"prompt":"a","%s":1}`, long),
+		imageRow(secret), imageRow(secret + "://" + secret), imageRow("data:" + secret), imageRow("data:" + secret + "," + secret), imageRow("data:image/" + secret + ";base64," + secret),
+		imageRow("data:image/png;base64," + secret), imageRow("https://" + secret), strings.Replace(imageRow(""), `"url":`, `"detail":"`+secret+`","url":`, 1),
 		fmt.Sprintf(`{"url":"%s","body":{}}`, long), fmt.Sprintf(`{"prompt":"a","seed":1%s}`, strings.Repeat("0", 1000)),
 	} {
 		row := decodeOne(t, line, jsonlOptions())

@@ -44,6 +44,8 @@ type Request struct {
 type Message struct {
 	Role    string `json:"role"` // system, user or assistant
 	Content string `json:"content"`
+	// Images are PNG, JPEG or WebP files, in the message's order. JSON has them in base64.
+	Images [][]byte `json:"images,omitempty"`
 }
 
 // Sampling holds the options that decide how an answer is drawn from the model.
