@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"time"
 
 	"fluxworker/worker/ollama"
@@ -203,6 +204,13 @@ func (m *member) end(reason error, final bool) {
 	}
 }
 
+// isEnding tells whether one of the watchers ends the server, or has.
+func (m *member) isEnding() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ended != nil
+}
+
 // lossError is why the server is gone, and whether that is final.
 func (m *member) lossError() (error, bool) {
 	m.mu.Lock()
@@ -218,7 +226,11 @@ func (m *member) lossError() (error, bool) {
 // to, and rows that kill runners would never be found.
 func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool {
 	switch {
-	case m.server == nil || errors.Is(err, ollama.ErrTimeout):
+	case m.server == nil:
+		return false
+	case m.isEnding():
+		return true
+	case errors.Is(err, ollama.ErrTimeout):
 		return false
 	case err.Status != 0:
 		if m.lostProcess() {
@@ -227,8 +239,13 @@ func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool 
 		}
 		return false
 	}
-	// A process lets go of its connections a moment before it is gone.
-	if ended(ctx, m.server, settleTime) {
+	// A process lets go of its connections a moment before it is gone. One that listens no more may take longer to end, and
+	// until then no other row gets anywhere, either.
+	settle := settleTime
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		settle = dyingTime
+	}
+	if ended(ctx, m.server, settle) || m.isEnding() {
 		return true
 	}
 	if ctx.Err() != nil || !m.lostProcess() {

@@ -153,6 +153,9 @@ func isClosed(c <-chan struct{}) bool {
 // askRows asks one row after the other until there is none, or the server is gone or to pause.
 func (r *run) askRows(ctx context.Context, m *member, q *queue, pause <-chan struct{}) error {
 	for !isClosed(pause) {
+		if m.isEnding() {
+			return errLost // not one more row for it
+		}
 		select {
 		case <-pause:
 			return nil
