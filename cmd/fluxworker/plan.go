@@ -75,10 +75,38 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	isolated, why := isolation(config.Server)
 	if f.asJSON {
-		return json.NewEncoder(os.Stdout).Encode(plan)
+		return json.NewEncoder(os.Stdout).Encode(struct {
+			batcher.Plan
+			Isolated bool   `json:"isolated"`
+			Why      string `json:"isolated_because"`
+		}{plan, isolated, why})
 	}
-	return printPlan(plan, s.model.Name, from)
+	if err := printPlan(plan, s.model.Name, from); err != nil {
+		return err
+	}
+	_, err = fmt.Printf("\nisolated: %t, %s\n", isolated, why)
+	return err
+}
+
+// isolation tells whether servers would live in namespaces of their own on a machine like this one, and why or why not.
+func isolation(s worker.Server) (isolated bool, why string) {
+	switch {
+	case s.URL != "":
+		return false, "--ollama-url names a server of somebody else"
+	case s.Isolate == ollama.IsolateNever:
+		return false, "--isolate is never"
+	}
+	err := ollama.Isolatable(s.Command, s.Device)
+	switch {
+	case err == nil:
+		return true, "this machine's kernel lets servers have namespaces of their own"
+	case s.Isolate == ollama.IsolateAlways:
+		return false, "and as --isolate is always, run would fail here: " + err.Error()
+	default:
+		return false, "other users of the node could reach a server's port: " + err.Error()
+	}
 }
 
 // planGPUs are the GPUs that the user described, else those that this process may use.

@@ -239,6 +239,21 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
+// What is said of a command before it is started is what becomes of it.
+func TestIsolatable(t *testing.T) {
+	s, _ := startFake(t, IsolateAlways) // skips
+	s.Stop()
+	for _, tt := range []struct {
+		command string
+		why     string
+	}{{os.Args[0], ""}, {"no-such-ollama", ""}, {apptainer(t, 0o755|os.ModeSetuid), "starter-suid"}} {
+		err := Isolatable([]string{tt.command}, DeviceCPU)
+		if (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
+			t.Errorf("%s: %v, want %q", tt.command, err, tt.why)
+		}
+	}
+}
+
 func TestMissingDevice(t *testing.T) {
 	dev := t.TempDir()
 	for _, tt := range []struct {

@@ -1,0 +1,40 @@
+package ollama
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Isolatable tells why a server that the command runs could not be isolated on this machine; nil where it could. It tries it
+// with a program that does nothing.
+func Isolatable(command []string, device Device) error {
+	if program, err := exec.LookPath(command[0]); err == nil {
+		if err := unfit(program, command[1:]); err != nil {
+			return err
+		}
+	}
+	if device != DeviceCPU {
+		if err := missingDevice("/dev"); err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp("", "fluxworker-try-")
+	if err != nil {
+		return fmt.Errorf("try isolation: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := Start([]string{"true"}, Settings{Device: DeviceCPU, Isolate: IsolateAlways}, dir, filepath.Join(dir, "log"))
+	var failed *ServerError
+	switch {
+	case err == nil:
+		s.Stop()
+		return nil
+	case errors.As(err, &failed):
+		return failed.Err
+	default:
+		return fmt.Errorf("try isolation: %w", err)
+	}
+}
