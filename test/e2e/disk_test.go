@@ -152,11 +152,13 @@ func TestPermissionTakenAway(t *testing.T) {
 	const rows = 600
 	oneEngine(t, func(t *testing.T, g generation) {
 		j := newJob(t, g)
-		if os.Geteuid() == 0 {
-			j.as(65534)
-		}
+		all := users()
+		j.runAs(all[len(all)-1], g)
 		j.writeRows(rows)
-		j.openTo(65534)
+		if err := os.Mkdir(j.path("own"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		j.own()
 		cmd := j.start("--output", "own/results.jsonl")
 		answered := func() int {
 			data, _ := os.ReadFile(j.path("own/results.jsonl"))
@@ -188,35 +190,6 @@ func TestPermissionTakenAway(t *testing.T) {
 		}
 		j.checkRows(rows)
 	})
-}
-
-// as lets the job's worker be another user's.
-func (j *job) as(uid uint32) { j.user = &syscall.Credential{Uid: uid, Gid: uid} }
-
-// openTo gives another user what the job's run needs: a folder of its own, and ways to the program, the input and the
-// temporary files.
-func (j *job) openTo(uid int) {
-	j.t.Helper()
-	for _, dir := range []string{"own", "tmp"} {
-		if err := os.MkdirAll(j.path(dir), 0o700); err != nil {
-			j.t.Fatal(err)
-		}
-		if os.Geteuid() == 0 {
-			if err := os.Chown(j.path(dir), uid, uid); err != nil {
-				j.t.Fatal(err)
-			}
-		}
-	}
-	for _, path := range []string{j.path("prompts.jsonl"), filepath.Dir(binary)} {
-		if err := os.Chmod(path, 0o755); err != nil {
-			j.t.Fatal(err)
-		}
-	}
-	for dir := j.dir; dir != "/" && strings.HasPrefix(dir, os.TempDir()+"/"); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			j.t.Fatal(err)
-		}
-	}
 }
 
 // The summary counts lines that are on disk, no more, and adds up over all starts.

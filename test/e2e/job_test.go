@@ -25,9 +25,9 @@ type job struct {
 	dir    string
 	binary string
 	args   []string
-	env    []string            // beside the tests' own
-	mark   string              // in the environment of the worker and of everything below it
-	user   *syscall.Credential // who the worker is; nil is whoever tests
+	env    []string             // beside the tests' own
+	attr   *syscall.SysProcAttr // whom it runs as; nil is us
+	mark   string               // in the environment of the worker and of everything below it
 	stderr bytes.Buffer
 }
 
@@ -84,13 +84,12 @@ func (j *job) path(name string) string { return filepath.Join(j.dir, name) }
 func (j *job) start(more ...string) *exec.Cmd {
 	j.t.Helper()
 	cmd := exec.Command(j.binary, append(j.args, more...)...)
-	cmd.Dir = j.dir
+	cmd.Dir, cmd.SysProcAttr = j.dir, j.attr
 	cmd.Stderr = &j.stderr
 	if err := os.MkdirAll(j.path("tmp"), 0o700); err != nil {
 		j.t.Fatal(err)
 	}
 	cmd.Env = append(append(os.Environ(), j.mark, "TMPDIR="+j.path("tmp")), j.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: j.user}
 	if err := cmd.Start(); err != nil {
 		j.t.Fatal(err)
 	}
