@@ -149,11 +149,12 @@ func plain(v any) string {
 	return string(data)
 }
 
-// redacted leaves the password out of an address.
+// redacted leaves user and password out of an address: a token may be either.
 func redacted(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return "(no address)"
 	}
-	return u.Redacted()
+	u.User = nil
+	return u.String()
 }

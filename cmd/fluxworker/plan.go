@@ -53,6 +53,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	warnOfSecret(console.log, f.run.ollamaURL)
 	s, err := f.run.request.resolve(flags, console.log)
 	if err != nil {
 		return err

@@ -101,6 +101,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	warnOfSecret(console.log, f.ollamaURL)
 	if err := f.request.needInput(); err != nil {
 		return err
 	}

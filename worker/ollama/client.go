@@ -33,13 +33,20 @@ type Client struct {
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
-// in flight; each keeps its connection. Context is the run's context length in tokens, the same in every request.
+// in flight; each keeps its connection. A user and password in base log in, and are in no error. Context is the run's context length in tokens, the same in every request.
 func NewClient(base string, connections, context int) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
 	}
-	return newClient(u, (&net.Dialer{}).DialContext, connections, context), nil
+	c := newClient(u, (&net.Dialer{}).DialContext, connections, context)
+	if u.User != nil {
+		// Out of the address, which errors and logs name.
+		password, _ := u.User.Password()
+		c.http.Transport = &login{host: u.Host, user: u.User.Username(), password: password, next: c.http.Transport}
+		u.User = nil
+	}
+	return c, nil
 }
 
 // NewClientVia makes a client for a server of our own, isolated or not. It must be listening.

@@ -31,11 +31,12 @@ type Settings struct {
 	Isolate     Isolation     // the zero value is never
 }
 
-// inherited tells which of the job's variables a server must not see. Ollama's own would win over ours or change what a
-// request means; SLURM sets the AMD and Intel ones even for NVIDIA GPUs, and Ollama then finds no GPU at all and
+// inherited tells which of the job's variables a server may see. Ollama's and llama-server's own would win over ours,
+// change what a request means, have prompts logged (OLLAMA_DEBUG_LOG_REQUESTS, LLAMA_ARG_LOG_VERBOSITY), let web pages in
+// (OLLAMA_ORIGINS) or keep us out (LLAMA_API_KEY). SLURM sets the AMD and Intel ones even for NVIDIA GPUs, and Ollama then finds no GPU at all and
 // silently computes on the CPU (ollama issues 10833 and 11220). Empty is not enough, they must be gone.
 func inherited(name string) bool {
-	for _, prefix := range []string{"OLLAMA_", "LLAMA_ARG_", "GGML_", "FLUXWORKER_"} {
+	for _, prefix := range []string{"OLLAMA_", "LLAMA_", "MTMD_", "GGML_", "FLUXWORKER_"} {
 		if strings.HasPrefix(name, prefix) {
 			return false
 		}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"net/url"
+	"os"
+
+	"github.com/rs/zerolog"
+)
+
+// warnOfSecret tells that a password on the command line can be read by every user of the node. address is what
+// --ollama-url or its variable said.
+func warnOfSecret(log zerolog.Logger, address string) {
+	if address == os.Getenv("FLUXWORKER_OLLAMA_URL") {
+		return
+	}
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		log.Warn().Msg("--ollama-url holds a user or password, which every user of this node can read on the command line; set FLUXWORKER_OLLAMA_URL instead")
+	}
+}
