@@ -44,12 +44,13 @@ func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
 	return s, nil
 }
 
-// StepTasks tells which task of its step on this node this process is (from 0), and how many of them see the same
-// GPUs: 1 outside of a step, and 1 where SLURM gave each task its own. In a batch script SLURM_NTASKS speaks of steps
-// to come, so that only SLURM_STEP_ID counts.
-func StepTasks(env []string) (localID, tasks int) {
+// StepTasks tells how many tasks of this process's step on this node see the same GPUs, this one counted, and which of
+// them it is (from 0): 0 of 1 outside of a step, and where SLURM gave the task GPUs of its own. In a batch script
+// SLURM_NTASKS speaks of steps to come, so that only SLURM_STEP_ID counts; and a job that was submitted from inside of a
+// step has that step's variables still, which the tasks that SLURM_GTIDS lists then contradict.
+func StepTasks(env []string) (rank, tasks int) {
 	vars := environ(env)
-	if !vars.has("SLURM_STEP_ID") || vars.gpusPerTask() {
+	if !vars.has("SLURM_STEP_ID") {
 		return 0, 1
 	}
 	local, err := strconv.Atoi(trimmed(vars.get("SLURM_LOCALID")))
@@ -64,27 +65,14 @@ func StepTasks(env []string) (localID, tasks int) {
 	if counts == "" {
 		counts = trimmed(vars.get("SLURM_TASKS_PER_NODE"))
 	}
-	if n, ok := tasksOnNode(counts, nodeID); ok && local < n {
-		return local, n
+	n, ok := tasksOnNode(counts, nodeID)
+	if !ok || local >= n {
+		return 0, 1
 	}
-	return 0, 1
-}
-
-// gpusPerTask tells whether srun was told to give each task GPUs of its own. Under ConstrainDevices every task then
-// sees an index 0 that is another card, so the devices themselves do not tell.
-func (e environ) gpusPerTask() bool {
-	if e.has("SLURM_GPUS_PER_TASK") || e.has("SLURM_NTASKS_PER_GPU") {
-		return true
+	if here := trimmed(vars.get("SLURM_GTIDS")); here != "" && strings.Count(here, ",")+1 != n {
+		return 0, 1
 	}
-	if v, _ := e.get("SLURM_TRES_PER_TASK"); strings.Contains(v, "gpu") {
-		return true
-	}
-	bind := trimmed(e.get("SLURM_GPU_BIND"))
-	if bind == "" {
-		bind, _ = strings.CutPrefix(trimmed(e.get("SLURM_TRES_BIND")), "gres/gpu:")
-	}
-	bind = strings.TrimPrefix(bind, "verbose,")
-	return bind != "" && bind != "none"
+	return vars.binding().sharers(local, n)
 }
 
 // tasksOnNode reads SLURM's "2(x3),1", tasks on each node in turn.

@@ -39,6 +39,9 @@ func (e environ) slurm() (g slurmGPUs, inJob bool) {
 		return slurmGPUs{}, false
 	}
 	for _, name := range []string{"SLURM_STEP_GPUS", "SLURM_JOB_GPUS"} { // the step's are a part of the job's
+		if name == "SLURM_STEP_GPUS" && e.inherited() {
+			continue
+		}
 		if value, _ := e.get(name); strings.TrimSpace(value) != "" {
 			indices, ok := intList(value)
 			if !ok {
@@ -52,6 +55,17 @@ func (e environ) slurm() (g slurmGPUs, inJob bool) {
 		return slurmGPUs{name: "SLURM_GPUS_ON_NODE", value: value, count: count}, true
 	}
 	return slurmGPUs{}, true
+}
+
+// inherited tells whether SLURM_STEP_GPUS is of another job: sbatch, called inside of a step, hands its variables on,
+// and SLURM then sets or unsets SLURM_JOB_GPUS and SLURM_GPUS_ON_NODE, but not that one.
+func (e environ) inherited() bool {
+	if !e.has("SLURM_JOB_GPUS") {
+		return !e.has("SLURM_GPUS_ON_NODE") && !e.has("CUDA_VISIBLE_DEVICES")
+	}
+	step, stepOK := intList(trimmed(e.get("SLURM_STEP_GPUS")))
+	job, jobOK := intList(trimmed(e.get("SLURM_JOB_GPUS")))
+	return stepOK && jobOK && slices.ContainsFunc(step, func(i int) bool { return !slices.Contains(job, i) })
 }
 
 // intList reads "0,2-3".

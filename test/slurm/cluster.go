@@ -164,7 +164,7 @@ func (c *Cluster) logs() string {
 	files, _ := filepath.Glob(c.path("log/*"))
 	var b strings.Builder
 	for _, f := range files {
-		if log, isOut := strings.CutSuffix(f, ".out"); isOut && tail(log+".log", 1) != "" {
+		if log, isOut := strings.CutSuffix(f, ".out"); isOut && tail(log+".log", 100) != "" {
 			continue // a daemon says on stderr what its log holds
 		}
 		if end := tail(f, 1500); end != "" {
