@@ -25,15 +25,16 @@ func newNames(h *hasher) names {
 }
 
 // assign sets row's CustomID and Key, and its Reject where the name is taken already. id is the custom_id, empty where
-// the row has none or it could not be read. Where the row is another shard's its request makes no difference.
-func (n *names) assign(row *Row, id string, l *line, mine bool) {
+// the row has none or it could not be read. Where the row is not wanted for more than its name, the Key's other half stays 0.
+func (n *names) assign(row *Row, id string, l *line, wanted bool) {
 	var name [8]byte
 	if id == "" {
 		name = n.nameByContent(row, l)
 	} else {
 		name = n.nameByID(row, id, l)
 	}
-	if !mine {
+	copy(row.Key[:8], name[:])
+	if !wanted {
 		return
 	}
 	var request digest
@@ -47,7 +48,6 @@ func (n *names) assign(row *Row, id string, l *line, mine bool) {
 		request = n.hasher.request(&row.Request)
 	}
 	half := request.half()
-	copy(row.Key[:8], name[:])
 	copy(row.Key[8:], half[:])
 }
 

@@ -24,6 +24,9 @@ type Options struct {
 	Shard, Shards int64
 	// KeepFirst leaves out each row whose custom_id an earlier row has. Without it such a row is one, with a Reject.
 	KeepFirst bool
+	// NamesOnly hands the rows out under their names alone: without a Request, with only the name's half of the Key, and with
+	// no Reject but for a custom_id that is taken. So whoever only wants to know the rows again needs no Defaults.
+	NamesOnly bool
 	// Defaults is what rows leave open. It must not be changed as long as the Reader is used.
 	Defaults Defaults
 }
@@ -39,6 +42,7 @@ type Reader struct {
 	shard   int64
 	shards  int64
 	first   bool // KeepFirst
+	bare    bool // NamesOnly
 	leftOut int64
 	begun   bool
 	err     error // what ended the reading
@@ -59,6 +63,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 		shard:   o.Shard,
 		shards:  max(1, o.Shards),
 		first:   o.KeepFirst,
+		bare:    o.NamesOnly,
 		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
 		decoder: decoder{defaults: o.Defaults, limit: o.MaxRowBytes},
 		names:   newNames(h),
@@ -82,7 +87,7 @@ func (r *Reader) Next() (Row, error) {
 			return r.fail(r.lines.number, err)
 		}
 		mine := r.index%r.shards == r.shard
-		row, err := r.row(&l, mine)
+		row, err := r.row(&l, mine && !r.bare)
 		if err != nil {
 			return r.fail(l.number, err)
 		}
@@ -97,14 +102,14 @@ func (r *Reader) Next() (Row, error) {
 	}
 }
 
-// row makes a row of its line. One that is another shard's only gets its name.
-func (r *Reader) row(l *line, mine bool) (Row, error) {
+// row makes a row of its line, or, where it is not wanted, gives it its name alone.
+func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	row := Row{Index: r.index, Line: l.number}
 	r.index++
 	var id string
 	var p *problem
 	switch {
-	case !mine:
+	case !wanted:
 		if !l.tooLong && r.format != Text {
 			_, id, _ = objectOf(l.text)
 		}
@@ -121,7 +126,7 @@ func (r *Reader) row(l *line, mine bool) (Row, error) {
 	if p != nil {
 		row.Reject = p.reject()
 	}
-	r.names.assign(&row, id, l, mine)
+	r.names.assign(&row, id, l, wanted)
 	return row, nil
 }
 

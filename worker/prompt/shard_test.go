@@ -69,6 +69,35 @@ func TestShardsAreTheInput(t *testing.T) {
 	}
 }
 
+// Asked for names alone, a reader tells the same rows under the same names, whatever the defaults.
+func TestNamesOnly(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	names := func(input string, o Options) (list []string) {
+		o.Format, o.MaxRowBytes = JSONL, 200
+		r := NewReader(strings.NewReader(input), o)
+		for {
+			row, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				return list
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, fmt.Sprint(row.Index, row.Line, row.CustomID, row.Key.Name()))
+		}
+	}
+	for range 200 {
+		input := anyInput(random)
+		for _, first := range []bool{false, true} {
+			want := names(input, Options{KeepFirst: first, Defaults: Defaults{Model: "m"}})
+			got := names(input, Options{KeepFirst: first, NamesOnly: true})
+			if !slices.Equal(got, want) {
+				t.Fatalf("%q by names alone: %q, want %q", input, got, want)
+			}
+		}
+	}
+}
+
 // What the reader remembers of the rows it has read is a few bytes each, whatever else is allocated.
 func TestNamesAreSmall(t *testing.T) {
 	const rows, most = 1_000_000, 15.5
