@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
 
@@ -66,7 +65,7 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 	s := r.summary(started)
 	s.GPUs = r.gpuUse
 	if err == nil && s.Rows() == 0 {
-		err = &InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", r.Input, prompt.CodeEmptyFile)}
+		err = emptyInput(r.Input)
 	}
 	s.Complete = err == nil
 	a.Summary, a.Outcome = s, outcomeComplete

@@ -34,47 +34,86 @@ func replacement(path string) string {
 // replace writes new content beside path, syncs it, renames it over path and syncs the folder. An error of its own is a
 // WriteError; one of write is returned as it is.
 func replace(d disk, path string, mode fs.FileMode, write func(io.Writer) error) error {
-	temporary := replacement(path)
-	f, err := d.Open(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	made, err := newDraft(d, path, replacement(path), mode)
 	if err != nil {
-		return &WriteError{Path: path, Err: err}
+		return err
 	}
-	w := &errorKeeper{Writer: f}
-	if err := write(w); err != nil {
-		f.Close()
-		d.Remove(temporary)
-		if w.err != nil {
-			return &WriteError{Path: path, Err: w.err}
+	if err := write(made); err != nil {
+		made.discard()
+		if made.failure() != nil {
+			return made.failure()
 		}
 		return err
 	}
-	err = f.Sync()
-	if closeErr := f.Close(); err == nil {
+	if err := made.finish(); err != nil {
+		return err
+	}
+	return made.place()
+}
+
+// draft is the new content of a file before it takes its place. Every error of its own is a WriteError.
+type draft struct {
+	disk      disk
+	path      string // its place
+	temporary string // where it is made, in the same folder
+	file      file
+	err       error // what went wrong in writing: the disk, and not whoever writes
+}
+
+func newDraft(d disk, path, temporary string, mode fs.FileMode) (*draft, error) {
+	f, err := d.Open(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return nil, &WriteError{Path: path, Err: err}
+	}
+	return &draft{disk: d, path: path, temporary: temporary, file: f}, nil
+}
+
+func (d *draft) Write(p []byte) (int, error) {
+	n, err := d.file.Write(p)
+	if err != nil {
+		d.err = err
+	}
+	return n, err
+}
+
+// failure is what a Write failed with, or nil.
+func (d *draft) failure() error {
+	if d.err == nil {
+		return nil
+	}
+	return &WriteError{Path: d.path, Err: d.err}
+}
+
+// finish brings the content to the disk. Where that fails, the draft is discarded.
+func (d *draft) finish() error {
+	err := d.file.Sync()
+	if closeErr := d.file.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = d.Rename(temporary, path)
+	return d.placed(err)
+}
+
+// place puts the finished draft where it belongs, for good.
+func (d *draft) place() error {
+	if err := d.placed(d.disk.Rename(d.temporary, d.path)); err != nil {
+		return err
 	}
-	if err != nil {
-		d.Remove(temporary) // it may hold what a full disk needs
-		return &WriteError{Path: path, Err: err}
-	}
-	if err := d.SyncDir(filepath.Dir(path)); err != nil {
-		return &WriteError{Path: path, Err: err}
+	if err := d.disk.SyncDir(filepath.Dir(d.path)); err != nil {
+		return &WriteError{Path: d.path, Err: err}
 	}
 	return nil
 }
 
-// errorKeeper tells a failure of the disk from one of whoever writes.
-type errorKeeper struct {
-	io.Writer
-	err error
+func (d *draft) placed(err error) error {
+	if err == nil {
+		return nil
+	}
+	d.disk.Remove(d.temporary) // it may hold what a full disk needs
+	return &WriteError{Path: d.path, Err: err}
 }
 
-func (w *errorKeeper) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	if err != nil {
-		w.err = err
-	}
-	return n, err
+// discard gives the draft up. After finish it only removes it.
+func (d *draft) discard() {
+	d.file.Close()
+	d.disk.Remove(d.temporary)
 }

@@ -224,6 +224,11 @@ func (l *Log) eachLine(ctx context.Context, path string, do func(line []byte) er
 		return &WriteError{Path: path, Err: err}
 	}
 	defer f.Close()
+	return linesOf(ctx, f, path, do)
+}
+
+// linesOf is eachLine for a file that is open.
+func linesOf(ctx context.Context, f io.Reader, path string, do func(line []byte) error) error {
 	r := bufio.NewReaderSize(f, 1<<20)
 	for n := 0; ; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {

@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// MergeConfig is what a merge is told.
+type MergeConfig struct {
+	Input       string // path of the rows, or "-" for standard input
+	MaxRowBytes int    // as in the run: a row that is longer has another name
+	KeepFirst   bool   // as in the run: it decides which rows there are
+	Output      string // path of the results, as the run has it
+	// To is the file for the answers; failures go to its sibling. Empty stands for the output itself, where only its shards
+	// were written by runs.
+	To      string
+	Check   bool // write nothing, only look
+	Partial bool // write although rows are missing
+}
+
+// Merge brings the lines of all shards of an output into the order of the input. Rows are told by their names, so neither
+// model nor settings matter. Nothing is written while rows are missing, unless Partial is set. Errors: ConfigError,
+// InputError, result.ErrNoOutput, result.WriteError, or ErrStopped.
+func Merge(ctx context.Context, c MergeConfig) (result.Merged, error) {
+	parts, err := result.Parts(c.Output)
+	if err != nil {
+		return result.Merged{}, lookError(err)
+	}
+	split, err := result.Split(c.Output, parts)
+	if err != nil {
+		return result.Merged{}, &InputError{Err: err}
+	}
+	o := result.MergeOptions{Parts: parts, Split: split, Partial: c.Partial}
+	if !c.Check {
+		to, err := c.target(parts)
+		if err != nil {
+			return result.Merged{}, err
+		}
+		o.To = &to
+	}
+	source, err := prompt.Open(c.Input)
+	if err != nil {
+		return result.Merged{}, &InputError{Err: err}
+	}
+	defer source.Close()
+	o.Rows = prompt.NewReader(source, prompt.Options{
+		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true,
+	}).Next
+	m, err := result.Merge(ctx, o)
+	var write *result.WriteError
+	switch {
+	case err == nil && m.Rows == 0:
+		return m, emptyInput(c.Input)
+	case err == nil, errors.As(err, &write):
+		return m, err
+	case ctx.Err() != nil:
+		return m, ErrStopped
+	}
+	return m, &InputError{Err: err}
+}
+
+// lookError is why an output's parts were not found: by its name, or by what is there.
+func lookError(err error) error {
+	if errors.Is(err, result.ErrNoOutput) || errors.Is(err, fs.ErrPermission) {
+		return &InputError{Err: err}
+	}
+	return &ConfigError{Err: err}
+}
+
+// target is where the lines go. It is never a file that a run writes to, that a run or the merge reads, or that holds
+// something else.
+func (c MergeConfig) target(parts []result.Part) (result.Paths, error) {
+	name := c.To
+	if name == "" {
+		name = c.Output
+	}
+	to, err := result.PathsOf(name, result.Shard{})
+	if err != nil {
+		return to, &ConfigError{Err: err}
+	}
+	switch {
+	case to.UsedByRun(), slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, to.Results) || same(p.Paths.Errors, to.Results) }):
+		return to, &ConfigError{Err: fmt.Errorf("%s is the output of a run itself, which a merge leaves as it is; name another file with --to", to.Results)}
+	case to.Contain(c.Input):
+		return to, &ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
+	}
+	for _, path := range []string{to.Results, to.Errors} {
+		if err := result.Replaceable(path); err != nil {
+			return to, &ConfigError{Err: err}
+		}
+	}
+	if to.Mode, err = modeOf(parts); err != nil {
+		return to, &InputError{Err: err}
+	}
+	return to, nil
+}
+
+// modeOf is who may read the first file of the parts: whoever it is, he may read all of them together.
+func modeOf(parts []result.Part) (fs.FileMode, error) {
+	for _, p := range parts {
+		info, err := os.Stat(p.Paths.Results)
+		if err == nil {
+			return info.Mode().Perm(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// same tells whether two paths name one place, whether or not there is a file.
+func same(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
+}

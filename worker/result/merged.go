@@ -1,0 +1,121 @@
+package result
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// mergedFiles are the two files that lines are merged to, before they take their places.
+type mergedFiles [2]*mergedFile // answers and failures
+
+type mergedFile struct {
+	*draft
+	own os.FileInfo
+	out *bufio.Writer
+}
+
+func newMergedFiles(to Paths) (*mergedFiles, error) {
+	if err := os.MkdirAll(filepath.Dir(to.Results), to.dirMode()); err != nil {
+		return nil, &WriteError{Path: filepath.Dir(to.Results), Err: err}
+	}
+	files := new(mergedFiles)
+	for kind, path := range []string{to.Results, to.Errors} {
+		var err error
+		if files[kind], err = newMergedFile(path, to); err != nil {
+			files.discard()
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// newMergedFile begins a file. No lock keeps two merges to one file apart; instead the later one takes the draft away
+// from the earlier, which notices that at its end. So nothing of a merge that was killed is left for ever.
+func newMergedFile(path string, to Paths) (*mergedFile, error) {
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".merge")
+	os.Remove(temporary) // mostly not there
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, to.mode())
+	if err != nil {
+		return nil, &WriteError{Path: path, Err: err}
+	}
+	d := &draft{disk: realDisk{}, path: path, temporary: temporary, file: f}
+	own, err := f.Stat()
+	if err != nil {
+		d.discard()
+		return nil, &WriteError{Path: path, Err: err}
+	}
+	return &mergedFile{draft: d, own: own, out: bufio.NewWriterSize(d, 1<<20)}, nil
+}
+
+// taken tells whether another merge has begun to write to the same file.
+func (f *mergedFile) taken() bool {
+	now, err := os.Stat(f.temporary)
+	return err != nil || !os.SameFile(now, f.own)
+}
+
+func (m *mergedFiles) write(kind int, line []byte) error {
+	if _, err := m[kind].out.Write(line); err != nil {
+		return m[kind].failure()
+	}
+	return nil
+}
+
+// place makes both files durable and then puts them where they belong, the answers last: who sees these sees the failures
+// that go with them.
+func (m *mergedFiles) place() error {
+	for _, f := range m {
+		if err := f.out.Flush(); err != nil {
+			return f.failure()
+		}
+		if f.taken() {
+			return &WriteError{Path: f.path, Err: fmt.Errorf("another merge to this file has begun meanwhile")}
+		}
+		if err := f.finish(); err != nil {
+			return err
+		}
+	}
+	if err := m[1].draft.place(); err != nil {
+		return err
+	}
+	return m[0].draft.place()
+}
+
+// discard removes what did not come to its place.
+func (m *mergedFiles) discard() {
+	for _, f := range m {
+		if f == nil {
+			continue
+		}
+		if f.taken() {
+			f.file.Close() // the draft is not there any more, or another's
+		} else {
+			f.draft.discard()
+		}
+	}
+}
+
+// Replaceable is an error where a file at path is none that lines were merged to: it begins with something else.
+func Replaceable(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replace %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	start := make([]byte, len(lineStart))
+	n, err := io.ReadFull(f, start)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("replace %s: %w", path, cause(err))
+	}
+	if n > 0 && string(start[:n]) != lineStart {
+		return fmt.Errorf("%s is there and holds something else than results; name another file with --to", path)
+	}
+	return nil
+}
