@@ -90,7 +90,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &input):
 		return exitInput
-	case errors.Is(err, worker.ErrStopped):
+	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete):
 		return exitStopped
 	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU
