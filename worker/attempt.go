@@ -28,8 +28,12 @@ type attempt struct {
 	Restart  int      `json:"restart"`
 	Requests requests `json:"requests"`
 	// Outcome is running, complete, or the error that ended it. Where it says running and the lock is free, it was killed.
-	Outcome string  `json:"outcome"`
-	Summary Summary `json:"summary"`
+	Outcome string `json:"outcome"`
+	// Rows is how many rows of the input are this run's; 0 where that is not known. It is Estimated from the bytes that the
+	// rows so far took until the input has been read to its end.
+	Rows      int64   `json:"rows_total"`
+	Estimated bool    `json:"rows_total_estimated,omitempty"`
+	Summary   Summary `json:"summary"`
 }
 
 const (
@@ -69,6 +73,7 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 	}
 	s.Complete = err == nil
 	a.Summary, a.Outcome = s, outcomeComplete
+	a.count(r.counts)
 	if err != nil {
 		a.Outcome, _, _ = strings.Cut(err.Error(), "\n") // the end of a server's log is in the file beside it
 	}
@@ -114,6 +119,7 @@ func (r *run) noteProgress(a attempt, started time.Time) (stop func()) {
 			select {
 			case <-tick.C:
 				a.Summary = r.summary(started)
+				a.count(r.counts)
 				if err := a.write(r.paths); err != nil {
 					r.log.Debug().Err(err).Msg("the attempt's record could not be written") // the end says so again
 				}
@@ -123,6 +129,13 @@ func (r *run) noteProgress(a attempt, started time.Time) (stop func()) {
 		}
 	}()
 	return func() { close(stopped); <-ended }
+}
+
+// count notes how many rows there are, as far as that is known.
+func (a *attempt) count(c *Counts) {
+	exact := c.allRead.Load()
+	a.Rows = c.total()
+	a.Estimated = !exact && a.Rows > 0
 }
 
 const attemptsDir = "attempts"

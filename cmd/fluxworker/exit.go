@@ -59,6 +59,13 @@ func exitTable() string {
 // errRowsFailed ends a run that is done with some rows in the errors file.
 var errRowsFailed = errors.New("some rows failed")
 
+// errIncomplete ends a merge or its check where lines are missing that a run can bring. errUnfinished is the same of status,
+// whose output says it all.
+var (
+	errIncomplete = errors.New("not complete")
+	errUnfinished = errors.New("not every row is done")
+)
+
 // usageError is a mistake on the command line or in the environment.
 type usageError struct{ err error }
 
@@ -90,7 +97,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &input):
 		return exitInput
-	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete):
+	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete), errors.Is(err, errUnfinished):
 		return exitStopped
 	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU

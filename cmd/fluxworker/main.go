@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,7 +16,7 @@ func main() {
 	}
 	err := rootCommand().Execute()
 	code := exitCode(err)
-	if err != nil && code != exitRowsFailed {
+	if err != nil && code != exitRowsFailed && !errors.Is(err, errUnfinished) {
 		fmt.Fprintln(os.Stderr, "fluxworker:", err)
 	}
 	os.Exit(code)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -152,9 +151,6 @@ func inShard(s result.Shard) string {
 	}
 	return ", shard " + s.String()
 }
-
-// errIncomplete ends a look at an output that lacks lines; a run can bring them.
-var errIncomplete = errors.New("not complete")
 
 // verdict is what the exit code says. What running again does not mend is told before what it does.
 func (f *mergeFlags) verdict(m result.Merged) error {
