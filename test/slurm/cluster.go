@@ -30,6 +30,7 @@ type Cluster struct {
 	options Options
 	tag     string // what the names of nodes, cgroups and the folder have in common
 	dir     string
+	ports   *ports
 	daemons map[string]*daemon
 }
 
@@ -99,6 +100,9 @@ func (c *Cluster) hireJanitor(t testing.TB) error {
 		for _, d := range c.daemons {
 			<-d.done // ended by the janitor
 		}
+		if c.ports != nil {
+			c.ports.release()
+		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("end the SLURM cluster: %v: %s", err, said.String())
 		}
@@ -107,11 +111,11 @@ func (c *Cluster) hireJanitor(t testing.TB) error {
 }
 
 func (c *Cluster) start(ctx context.Context, host string) error {
-	ports, err := freePorts(1 + c.options.Nodes)
-	if err != nil {
+	var err error
+	if c.ports, err = holdPorts(1 + c.options.Nodes); err != nil {
 		return err
 	}
-	if err := c.writeConf(host, ports); err != nil {
+	if err := c.writeConf(host, c.ports.numbers); err != nil {
 		return err
 	}
 	key := make([]byte, 128)

@@ -108,7 +108,6 @@ DefMemPerCPU=100
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1,bf_continue
 KillWait=%[8]d
-OverTimeLimit=0
 MinJobAge=600
 CompleteWait=0
 ReturnToService=2

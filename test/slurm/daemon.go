@@ -3,11 +3,8 @@ package slurm
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,24 +97,4 @@ func (c *Cluster) Restart(t testing.TB, name string) {
 	}); err != nil {
 		t.Fatalf("restart %s: %v\n%s", name, err, c.logs())
 	}
-}
-
-// freePorts finds n ports that nothing listens on, below those that the kernel gives to outgoing connections, so that
-// none is taken between here and the daemon's start but by a rare chance.
-func freePorts(n int) ([]int, error) {
-	const first, count = 20000, 12000
-	var ports []int
-	for range 1000 {
-		if len(ports) == n {
-			return ports, nil
-		}
-		port := first + rand.IntN(count)
-		l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		defer l.Close() // held until all are found, so that none is found twice
-		ports = append(ports, port)
-	}
-	return nil, fmt.Errorf("find %d free ports from %d to %d: too few", n, first, first+count-1)
 }
