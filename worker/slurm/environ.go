@@ -35,7 +35,7 @@ func FromEnviron(env []string) (Job, error) {
 	j.MemoryPerCPU = r.number(0, math.MaxInt64>>20, "SLURM_MEM_PER_CPU")
 	j.MemoryPerGPU = r.number(0, math.MaxInt64>>20, "SLURM_MEM_PER_GPU")
 	if end := r.number(0, math.MaxUint32<<2, "SLURM_JOB_END_TIME"); end > 0 {
-		j.End = time.Unix(end, 0)
+		j.End, j.EndFrom = time.Unix(end, 0), FromEndTime
 	}
 	if r.err != nil {
 		return Job{}, r.err

@@ -30,10 +30,17 @@ type Job struct {
 	MemoryPerNode, MemoryPerCPU, MemoryPerGPU int64
 	AllMemory                                 bool
 
-	// End is when the time limit ends the job, by SLURM_JOB_END_TIME, which versions since 23.02 set. It does not move
-	// when somebody changes the limit later. The zero time where it is not set.
-	End time.Time
+	// End is when the time limit ends the job; the zero time where there is none, or none is known. It does not move
+	// when somebody changes the limit later. EndFrom says where it is from: FromEndTime, FromController, or "".
+	End     time.Time
+	EndFrom string
 }
+
+// Where a Job's End is from. SLURM_JOB_END_TIME is set by newer versions; 22.05 does not set it.
+const (
+	FromEndTime    = "SLURM_JOB_END_TIME"
+	FromController = "squeue"
+)
 
 // Array is the place in a job array (sbatch --array). The zero value is a job that is no array's task.
 type Array struct {
@@ -44,6 +51,8 @@ type Array struct {
 	// Min, Max and Step describe the numbers of this submission. They tell the set of a range like 0-9:3, but not of a
 	// list with gaps: 1,5,9-20 has Min 1, Max 20, Step 1 and Count 14.
 	Min, Max, Step int
+	// Listed are the numbers of all tasks, in order, where Min, Max and Step do not tell them and Ask has found them.
+	Listed []int
 }
 
 // Step is the place in a step (srun). The zero value is a process that srun did not start, as the batch script itself:

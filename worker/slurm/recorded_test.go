@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ import (
 
 var record = flag.Bool("record", false, "write the environments of the live cluster to testdata")
 
-// A context is a way in which a process comes to be in a job. Its script has %s where the process is to be.
-type context struct {
+// A situation is a way in which a process comes to be in a job. Its script has %s where the process is to be.
+type situation struct {
 	name   string
 	salloc bool // run by bash on the login node; otherwise submitted with sbatch
 	script string
@@ -24,7 +25,7 @@ type context struct {
 	tasks  int // how many processes there are
 }
 
-var contexts = []context{
+var situations = []situation{
 	{name: "sbatch", script: "exec %s", args: []string{"--job-name=answers"}, tasks: 1},
 	{name: "sbatch-gpu", script: "exec %s", args: []string{"--gres=gpu:1", "--cpus-per-task=2", "--mem=300"}, tasks: 1},
 	{name: "sbatch-gpus-4", script: "exec %s", args: []string{"--gpus=4", "--mem-per-gpu=50"}, tasks: 1},
@@ -94,7 +95,7 @@ func tidy(env []string) []string {
 func TestLiveEnvironmentsAreAsRecorded(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{GPUs: 4})
-	for _, x := range contexts {
+	for _, x := range situations {
 		dir := t.TempDir()
 		p := cluster.NewPipe(t, dir)
 		script := fmt.Sprintf(x.script, job(t, "environment", p))
@@ -108,7 +109,7 @@ func TestLiveEnvironmentsAreAsRecorded(t *testing.T) {
 	}
 }
 
-func start(t *testing.T, c *cluster.Cluster, dir string, x context, script string) {
+func start(t *testing.T, c *cluster.Cluster, dir string, x situation, script string) {
 	t.Helper()
 	if !x.salloc {
 		c.Sbatch(t, dir, "#!/bin/bash\n"+script, x.args...)
@@ -120,7 +121,7 @@ func start(t *testing.T, c *cluster.Cluster, dir string, x context, script strin
 	}
 }
 
-func check(t *testing.T, x context, env []string) {
+func check(t *testing.T, x situation, env []string) {
 	t.Helper()
 	live, err := slurm.FromEnviron(env)
 	if err != nil {
@@ -140,7 +141,7 @@ func check(t *testing.T, x context, env []string) {
 	for _, j := range []*slurm.Job{&live, &recorded} {
 		j.ID, j.Array.JobID = min(j.ID, 1), min(j.Array.JobID, 1) // which job it was does not count
 	}
-	if live != recorded {
+	if !reflect.DeepEqual(live, recorded) {
 		t.Errorf("%s:\n live     %+v\n recorded %+v", file, live, recorded)
 	}
 }

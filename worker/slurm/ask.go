@@ -1,0 +1,135 @@
+package slurm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// askLimit bounds every question to the controller. SLURM's own commands give up after 9 seconds where it is down, which
+// is too long for a job that waits, and far more than a busy one needs.
+const askLimit = 5 * time.Second
+
+// Ask returns the job completed by what the controller knows, asked once or twice with squeue: the end of its time limit
+// where the environment has none; that it is no task of an array, where it only inherited the variables of one; and the
+// numbers of the array's tasks where they are a list with gaps. With nothing to ask, or no squeue in the PATH, it returns
+// the job as it is. So it does with an error, which says that the controller did not answer within five seconds, or not
+// usably: never that the job has ended.
+func (j Job) Ask(ctx context.Context) (Job, error) {
+	if !j.Inside() || !j.InArray() && j.EndFrom != "" {
+		return j, nil
+	}
+	if _, err := exec.LookPath("squeue"); err != nil {
+		return j, nil
+	}
+	asked := time.Now()
+	k, err := j.identify(ctx)
+	if err != nil {
+		return j, err
+	}
+	asking := j
+	asking.Array = k.array(j.Array)
+	if j.EndFrom == "" {
+		left, limited, err := timeLeft(k.left)
+		if err != nil {
+			return asking, fmt.Errorf("ask the controller about job %s: %w", asking.Ref(), err)
+		}
+		if limited {
+			asking.End, asking.EndFrom = asked.Add(left), FromController
+		}
+	}
+	if !asking.InArray() {
+		return asking, nil
+	}
+	if _, told := asking.Array.Numbers(); told {
+		return asking, nil
+	}
+	asking.Array.Listed, err = asking.listTasks(ctx)
+	return asking, err
+}
+
+// known is the controller's line about a job.
+type known struct {
+	arrayJob int64 // the job itself where it is in no array
+	task     int   // -1 where it is in no array
+	left     string
+}
+
+// array corrects an environment's array.
+func (k known) array(a Array) Array {
+	if k.task < 0 || k.arrayJob != a.JobID || k.task != a.Task {
+		return Array{}
+	}
+	return a
+}
+
+// identify asks by SLURM_JOB_ID, the only name that is never inherited. The last task of an array has the array's id,
+// so that squeue answers with a line for each task; the first column, the task's own id, tells them apart.
+func (j Job) identify(ctx context.Context) (known, error) {
+	out, err := command(ctx, "squeue", "--noheader", "--array", "--jobs="+strconv.FormatInt(j.ID, 10), "--format=%A %F %K %L")
+	if err != nil {
+		return known{}, fmt.Errorf("ask the controller about job %d: %w", j.ID, err)
+	}
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) != 4 || f[0] != strconv.FormatInt(j.ID, 10) {
+			continue
+		}
+		k := known{task: -1, left: f[3]}
+		if k.arrayJob, err = strconv.ParseInt(f[1], 10, 64); err != nil {
+			break
+		}
+		if n, err := strconv.Atoi(f[2]); err == nil {
+			k.task = n
+		}
+		return k, nil
+	}
+	return known{}, fmt.Errorf("ask the controller about job %d: squeue printed %q", j.ID, out)
+}
+
+// listTasks asks for the numbers of all tasks of the array, ended ones included. It fails where the controller has
+// forgotten some, as it does a while (MinJobAge) after their end.
+func (j Job) listTasks(ctx context.Context) ([]int, error) {
+	out, err := command(ctx, "squeue", "--noheader", "--array", "--states=all", "--jobs="+strconv.FormatInt(j.Array.JobID, 10), "--format=%K")
+	if err != nil {
+		return nil, fmt.Errorf("ask the controller for the tasks of array %d: %w", j.Array.JobID, err)
+	}
+	var tasks []int
+	for f := range strings.FieldsSeq(out) {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, fmt.Errorf("ask the controller for the tasks of array %d: squeue printed %q", j.Array.JobID, f)
+		}
+		tasks = append(tasks, n)
+	}
+	slices.Sort(tasks)
+	tasks = slices.Compact(tasks)
+	if len(tasks) != j.Array.Count || tasks[0] != j.Array.Min || tasks[len(tasks)-1] != j.Array.Max {
+		return nil, fmt.Errorf("ask the controller for the tasks of array %d: it knows %d of %d; the others ended too long ago", j.Array.JobID, len(tasks), j.Array.Count)
+	}
+	return tasks, nil
+}
+
+// command runs one of SLURM's commands and returns its output. The error holds what it said on stderr.
+func command(ctx context.Context, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("no answer within %v", askLimit))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = 100 * time.Millisecond // a child may hold its pipes
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("%s: %w", name, context.Cause(ctx))
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return string(out), nil
+}
