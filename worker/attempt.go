@@ -49,7 +49,7 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 		return Summary{}, err
 	}
 	a := attempt{
-		Number: 1, Version: r.Version, Host: r.manifest.Host, PID: os.Getpid(), Job: r.Results.Job, Restart: r.Results.Restart,
+		Number: 1, Version: r.Version, Host: r.manifest.Host, PID: os.Getpid(), Job: r.Place.name(), Restart: r.Place.Job.Restarts,
 		Requests: r.manifest.Requests, Outcome: outcomeRunning, Summary: Summary{Started: started.UTC()},
 	}
 	if n := len(earlier); n > 0 {

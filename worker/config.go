@@ -8,7 +8,6 @@ import (
 	"fluxworker/modelcfg"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
-	"fluxworker/worker/result"
 )
 
 // Config is all that a run is told.
@@ -16,7 +15,7 @@ type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
 	MaxRowBytes int             // rows longer than this become error lines
 	KeepFirst   bool            // of rows with the same custom_id only the first is one
-	Shard       result.Shard    // the part of the input that is this run's; zero for all of it
+	Place       Place           // in SLURM, and so the part of the input that is this run's
 	Output      string          // path of the results; the other places come from it
 	Defaults    prompt.Defaults // the model's name and the options that a row may override
 
@@ -32,7 +31,6 @@ type Config struct {
 	SlowAfter      time.Duration // answers that come slowly for this long have the server's speed measured; 0 never
 	MaxServerBytes int64         // host memory above which a server is started anew; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
-	Deadline       Deadline      // when the job ends; no row is taken that may not be answered a grace before
 
 	Results Results
 
@@ -45,11 +43,9 @@ type Results struct {
 	SyncBytes   int64         // and as soon as this many bytes are not
 	Mode        fs.FileMode   // of new files, less the umask; 0 is 0600
 	OnChange    OnChange
-	Overwrite   bool // drop what is there
-	RetryFailed bool // drop the failures that are there
-
-	Job     string // SLURM's name for this task; empty outside of it
-	Restart int    // how often SLURM has started it again
+	ResumeFrom  []string // result files of other splits of the input: rows that are answered there are not asked again
+	Overwrite   bool     // drop what is there
+	RetryFailed bool     // drop the failures that are there
 }
 
 // OnChange says what becomes of an output whose rows would be asked for something else now.

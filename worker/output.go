@@ -13,8 +13,8 @@ import (
 )
 
 // outputPaths checks that the results have a place of their own.
-func (c Config) outputPaths() (result.Paths, error) {
-	paths, err := result.PathsOf(c.Output, c.Shard)
+func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
+	paths, err := result.PathsOf(c.Output, shard)
 	if err != nil {
 		return paths, &ConfigError{Err: err}
 	}
@@ -29,7 +29,7 @@ func (c Config) outputPaths() (result.Paths, error) {
 func (r *run) openOutput(intake context.Context) (err error) {
 	r.output, err = result.Open(intake, result.Options{
 		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes,
-		Self: result.Self(r.Results.Job, r.Results.Restart),
+		Self: result.Self(r.Place.name(), r.Place.Job.Restarts),
 		OnWait: func(h result.Holder) {
 			r.log.Warn().Stringer("holder", h).Stringer("longest", result.DefaultStale).Msg("the output is held by another run; waiting for it to end")
 		},
@@ -51,9 +51,30 @@ func (r *run) openOutput(intake context.Context) (err error) {
 	return nil
 }
 
+// readElsewhere learns what other files have answered.
+func (r *run) readElsewhere(intake context.Context) error {
+	var others []string
+	for _, path := range r.Results.ResumeFrom {
+		if !r.paths.Contain(path) {
+			others = append(others, path)
+		}
+	}
+	var err error
+	if r.elsewhere, err = result.ReadAnswered(intake, others); err != nil && intake.Err() == nil {
+		return &InputError{Err: fmt.Errorf("--resume-from: %w", err)}
+	}
+	if len(others) > 0 {
+		r.log.Info().Int("files", len(others)).Int64("answers", r.elsewhere.Len()).Msg("rows that are answered there are not asked again")
+	}
+	return err
+}
+
 // settle brings what is in the output into line with what is asked now: it stops where that would mix answers, or drops
 // the lines of rows that are to be asked again.
 func (r *run) settle(intake context.Context) error {
+	if err := r.readElsewhere(intake); err != nil {
+		return err
+	}
 	if r.Results.Overwrite {
 		return r.overwrite(intake)
 	}
@@ -85,8 +106,8 @@ func (r *run) overwrite(intake context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Results.Job != "" && last.Job == r.Results.Job && last.Restart < r.Results.Restart {
-		r.log.Info().Str("job", last.Job).Int("restart", r.Results.Restart).
+	if r.Place.Job.Inside() && last.Job == r.Place.name() && last.Restart < r.Place.Job.Restarts {
+		r.log.Info().Str("job", last.Job).Int("restart", r.Place.Job.Restarts).
 			Msg("SLURM started this job again: its earlier results stay, --overwrite was for the first start")
 		return nil
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -41,15 +42,17 @@ type reading struct {
 	source *prompt.Source
 	rows   *prompt.Reader
 
+	answeredElsewhere int64 // rows
+
 	mu   sync.Mutex // held while a row is dealt with, not while one is waited for
 	left bool       // the run goes on without the reader
 }
 
 // readerOptions say how the input is read, each time that it is.
-func (c Config) readerOptions() prompt.Options {
+func (r *run) readerOptions() prompt.Options {
 	return prompt.Options{
-		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, Defaults: c.Defaults, KeepFirst: c.KeepFirst,
-		Shard: int64(c.Shard.Index), Shards: int64(c.Shard.Count),
+		Name: r.Input, Format: prompt.FormatOf(r.Input), MaxRowBytes: r.MaxRowBytes, Defaults: r.Defaults, KeepFirst: r.KeepFirst,
+		Shard: int64(r.shard.Index), Shards: int64(r.shard.Count),
 	}
 }
 
@@ -119,6 +122,20 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 		}
 		return false, in.changedRow(row)
 	}
+	switch in.elsewhere.State(row.Key) {
+	case result.Answered:
+		in.counts.skipped.Add(1)
+		in.answeredElsewhere++
+		return true, nil
+	case result.Changed:
+		if in.Results.OnChange != ChangeKeeps {
+			return false, &InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or say --on-change keep to leave the answer as it is",
+				in.Input, row.Line, row.CustomID)}
+		}
+		in.counts.skipped.Add(1)
+		in.answeredElsewhere++
+		return true, nil
+	}
 	if row.Reject != nil {
 		err := in.reject(row)
 		return err == nil, err
@@ -137,7 +154,7 @@ func (in *reading) tellLeftOut() {
 	if n := in.rows.LeftOut(); n > 0 {
 		in.log.Warn().Int64("rows", n).Msg("rows were left out: an earlier one has the same custom_id (--dedupe first)")
 	}
-	if n := in.done.Len() - in.counts.skipped.Load(); n > 0 {
+	if n := in.done.Len() - in.counts.skipped.Load() + in.answeredElsewhere; n > 0 {
 		in.log.Warn().Int64("lines", n).Str("output", in.Output).Msg("the output has lines of rows that the input does not have")
 	}
 }

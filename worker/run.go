@@ -21,10 +21,13 @@ const parsedAhead = 64
 type run struct {
 	Config
 	paths  result.Paths
+	shard  result.Shard // zero for all of the input
 	log    zerolog.Logger
 	output *result.Log
 	done   *result.Done
-	counts *Counts
+
+	elsewhere *result.Done // rows that other files have answered
+	counts    *Counts
 
 	before     *manifest         // of an earlier run into the same output; nil without one
 	gpus       []gpu.Device      // those that this process may use
@@ -38,6 +41,7 @@ type run struct {
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker
 
+	deadline Deadline
 	rowTimes rowTimes
 }
 
@@ -51,7 +55,11 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	intake, wait := c.intake(ctx, drain)
 	defer wait()
 
-	paths, err := c.outputPaths()
+	shard, deadline, err := c.settlePlace(intake, log)
+	if err != nil {
+		return Summary{}, err
+	}
+	paths, err := c.outputPaths(shard)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -60,10 +68,10 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return Summary{}, err
 	}
 	counts.size.Store(source.Size())
-	if !c.Deadline.At.IsZero() {
-		counts.ends.Store(c.Deadline.At.Add(-c.Grace).UnixNano())
+	if !deadline.At.IsZero() {
+		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
-	r := &run{Config: c, paths: paths, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead)}
+	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead)}
 	r.manifest = c.manifest(started)
 	if err := r.openOutput(intake); err != nil {
 		source.Close()

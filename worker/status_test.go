@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fluxworker/worker/result"
+	"fluxworker/worker/slurm"
 )
 
 func statusOf(t *testing.T, output string) Status {
@@ -43,13 +44,13 @@ func files(t *testing.T, dir string) string {
 // Shards are told while they run, when they were stopped and when they are done; to look changes nothing.
 func TestStatusOfShards(t *testing.T) {
 	c, _ := config(t, 100)
-	c.Shard = result.Shard{Index: 0, Count: 3}
+	c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 3}}
 	if _, err := runOnce(t, t.Context(), c, nil); err != nil {
 		t.Fatal(err)
 	}
 	second, _ := config(t, 0, "--fault", "hang-all@4")
 	second.Input, second.Output, second.Grace = c.Input, c.Output, 0
-	second.Shard = result.Shard{Index: 1, Count: 3}
+	second.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 1, Count: 3}}
 	counts, drain, ended := new(Counts), make(chan struct{}), make(chan error)
 	go func() {
 		_, err := Run(t.Context(), second, zerolog.Nop(), drain, counts)
@@ -90,7 +91,7 @@ func TestStatusOfShards(t *testing.T) {
 		t.Errorf("the total is %+v, the second shard %+v", s.Total, s.Shards[1])
 	}
 	for i := range 3 {
-		c.Shard.Index = i
+		c.Place.Shard.Shard.Index = i
 		if _, err := runOnce(t, t.Context(), c, nil); err != nil {
 			t.Fatal(err)
 		}

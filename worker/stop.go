@@ -68,17 +68,17 @@ func stopped(intake context.Context) error {
 // watchDeadline ends intake when the rows that would be taken now might not come to their end before the grace begins.
 // Most rows so far tell how long one takes; while there are none, the time until the grace is used.
 func (r *run) watchDeadline(intake context.Context, stop context.CancelCauseFunc) {
-	if r.Deadline.At.IsZero() {
+	if r.deadline.At.IsZero() {
 		return
 	}
 	tick := time.NewTicker(lookAtClock)
 	defer tick.Stop()
 	for {
 		needed := r.rowTimes.p95()
-		if left := time.Until(r.Deadline.At) - r.Grace; left <= needed {
-			r.log.Warn().Time("deadline", r.Deadline.At).Str("from", r.Deadline.Source).Stringer("grace", r.Grace).
+		if left := time.Until(r.deadline.At) - r.Grace; left <= needed {
+			r.log.Warn().Time("deadline", r.deadline.At).Str("from", r.deadline.Source).Stringer("grace", r.Grace).
 				Stringer("row_p95", needed.Round(time.Millisecond)).Msg("the job's time comes to its end: no new rows")
-			stop(&StoppedError{Deadline: true, Reason: fmt.Sprintf("the deadline at %s (%s)", r.Deadline.At.Format(time.TimeOnly), r.Deadline.Source)})
+			stop(&StoppedError{Deadline: true, Reason: fmt.Sprintf("the deadline at %s (%s)", r.deadline.At.Format(time.TimeOnly), r.deadline.Source)})
 			return
 		}
 		select {
@@ -93,7 +93,7 @@ func (r *run) watchDeadline(intake context.Context, stop context.CancelCauseFunc
 func (r *run) drainTime(intake context.Context) time.Duration {
 	var reason *StoppedError
 	if errors.As(context.Cause(intake), &reason) && reason.Deadline {
-		return max(0, time.Until(r.Deadline.At)-min(endReserve, r.Grace/2))
+		return max(0, time.Until(r.deadline.At)-min(endReserve, r.Grace/2))
 	}
 	return r.Grace
 }

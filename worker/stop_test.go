@@ -14,10 +14,10 @@ import (
 func TestDeadlineEndsIntakeInTime(t *testing.T) {
 	c, record := config(t, 2000, "--delay", "100ms")
 	c.Grace = 20 * time.Second
-	c.Deadline = Deadline{At: time.Now().Add(c.Grace + 4*time.Second), Source: "a test"}
+	c.Place.Limit = time.Now().Add(c.Grace + 4*time.Second)
 	s, err := runOnce(t, t.Context(), c, nil)
 	var reason *StoppedError
-	if !errors.As(err, &reason) || !errors.Is(err, ErrStopped) || !reason.Deadline || !strings.Contains(err.Error(), "(a test)") {
+	if !errors.As(err, &reason) || !errors.Is(err, ErrStopped) || !reason.Deadline || !strings.Contains(err.Error(), "(--deadline)") {
 		t.Fatalf("got %v, want to be stopped by the deadline", err)
 	}
 	if s.OK == 0 || s.OK == 2000 {
@@ -32,7 +32,7 @@ func TestDeadlineEndsIntakeInTime(t *testing.T) {
 func TestDeadlineIsOver(t *testing.T) {
 	c, _ := config(t, 10)
 	c.Server.Command = []string{"/nonexistent"}
-	c.Deadline = Deadline{At: time.Now().Add(c.Grace - time.Second)}
+	c.Place.Limit = time.Now().Add(c.Grace - time.Second)
 	_, err := Run(t.Context(), c, zerolog.Nop(), nil, new(Counts))
 	if !errors.Is(err, ErrStopped) {
 		t.Errorf("got %v, want to be stopped", err)
@@ -42,7 +42,7 @@ func TestDeadlineIsOver(t *testing.T) {
 // Rows that take long end intake earlier: what is taken must fit.
 func TestDeadlineKnowsTheRows(t *testing.T) {
 	for row, want := range map[time.Duration]bool{time.Second: false, 18 * time.Minute: false, 25 * time.Minute: true} {
-		r := &run{Config: Config{Grace: time.Minute, Deadline: Deadline{At: time.Now().Add(20 * time.Minute)}}, log: zerolog.Nop()}
+		r := &run{Config: Config{Grace: time.Minute}, deadline: Deadline{At: time.Now().Add(20 * time.Minute)}, log: zerolog.Nop()}
 		for i := range 1000 {
 			d := row
 			if i%50 == 0 {

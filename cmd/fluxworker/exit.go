@@ -37,7 +37,7 @@ var exitMeanings = []struct {
 	{exitRowsFailed, "done, but some rows failed (--fail-on none makes it 0)"},
 	{exitUsage, "usage or configuration is wrong; nothing was started"},
 	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
-	{exitStopped, "stopped early by a signal; the same command goes on"},
+	{exitStopped, "stopped early by a signal or the job's time limit; the same command goes on"},
 	{exitNoGPU, "no usable GPU, and --device cpu was not said"},
 	{exitDoesNotFit, "the model does not fit the GPUs; the message has the arithmetic"},
 	{exitServer, "the server failed; the same command goes on"},

@@ -27,6 +27,7 @@ const (
 type runFlags struct {
 	request requestFlags
 	results resultFlags
+	job     jobFlags
 
 	batchSize      string
 	context        int
@@ -72,6 +73,7 @@ to a folder (results.run). Started again with the same command, it answers only 
 func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.request.register(flags)
 	f.results.register(flags)
+	f.job.register(flags)
 	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows that each server answers at the same time (slots): `N`, or auto for as many as the GPU's free memory holds")
 	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
 	flags.IntVar(&f.minContext, "min-context", 0, "where not even one slot fits, take a smaller context, but not below this; 0 never does")
@@ -116,14 +118,17 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	ctx, drain, stop := onSignals(ctx)
-	defer stop()
+	running, signals := onSignals(ctx)
+	defer signals.giveBack()
 	counts := new(worker.Counts)
 	endProgress := console.show(counts)
-	summary, err := worker.Run(ctx, config, console.log, drain, counts)
+	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
 	if summary.Rows() > 0 {
 		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, config.Output)
+	}
+	if f.job.requeue {
+		f.job.requeueWhereWorth(ctx, console.log, config.Place.Job, summary, signals.warned(), err)
 	}
 	if err == nil && f.failOn == "rows" && summary.Failed+summary.FailedBefore > 0 {
 		return errRowsFailed
@@ -158,9 +163,16 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
+	if results.ResumeFrom, err = f.job.resumeFiles(); err != nil {
+		return worker.Config{}, err
+	}
+	place, err := f.job.place(time.Now())
+	if err != nil {
+		return worker.Config{}, err
+	}
 	return worker.Config{
 		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
-		Output: f.results.output, Results: results, Defaults: s.defaults,
+		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
 		Server: worker.Server{
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
 			Isolate:     ollama.Isolation(f.isolate),

@@ -172,34 +172,14 @@ func (l *lease) create(number int) (ours bool, _ error) {
 	return true, nil
 }
 
-// createExclusive links a whole file to its place, so that nobody reads half of it. Where there are no hard links an
-// exclusive create does: a reader who finds too little waits.
+// createExclusive puts the lock in its place; fs.ErrExist where one is there.
 func (l *lease) createExclusive() error {
 	own, err := l.writeOwn()
 	if err != nil {
 		return err
 	}
 	defer os.Remove(own)
-	path := l.path(l.number)
-	err = os.Link(own, path)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		// NFS may repeat a request whose answer was lost, and then says that the first one succeeded.
-		if a, statErr := os.Stat(own); statErr == nil {
-			if b, statErr := os.Stat(path); statErr == nil && os.SameFile(a, b) {
-				return nil
-			}
-		}
-		return err
-	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EMLINK), errors.Is(err, syscall.EXDEV):
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, l.paths.mode())
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(l.text())
-		return errors.Join(err, f.Close())
-	}
-	return err
+	return linkExclusive(own, l.path(l.number))
 }
 
 // writeOwn puts the lock into a file of this process's own name.

@@ -74,7 +74,7 @@ func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
 	var c scanned
 	var odd *CorruptError // the first line that nobody of us can have written
 	lines, ours := int64(0), int64(0)
-	err := l.eachLine(ctx, s.path, func(line []byte) error {
+	err := eachLine(ctx, l.disk, s.path, func(line []byte) error {
 		lines++
 		whole := line[len(line)-1] == '\n'
 		key, err := keyOf(line)
@@ -182,7 +182,7 @@ func (l *Log) rewrite(ctx context.Context, s *stream, keep func(line []byte) (bo
 	left := new(keys)
 	err := replace(l.disk, s.path, l.paths.mode(), func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 1<<20)
-		err := l.eachLine(ctx, s.path, func(line []byte) error {
+		err := eachLine(ctx, l.disk, s.path, func(line []byte) error {
 			ok, err := keep(line)
 			if err != nil || !ok {
 				return err
@@ -218,8 +218,8 @@ func (l *Log) rewrite(ctx context.Context, s *stream, keep func(line []byte) (bo
 
 // eachLine calls do with each line of the file at path, its newline included. The last one may have none. A line is valid
 // until do returns.
-func (l *Log) eachLine(ctx context.Context, path string, do func(line []byte) error) error {
-	f, err := l.disk.Open(path, os.O_RDONLY, 0)
+func eachLine(ctx context.Context, d disk, path string, do func(line []byte) error) error {
+	f, err := d.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return &WriteError{Path: path, Err: err}
 	}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+
+	"fluxworker/worker"
+	"fluxworker/worker/slurm"
+)
+
+// jobFlags say how a run goes with the SLURM job around it.
+type jobFlags struct {
+	shard      string
+	resumeFrom []string
+	deadline   string
+	requeue    bool
+}
+
+func (f *jobFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.shard, "shard", "", "`auto|none|i/n`: in an array or a step of several tasks, auto gives each task its part of the input, none says that this task's input is its own; i/n takes part i of n by hand, from 0")
+	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "result files of another split of the same input (`PATTERN` in quotes); rows that are answered there are not asked again; may be given several times")
+	flags.StringVar(&f.deadline, "deadline", "auto", "when the job ends: `auto|none|TIME`; auto asks SLURM, TIME is a duration from now such as 2h, or a time such as 2006-01-02T15:04:05Z")
+	flags.BoolVar(&f.requeue, "requeue", false, "ask SLURM to start the job again when its time ends before the rows do")
+}
+
+// place finds out where this process stands.
+func (f *jobFlags) place(now time.Time) (worker.Place, error) {
+	var p worker.Place
+	var err error
+	if p.Job, err = slurm.FromEnviron(os.Environ()); err != nil {
+		return p, &usageError{err}
+	}
+	if p.Shard, err = p.Job.Choose(f.shard); err != nil {
+		return p, &usageError{err}
+	}
+	switch f.deadline {
+	case "auto":
+		return p, nil
+	case "none":
+		p.NoLimit = true
+		return p, nil
+	}
+	if d, err := time.ParseDuration(f.deadline); err == nil && d > 0 {
+		p.Limit = now.Add(d)
+		return p, nil
+	}
+	if p.Limit, err = time.Parse(time.RFC3339, f.deadline); err != nil || !p.Limit.After(now) {
+		return p, usagef("--deadline is %q; it must be auto, none, a duration such as 2h, or a time to come such as %s", f.deadline, now.Add(2*time.Hour).Format(time.RFC3339))
+	}
+	return p, nil
+}
+
+// requeueWhereWorth asks SLURM to start the job again if its time was at its end, rows are left, and this start has answered
+// some: a job that answers none would be started for ever. Where SLURM refuses, the run ends as it would have.
+func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, job slurm.Job, s worker.Summary, warned bool, err error) {
+	var stopped *worker.StoppedError
+	switch {
+	case !errors.As(err, &stopped) || !stopped.Deadline && !warned:
+		return
+	case s.OK+s.Failed == 0:
+		log.Warn().Msg("the job is not requeued: no row came to its line in this start")
+		return
+	}
+	if err := job.Requeue(ctx); err != nil {
+		log.Error().Err(err).Msg("the job is not requeued; submit it again to go on")
+		return
+	}
+	log.Info().Stringer("job", job).Msg("SLURM will start the job again")
+}
+
+// resumeFiles are the files that the patterns name. One that names none is a mistake.
+func (f *jobFlags) resumeFiles() ([]string, error) {
+	var files []string
+	for _, pattern := range f.resumeFrom {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, usagef("--resume-from %q: %w", pattern, err)
+		}
+		if len(found) == 0 {
+			return nil, usagef("--resume-from %q: there is no such file", pattern)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
