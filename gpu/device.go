@@ -62,11 +62,10 @@ type Memory struct {
 	Processes *uint64 `json:"processes,omitempty"`
 }
 
-// Health is what can make a device unusable or slow.
+// Health is what can make a device unusable or slow. Critical errors (XID) come as events, see Probe.Watch.
 type Health struct {
-	Lost           bool     `json:"lost,omitempty"`            // fell off the bus
-	UncorrectedECC uint64   `json:"uncorrected_ecc,omitempty"` // errors since the driver was loaded
-	XIDs           []uint64 `json:"xids,omitempty"`            // critical errors that the probe saw while it watched
+	Lost           bool   `json:"lost,omitempty"`            // fell off the bus
+	UncorrectedECC uint64 `json:"uncorrected_ecc,omitempty"` // errors since the driver was loaded
 	// Throttle names the reasons why the clocks are held down; idle is none.
 	Throttle []string `json:"throttle,omitempty"`
 }

@@ -48,7 +48,14 @@ func AllocatedGPUs(ctx context.Context, log zerolog.Logger) ([]gpu.Device, error
 	for i, d := range share.Devices {
 		d.Memory.Free /= uint64(share.Tasks)
 		devices[i] = d
-		log.Info().Str("uuid", d.UUID).Str("name", d.Name).Uint64("free_mib", d.Memory.Free>>20).Uint64("total_mib", d.Memory.Total>>20).
+		line := log.Info()
+		if d.Health.UncorrectedECC > 0 {
+			line = log.Warn().Uint64("uncorrected_memory_errors", d.Health.UncorrectedECC)
+		}
+		if len(d.Health.Throttle) > 0 {
+			line = line.Strs("clocks_held_down_by", d.Health.Throttle)
+		}
+		line.Str("uuid", d.UUID).Str("name", d.Name).Uint64("free_mib", d.Memory.Free>>20).Uint64("total_mib", d.Memory.Total>>20).
 			Str("source", string(report.Source)).Str("by", allocation.From).Msg("GPU")
 	}
 	return devices, nil

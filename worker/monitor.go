@@ -14,6 +14,9 @@ import (
 // sampleEvery is the time between two looks at the GPUs. A look costs some ten milliseconds of one core.
 const sampleEvery = 10 * time.Second
 
+// mostXIDs is how many critical errors of a GPU are kept; the log has them all.
+const mostXIDs = 100
+
 // GPUUse is what a run made of one GPU; summary.json holds it. What the driver does not tell is left out.
 //
 // All numbers are over the same time: from just before the first server is started until the last one has ended, the load of
@@ -28,6 +31,7 @@ type GPUUse struct {
 	Joules          *float64 `json:"energy_joules,omitempty"`
 	WattHours       *float64 `json:"energy_wh,omitempty"`
 	Lost            bool     `json:"lost,omitempty"` // it went in mid-run, by what the driver said
+	XIDs            []uint64 `json:"xids,omitempty"` // its critical errors, as they came
 }
 
 // watched is one GPU of the run as the monitor has seen it.
@@ -38,6 +42,7 @@ type watched struct {
 	busy       float64 // sum of the samples' utilisation, in percent
 	samples    int
 	lost       bool
+	xids       []uint64
 }
 
 // monitor watches the run's GPUs: what they do, for the summary, and whether they are still there.
@@ -118,7 +123,13 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 // heed draws the consequence of a critical error. It may be another job's GPU that has it.
 func (w *monitor) heed(x gpu.XID) {
 	for _, g := range w.gpus {
-		if g.lost || !x.Hits(g.Device) {
+		if !x.Hits(g.Device) {
+			continue
+		}
+		if len(g.xids) < mostXIDs {
+			g.xids = append(g.xids, x.Code)
+		}
+		if g.lost {
 			continue
 		}
 		switch cause := fmt.Errorf("GPU %s (%s) had the critical error XID %d", g.UUID, g.Name, x.Code); x.Consequence() {
@@ -207,7 +218,7 @@ func (w *monitor) uses() []GPUUse {
 	hours := time.Since(w.began).Hours()
 	var uses []GPUUse
 	for _, g := range w.gpus {
-		use := GPUUse{UUID: g.UUID, Name: g.Name, Hours: hours, PeakMemoryBytes: g.peak, Lost: g.lost}
+		use := GPUUse{UUID: g.UUID, Name: g.Name, Hours: hours, PeakMemoryBytes: g.peak, Lost: g.lost, XIDs: g.xids}
 		if g.samples > 0 {
 			mean := g.busy / float64(g.samples)
 			use.MeanUtilisation = &mean

@@ -169,9 +169,14 @@ func TestXID(t *testing.T) {
 						t.Errorf("%q: said or not said against expectation", other.message)
 					}
 				}
-				var summary struct{ GPUs []struct{ Lost bool } }
+				var summary struct {
+					GPUs []struct {
+						Lost bool
+						XIDs []int
+					}
+				}
 				j.read("results.run/summary.json", &summary)
-				if len(summary.GPUs) != 2 || summary.GPUs[0].Lost || summary.GPUs[1].Lost != tt.lost {
+				if len(summary.GPUs) != 2 || summary.GPUs[0].Lost || summary.GPUs[1].Lost != tt.lost || !slices.Equal(summary.GPUs[1].XIDs, []int{tt.code}) {
 					t.Errorf("GPUs in the summary: %+v", summary.GPUs)
 				}
 			})
@@ -243,6 +248,7 @@ mig uuid=MIG-11111111-aaaa-bbbb-cccc-000000000002 profile=3g.40gb gi=2 ci=0 mem_
 		message     string
 	}{
 		{"two free", fakenvml.TwoA100, 0, [][]string{{"GPU-aaaaaaaa"}, {"GPU-bbbbbbbb"}}, ""},
+		{"one with errors", strings.Replace(fakenvml.TwoA100, "pci=00000000:07", "ecc=1 ecc_uncorr=3 throttle=8 pci=00000000:07", 1), 0, [][]string{{"GPU-aaaaaaaa"}, {"GPU-bbbbbbbb"}}, "clocks_held_down_by=[\"hw_slowdown\"]"},
 		{"one busy", strings.NewReplacer("pci=00000000:07", "used_mib=80900 pci=00000000:07", "gpu uuid=GPU-bbbbbbbb", busy+"gpu uuid=GPU-bbbbbbbb").Replace(fakenvml.TwoA100), 0, [][]string{{"GPU-bbbbbbbb"}}, ""},
 		{"MIG", mig, 0, [][]string{{"MIG-11111111-aaaa-bbbb-cccc-000000000001"}, {"MIG-11111111-aaaa-bbbb-cccc-000000000002"}}, ""},
 		{"another job's", strings.Replace(fakenvml.TwoA100, "pci=00000000:07", "perm=1 pci=00000000:07", 1), 0, [][]string{{"GPU-bbbbbbbb"}}, ""},

@@ -75,6 +75,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.StringVar(&c.family, "family", "llama", "the `architecture` that every model claims to have")
 	f.BoolVar(&c.gpu, "gpu", false, "claim to compute on a GPU")
 	slots := f.String("gpu-slots", "", "with more slots than `N[,N…]` a part of the model spills to the CPU: of the first server on a GPU, of the next, and of all after the last")
+	f.IntVar(&c.room.context, "gpu-context", 0, "with a context of more than `N` tokens a part of the model spills; 0 is no limit")
 	f.IntVar(&c.room.servers, "gpu-servers", 0, "when `N` servers have the model on a GPU, that of another one spills; 0 is no limit")
 	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
 	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")

@@ -13,15 +13,19 @@ import (
 type room struct {
 	slots   []int // of the first server on the GPU, of the second and so on
 	servers int
+	context int
 	full    []string
 	devices string // CUDA_VISIBLE_DEVICES
 	folder  string // OLLAMA_MODELS, which all servers of a run share
 	place   *os.File
 }
 
-// holds tells whether the GPUs hold all of a model with so many slots.
-func (r *room) holds(slots int) bool {
+// holds tells whether the GPUs hold all of a model with so many slots, each of so many tokens.
+func (r *room) holds(slots, context int) bool {
 	if n := r.started(); len(r.slots) > 0 && slots > r.slots[min(n, len(r.slots)-1)] {
+		return false
+	}
+	if r.context > 0 && context > r.context {
 		return false
 	}
 	for _, uuid := range strings.Split(r.devices, ",") {

@@ -52,7 +52,7 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 		config: c, log: log, recorder: recorder, models: newRegistry(c.models, c.folder), script: newScript(c),
 		slots: semaphore.NewWeighted(int64(c.slots)), gate: newGate(c), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
 	}
-	s.fits = sync.OnceValue(func() bool { return s.room.holds(c.slots) })
+	s.fits = sync.OnceValue(func() bool { return s.room.holds(c.slots, c.context) })
 	code, how := s.run(ctx)
 	exit(nil)
 	keeper.Wait()
