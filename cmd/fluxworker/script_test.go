@@ -12,16 +12,30 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"fluxworker/test/fakeollama"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(leakChecked{m}, map[string]func(){
 		"fluxworker": main,
 		"fakeollama": func() { os.Exit(fakeollama.Main()) },
 		"nvidia-smi": fakeSMI,
 	})
+}
+
+// leakChecked fails when a test has left a goroutine behind.
+type leakChecked struct{ m *testing.M }
+
+// Run runs the tests.
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the command line against a stand-in server: what a user types, and what comes back.

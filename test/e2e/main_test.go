@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"fluxworker/test/fakeollama"
 )
 
@@ -38,7 +40,12 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build fluxworker: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // generation is one of the two kinds of Ollama that clusters have.
