@@ -64,11 +64,11 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		return died, nil
 	case errors.Is(err, ollama.ErrTimeout) && m.server != nil && m.answered.Load() == before && time.Since(began) >= r.StallTimeout:
 		// One that waits for a hung GPU spins, and so seems to work. But no row at all came to its end for all that time.
-		m.end(fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", r.RequestTimeout), false)
+		m.end(ending{reason: fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", r.RequestTimeout)})
 		return again, nil
 	case t.retries >= r.MaxRetries && m.server != nil && m.failing.Add(1) >= maxUnanswered:
 		// It lives, but the rows are not to blame when none is answered: others, or a new start, may do better.
-		m.end(fmt.Errorf("it answers nothing any more: %w", err), false)
+		m.end(ending{reason: fmt.Errorf("it answers nothing any more: %w", err), innocent: true})
 		return again, nil
 	case t.retries >= r.MaxRetries && t.passes < r.servers-1:
 		return passed, nil

@@ -129,6 +129,9 @@ func wait(ctx context.Context, d time.Duration) bool {
 // time that it died. One that takes it down even so is the cause, and gets an error line.
 func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 	for len(m.suspects) > 0 {
+		if m.isEnding() {
+			return errLost // for a reason of its own: no suspect is to be asked, and blamed, while it goes
+		}
 		t := m.suspects[0]
 		own, cancel := context.WithCancelCause(requests)
 		stopWatching := r.watchServer(m, func() { cancel(errLost) })
@@ -140,6 +143,9 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 		case err != nil:
 			q.finish()
 			return err
+		case what == died && m.endedInnocently():
+			q.giveBack(t)
+			return errLost
 		case what == died:
 			m.restarts, m.excused = m.restarts[:max(0, len(m.restarts)-t.deaths)], true
 			message := fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1)
@@ -169,6 +175,10 @@ func (r *run) giveUpSuspects(m *member, q *queue, err error) {
 
 // diedWith takes note of a task that the server had when it died.
 func (m *member) diedWith(t task, q *queue) {
+	if m.endedInnocently() {
+		q.giveBack(t)
+		return
+	}
 	t.deaths++
 	if t.deaths < deathsToSuspect {
 		q.giveBack(t)
@@ -183,7 +193,7 @@ func (m *member) diedWith(t task, q *queue) {
 func (m *member) begun() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.live, m.ended, m.final = m.server, nil, false
+	m.live, m.ended = m.server, nil
 	m.failing.Store(0)
 	m.procs = nil
 	if usage, err := m.server.Consumption(); err == nil {
@@ -191,17 +201,31 @@ func (m *member) begun() {
 	}
 }
 
-// end ends the server for a reason; final means that starting it again would be of no use.
-func (m *member) end(reason error, final bool) {
+// ending is why one of the watchers ends a server.
+type ending struct {
+	reason   error
+	final    bool // starting it again would be of no use
+	innocent bool // no row can be to blame, whichever it had
+}
+
+// end ends the server and waits for that.
+func (m *member) end(e ending) {
 	m.mu.Lock()
 	server := m.live
 	if server != nil && m.ended == nil {
-		m.ended, m.final = reason, final
+		m.ended = &e
 	}
 	m.mu.Unlock()
 	if server != nil {
 		server.Stop()
 	}
+}
+
+// endedInnocently tells whether the server was ended for a reason that has nothing to do with the rows that it had.
+func (m *member) endedInnocently() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ended != nil && m.ended.innocent
 }
 
 // isEnding tells whether one of the watchers ends the server, or has.
@@ -216,7 +240,7 @@ func (m *member) lossError() (error, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ended != nil {
-		return m.server.Failed("run server", m.ended), m.final
+		return m.server.Failed("run server", m.ended.reason), m.ended.final
 	}
 	return m.server.Err(), false
 }
@@ -234,7 +258,7 @@ func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool 
 		return false
 	case err.Status != 0:
 		if m.lostProcess() {
-			m.end(fmt.Errorf("its runner died: %w", err), false)
+			m.end(ending{reason: fmt.Errorf("its runner died: %w", err)})
 			return true
 		}
 		return false
@@ -252,7 +276,7 @@ func (m *member) isDown(ctx context.Context, err *ollama.UnavailableError) bool 
 		return false
 	}
 	if !ended(ctx, m.server, dyingTime) {
-		m.end(fmt.Errorf("its runner died: %w", err), false)
+		m.end(ending{reason: fmt.Errorf("its runner died: %w", err)})
 	}
 	return true
 }

@@ -153,7 +153,7 @@ func (r *run) endServersOf(d gpu.Device, members []*member, cause error, final b
 			what = "GPU lost; ending its server"
 		}
 		r.log.Error().Str("gpu", d.UUID).Str("server", m.name).Err(cause).Msg(what)
-		m.end(cause, final)
+		m.end(ending{reason: cause, final: final, innocent: true})
 	}
 }
 

@@ -120,7 +120,7 @@ func (r *run) checkPace(ctx context.Context, m *member) error {
 		r.log.Warn().Str("server", m.name).Err(reason).Int("max_restarts", r.MaxRestarts).Msg("the server has become slow; it may not be started again")
 		return nil
 	}
-	m.end(reason, false)
+	m.end(ending{reason: reason, innocent: true})
 	return errLost
 }
 

@@ -43,8 +43,7 @@ type member struct {
 	mu       sync.Mutex
 	live     *ollama.Server // the server, for those who watch it from outside
 	procs    []int          // its processes as they were when it was ready
-	ended    error          // why one of the watchers ended it; nil where it went by itself
-	final    bool           // and must not be started again
+	ended    *ending        // why one of the watchers ended it; nil where it went by itself
 	suspects []task         // those that it had when it died, and that were there before
 }
 

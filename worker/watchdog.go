@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -44,8 +45,8 @@ func (r *run) watchServer(m *member, lost func()) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				if reason := w.look(time.Now()); reason != nil {
-					m.end(reason, false)
+				if e := w.look(time.Now()); e != nil {
+					m.end(*e)
 				}
 			case <-m.server.Done():
 				return nil
@@ -71,17 +72,23 @@ type watchdog struct {
 }
 
 // look returns why the server is to be ended, or nil.
-func (w *watchdog) look(now time.Time) error {
+func (w *watchdog) look(now time.Time) *ending {
 	usage, err := w.server.Consumption()
 	if err != nil {
 		return nil // it is gone, which others notice
 	}
 	if w.misses(usage) {
+		if ended(context.Background(), w.server, dyingTime) {
+			return nil // all of it was going
+		}
 		// Nobody had a request that failed: the next one would load the model again, wherever there is room then.
-		return errors.New("its runner died")
+		return &ending{reason: errors.New("its runner died")}
 	}
 	if w.mostBytes > 0 && usage.RSS > w.mostBytes {
-		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.RSS>>20, w.mostBytes>>20)
+		return &ending{
+			reason:   fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.RSS>>20, w.mostBytes>>20),
+			innocent: true,
+		}
 	}
 	answers, gpuLooks := w.answered.Load(), w.gpuBusy.Load()
 	worked := (usage.CPU-w.usage.CPU).Seconds() > workingShare*now.Sub(w.looked).Seconds() || gpuLooks != w.gpuLooks
@@ -90,7 +97,7 @@ func (w *watchdog) look(now time.Time) error {
 	}
 	w.answers, w.gpuLooks, w.usage, w.looked = answers, gpuLooks, usage, now
 	if now.Sub(w.progress) >= w.timeout {
-		return fmt.Errorf("it hangs: no answer and no work for %s (--stall-timeout)", now.Sub(w.progress).Round(time.Second))
+		return &ending{reason: fmt.Errorf("it hangs: no answer and no work for %s (--stall-timeout)", now.Sub(w.progress).Round(time.Second))}
 	}
 	return nil
 }
