@@ -6,13 +6,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
+# How long "make fuzz" stays with each target.
+FUZZTIME ?= 30s
+
 # The oldest glibc that the NVML probe must start on: CentOS 7's.
 GLIBC_FLOOR := 2.17
 
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: torture build probe demo engine slurm test test-short lint bench clean
+.PHONY: torture fuzz build probe demo engine slurm test test-short lint bench clean
 
 ## build: bin/fluxworker, one static file
 build: probe
@@ -46,6 +49,10 @@ test: engine slurm build
 ## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
 torture: engine
 	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000
+
+## fuzz: every fuzz target for FUZZTIME; "make test" runs only what was found so far (testdata/fuzz)
+fuzz:
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" scripts/fuzz.sh
 
 ## test-short: what needs no engine
 test-short:

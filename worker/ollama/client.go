@@ -95,16 +95,22 @@ func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 	if err != nil {
 		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer broke off: %w", err))
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, c.refusal(ctx, resp.StatusCode, data)
+	return c.interpret(ctx, resp.StatusCode, data, r)
+}
+
+// interpret makes an answer, or the reason why there is none, of what the server sent.
+func (c *Client) interpret(ctx context.Context, status int, data []byte, r prompt.Request) (*Answer, error) {
+	if status != http.StatusOK {
+		return nil, c.refusal(ctx, status, data)
 	}
 	var native api.ChatResponse
 	if err := json.Unmarshal(data, &native); err != nil {
-		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer is no JSON: %w", err))
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is no JSON: %w", err))
 	}
-	// HTTP 200 does not mean an answer: a generation that the server gave up comes with done false.
-	if !native.Done || native.DoneReason == "load" || native.DoneReason == "unload" {
-		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer is incomplete (done %t, done_reason %q)", native.Done, native.DoneReason))
+	// HTTP 200 does not mean an answer: a generation that the server gave up comes with done false, and one that its
+	// runner broke off without a reason.
+	if !native.Done || native.DoneReason != "stop" && native.DoneReason != "length" {
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is incomplete (done %t, done_reason %q)", native.Done, native.DoneReason))
 	}
 	return c.answer(&native, r)
 }
@@ -128,7 +134,9 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
 	case status == http.StatusInternalServerError && unreadable(message):
 		return &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: message}
-	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+	case status < 400, status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
+		status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+		// A login that is refused is not the row's fault either.
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
 		return &RequestError{Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.context, contextHint)}
@@ -138,6 +146,9 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 }
 
 func refusalText(body []byte) string {
+	if len(body) == 0 {
+		return "it gave no reason"
+	}
 	var e struct {
 		Error string `json:"error"`
 	}

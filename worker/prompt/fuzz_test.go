@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"unicode/utf8"
 )
 
 // countRows counts rows in the plainest way: split the whole input and look at each line.
@@ -21,27 +24,46 @@ func countRows(input []byte, format Format) int {
 	return rows
 }
 
-// Whatever the input, no row is lost or invented, and each is either a request or a rejection under its own name.
+// Whatever the input, no row is lost or invented, each is either a request or a rejection under its own name, a second
+// reading finds the same, and no rejection tells a prompt.
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n\r\n", "\ufeff", "# c\n{\"prompt\":\"a\"}", "a\nb", "{\"body\":{\"prompt\":[\"\\ud800\"]}}\r\n{", "\xff\n\x00",
 		`{"custom_id":"row-2","prompt":"x"}` + "\n" + `{"prompt":"x"}`, strings.Repeat("x", 300) + "\r\n" + strings.Repeat(" ", 300) + "#",
 		chatRow(1) + chatRow(1) + chatRow(2), `{"messages":[{"role":"user","content":[{"type":"text","text":"\\\""}]}],"stop":["a"],"seed":1.0}`,
+		imageRow(pngURL(png)), imageRow("a.png"), imageRow("file:///sub/../b.png"), imageRow("https://" + secretMark),
+		`{"prompt":5,"system":"` + secretMark + `","stop":["` + secretMark + `",""],"messages":[{"role":"x","content":[{"type":"text","text":"` + secretMark + `"}]}]}`,
 	} {
 		for format := range 3 {
-			f.Add([]byte(seed), format, 200)
+			f.Add([]byte(seed), format, 200, format == 1)
 		}
 	}
-	f.Fuzz(func(t *testing.T, input []byte, format, limit int) {
+	folder, err := OpenImageFolder(f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { folder.root.Close() })
+	if err := folder.root.WriteFile("a.png", []byte(png), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, input []byte, format, limit int, files bool) {
 		o := Options{Format: Format(format), MaxRowBytes: limit, Defaults: testDefaults()}
 		if o.Format != JSONL && o.Format != Text {
 			o.Format = Auto
 		}
+		if files {
+			o.Defaults.ImageFiles = folder
+		}
 		r := NewReader(bytes.NewReader(input), o)
+		again := NewReader(iotest.OneByteReader(bytes.NewReader(input)), o)
 		names := map[[8]byte]bool{}
 		rows, line := 0, int64(0)
 		for {
 			row, err := r.Next()
+			same, sameErr := again.Next()
+			if err != sameErr || !reflect.DeepEqual(row, same) {
+				t.Fatalf("read %+v, %v and then %+v, %v", row, err, same, sameErr)
+			}
 			if err == io.EOF {
 				break
 			}
@@ -56,17 +78,79 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("line %d has the name of another", line)
 			}
 			names[row.Key.Name()] = true
-			if (row.Reject == nil) != (len(row.Request.Messages) > 0) {
-				t.Fatalf("line %d: request %+v, reject %v", line, row.Request, row.Reject)
-			}
-			if row.Reject != nil && (row.Reject.Code == "" || row.Reject.Message == "") {
-				t.Fatalf("line %d: %+v", line, row.Reject)
+			checkRow(t, row, r.lines.limit)
+			if row.Reject != nil && !files && strings.Contains(row.Reject.Message, secretMark) && isSecret(input, row.Line, r.format) {
+				t.Fatalf("line %d: the message tells the prompt: %s", line, row.Reject.Message)
 			}
 		}
 		if want := countRows(input, r.format); rows != want {
 			t.Fatalf("%d rows as %v, want %d", rows, r.format, want)
 		}
 	})
+}
+
+// checkRow demands that a row is whole: a request that can be asked, or a reason why there is none.
+func checkRow(t *testing.T, row Row, limit int) {
+	if (row.Reject == nil) != (len(row.Request.Messages) > 0) {
+		t.Fatalf("line %d: request %+v, reject %v", row.Line, row.Request, row.Reject)
+	}
+	if row.Reject != nil && (row.Reject.Code == "" || row.Reject.Message == "") {
+		t.Fatalf("line %d: %+v", row.Line, row.Reject)
+	}
+	bytes, said := 0, false
+	for _, m := range row.Request.Messages {
+		said = said || m.Content != "" || len(m.Images) > 0
+		for _, image := range m.Images {
+			bytes += len(image)
+			if p := checkImage(image); p != nil || m.Role != roleUser {
+				t.Fatalf("line %d: a message of %s has the image %q: %v", row.Line, m.Role, image, p)
+			}
+		}
+	}
+	if row.Reject == nil && (!said || bytes > 2*limit) {
+		t.Fatalf("line %d: something said %t, images of %d bytes under a limit of %d", row.Line, said, bytes, limit)
+	}
+}
+
+// secretMark stands in prompts, where no message may show it.
+const secretMark = "pr1vate"
+
+// isSecret tells whether the mark is in a line of the input at such places only that hold a prompt. A line with escapes
+// may hold it where this does not see it.
+func isSecret(input []byte, number int64, format Format) bool {
+	line := bytes.Split(bytes.TrimPrefix(input, []byte("\ufeff")), []byte("\n"))[number-1]
+	if bytes.IndexByte(line, '\\') >= 0 {
+		return false
+	}
+	var row any
+	if format == Text || json.Unmarshal(line, &row) != nil {
+		return true
+	}
+	return countSecrets(row, "", "") == bytes.Count(line, []byte(secretMark))
+}
+
+// countSecrets counts the mark in the strings below fields that hold prompts.
+func countSecrets(v any, field, parent string) (n int) {
+	switch v := v.(type) {
+	case string:
+		switch field {
+		case "prompt", "content", "text", "system", "stop", "image_url":
+			return strings.Count(v, secretMark)
+		case "url":
+			if parent == "image_url" {
+				return strings.Count(v, secretMark)
+			}
+		}
+	case []any:
+		for _, element := range v {
+			n += countSecrets(element, field, parent)
+		}
+	case map[string]any:
+		for name, value := range v {
+			n += countSecrets(value, name, field)
+		}
+	}
+	return n
 }
 
 // The walker finds in valid JSON what encoding/json finds.
@@ -77,7 +161,7 @@ func FuzzWalker(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		if !json.Valid(input) {
+		if !json.Valid(input) || !utf8.Valid(input) { // which the decoder looks at first
 			return
 		}
 		value := bytes.Trim(input, blanks+"\n")
