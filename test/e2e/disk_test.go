@@ -2,14 +2,11 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -190,54 +187,4 @@ func TestPermissionTakenAway(t *testing.T) {
 		}
 		j.checkRows(rows)
 	})
-}
-
-// The summary counts lines that are on disk, no more, and adds up over all starts.
-func TestSummaryOfAllAttempts(t *testing.T) {
-	const rows = 300
-	oneEngine(t, func(t *testing.T, g generation) {
-		j := newJob(t, g)
-		j.writeRows(rows)
-		cmd := j.start()
-		j.await("answers", func() bool { return j.answered() >= 50 })
-		cmd.Process.Signal(syscall.SIGTERM)
-		j.wait(cmd, 75)
-		first := j.summary()
-		if n := j.answered(); first.OK != n || first.Total.OK != n || first.Complete {
-			t.Errorf("summary %+v, and %d lines", first, n)
-		}
-		j.run(0)
-		second := j.summary()
-		if second.OK != rows-first.OK || second.Total.OK != rows || second.Total.Attempts != 2 || !second.Complete ||
-			second.Total.TokensOut != first.TokensOut+second.TokensOut {
-			t.Errorf("summaries %+v and %+v", first, second)
-		}
-		for n, want := range []string{"stopped by a signal", "complete"} {
-			data, err := os.ReadFile(j.path("results.run/attempts/000" + strconv.Itoa(n+1) + ".json"))
-			var attempt struct{ Outcome string }
-			if err == nil {
-				err = json.Unmarshal(data, &attempt)
-			}
-			if err != nil || !strings.HasPrefix(attempt.Outcome, want) {
-				t.Errorf("attempt %d: %+v, %v; want %q", n+1, attempt, err, want)
-			}
-		}
-	})
-}
-
-type summary struct {
-	OK        int  `json:"rows_ok"`
-	Complete  bool `json:"complete"`
-	TokensOut int  `json:"tokens_out"`
-	Total     struct {
-		Attempts  int
-		OK        int `json:"rows_ok"`
-		TokensOut int `json:"tokens_out"`
-	} `json:"all_attempts"`
-}
-
-func (j *job) summary() (s summary) {
-	j.t.Helper()
-	j.read("results.run/summary.json", &s)
-	return s
 }

@@ -174,11 +174,16 @@ func TestTerminated(t *testing.T) {
 		if left := j.processes(); len(left) > 0 {
 			t.Errorf("processes left: %v", left)
 		}
-		if n := j.answered(); n >= rows {
+		n, first := j.answered(), j.summary()
+		if n >= rows {
 			t.Fatalf("all %d rows were answered before the signal came", n)
+		}
+		if first.OK != n || first.Total.OK != n {
+			t.Errorf("the summary %+v does not count the %d lines", first, n)
 		}
 		j.run(0)
 		j.checkRows(rows)
+		j.checkSummaries(first, rows)
 	})
 }
 
