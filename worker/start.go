@@ -112,7 +112,9 @@ func (r *run) members(p batcher.Plan) []*member {
 	}
 	members := make([]*member, len(p.Servers))
 	for i, s := range p.Servers {
-		members[i] = &member{number: i, name: serverName(i, s), plan: s, slots: s.Slots, context: p.Context, cache: p.KVCacheType, logPath: r.paths.In(serverLog(i))}
+		members[i] = &member{
+			number: i, name: serverName(i, s), plan: s, slots: s.Slots, context: p.Context, cache: p.KVCacheType, logPath: r.paths.In(serverLog(i)),
+		}
 	}
 	return members
 }
