@@ -12,5 +12,8 @@
 //   - No more than one row is in memory at a time, and of the rows before it some sixteen bytes each.
 //   - A row's field is used, refused by name, or listed in ignored as one that cannot change the answer. None is dropped
 //     silently.
+//   - Nothing is fetched for a row, and no file is read but images below the one folder that was allowed. Their content
+//     is a part of the request, and so of the key. A file that the disk does not give ends the reading: it is not the
+//     row's fault.
 //   - A Reject's message never quotes a prompt, a message's content or a whole row, so that it can be logged.
 package prompt
