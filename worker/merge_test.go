@@ -1,0 +1,72 @@
+package worker
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// BenchmarkMerge merges 16 shards of lines as long as usual, each nearly in the order of the input.
+func BenchmarkMerge(b *testing.B) {
+	const rows, shards = 50_000, 16
+	dir := b.TempDir()
+	c := MergeConfig{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl")}
+	var input strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&input, `{"custom_id":"request-%d","prompt":"%s"}`+"\n", i, strings.Repeat("word ", 40))
+	}
+	if err := os.WriteFile(c.Input, []byte(input.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	reader := prompt.NewReader(strings.NewReader(input.String()), prompt.Options{NamesOnly: true})
+	var lines [shards][]string
+	for i := range rows {
+		row, err := reader.Next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		text := strings.Repeat(`one \"two\"\nthree `, 40+i*7%80)
+		lines[i%shards] = append(lines[i%shards], fmt.Sprintf(`{"id":"%s","custom_id":"%s","response":{"status_code":200,"request_id":"r","body":{"content":"%s"}},"error":null}`+"\n", row.Key, row.CustomID, text))
+	}
+	bytes := int64(0)
+	for shard, list := range lines {
+		paths, err := result.PathsOf(c.Output, result.Shard{Index: shard, Count: shards})
+		if err != nil {
+			b.Fatal(err)
+		}
+		f, err := os.Create(paths.Results)
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := bufio.NewWriter(f)
+		for i := range list {
+			if j := i ^ 5; j < len(list) { // a few places before or behind
+				i = j
+			}
+			n, err := w.WriteString(list[i])
+			if err != nil {
+				b.Fatal(err)
+			}
+			bytes += int64(n)
+		}
+		if err := w.Flush(); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(bytes)
+	for b.Loop() {
+		m, err := Merge(b.Context(), c)
+		if err != nil || !m.Written || m.Answered != rows {
+			b.Fatalf("merged %+v, %v", m, err)
+		}
+	}
+}
