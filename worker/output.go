@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
@@ -29,9 +30,9 @@ func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
 func (r *run) openOutput(intake context.Context) (err error) {
 	r.output, err = result.Open(intake, result.Options{
 		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes,
-		Self: result.Self(r.Place.name(), r.Place.Job.Restarts),
-		OnWait: func(h result.Holder) {
-			r.log.Warn().Stringer("holder", h).Stringer("longest", result.DefaultStale).Msg("the output is held by another run; waiting for it to end")
+		Self: lease.Self(r.Place.name(), r.Place.Job.Restarts),
+		OnWait: func(h lease.Holder) {
+			r.log.Warn().Stringer("holder", h).Stringer("longest", lease.DefaultStale).Msg("the output is held by another run; waiting for it to end")
 		},
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"fluxworker/worker/lease"
 	"fluxworker/worker/result"
 )
 
@@ -172,7 +173,7 @@ func lookAt(p result.Part) (ShardStatus, error) {
 }
 
 // judge settles the state.
-func (s *ShardStatus) judge(lock *result.Lock, last attempt) {
+func (s *ShardStatus) judge(lock *lease.Lock, last attempt) {
 	switch {
 	case lock == nil && s.OK+s.Failed == 0 && s.Attempts == 0:
 		s.State = Waiting
@@ -186,7 +187,7 @@ func (s *ShardStatus) judge(lock *result.Lock, last attempt) {
 	}
 	age := max(0, time.Since(lock.Beat))
 	s.Holder = &Holder{Host: lock.Holder.Host, PID: lock.Holder.PID, Job: lock.Holder.Job, HeartbeatAge: age.Seconds()}
-	if s.State = Running; lock.Gone != "" || age > result.DefaultStale {
+	if s.State = Running; lock.Gone != "" || age > lease.DefaultStale {
 		s.State = Killed
 	}
 	// A run that has only just begun has no record yet: the last one is another's.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxworker/worker"
-	"fluxworker/worker/result"
+	"fluxworker/worker/lease"
 )
 
 type statusFlags struct {
@@ -36,7 +36,7 @@ and which job has it. It may be asked at any time and from any node: it only rea
 Rows marked ~ are estimated until a run has read the input to its end. Rates are what the running jobs noted within the
 last half minute. Signs of life are file times against the clock of this machine, which has to be about right.
 
-Exit codes: 0 when every shard is finished, whether or not rows failed; 75 when not; 65 when there is no such output.`, result.DefaultStale),
+Exit codes: 0 when every shard is finished, whether or not rows failed; 75 when not; 65 when there is no such output.`, lease.DefaultStale),
 		RunE: func(*cobra.Command, []string) error { return f.status() },
 	}
 	cmd.Flags().SortFlags = false

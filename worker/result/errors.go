@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"fluxworker/worker/lease"
 )
 
 // ErrHeld means that another process writes to the same output.
@@ -16,7 +18,7 @@ var errReplaced = errors.New("somebody removed or replaced the file while it was
 // HeldError is ErrHeld with the name of who it is.
 type HeldError struct {
 	Path   string // the results
-	Holder Holder
+	Holder lease.Holder
 	Reason string // why the lock is not, or no longer, ours
 }
 

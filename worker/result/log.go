@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluxworker/worker/lease"
 	"fluxworker/worker/prompt"
 )
 
@@ -19,14 +20,14 @@ const queued = 1024
 // Options say how an output is opened.
 type Options struct {
 	Paths     Paths
-	Self      Holder        // who writes
+	Self      lease.Holder  // who writes
 	SyncEvery time.Duration // a line is on disk after this time at the latest
 	SyncBytes int64         // and as soon as this many bytes are not; 0 is no limit
-	// Stale is for how long the lock of another holder must show no sign of life before it is taken over; DefaultStale
+	// Stale is for how long the lock of another holder must show no sign of life before it is taken over; lease.DefaultStale
 	// where it is 0.
 	Stale time.Duration
 	// OnWait is told, once, whom Open waits for; nil is told nothing.
-	OnWait func(Holder)
+	OnWait func(lease.Holder)
 
 	disk disk // the tests' own; nil is the real one
 }
@@ -35,7 +36,7 @@ type Options struct {
 type Log struct {
 	paths   Paths
 	disk    disk
-	lease   *lease
+	hold    hold
 	results stream
 	errors  stream
 	done    Done
@@ -75,19 +76,19 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := o.Paths.create(); err != nil {
 		return nil, err
 	}
-	lease, err := acquire(ctx, o)
+	held, err := acquire(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{
-		paths: o.Paths, disk: o.disk, lease: lease, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
+		paths: o.Paths, disk: o.disk, hold: held, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
 		records: make(chan record, queued), ended: make(chan struct{}), failed: make(chan struct{}),
 	}
 	l.results.path, l.results.keys = o.Paths.Results, &l.done.answered
 	l.errors.path, l.errors.keys = o.Paths.Errors, &l.done.failed
 	if err := l.open(ctx); err != nil {
 		l.closeFiles()
-		lease.release()
+		held.release()
 		return nil, err
 	}
 	l.kept = nil
@@ -145,7 +146,7 @@ func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) boo
 				return false, nil
 			}
 			return true, nil
-		}, l.lease.check)
+		}, l.hold.check)
 		if err != nil {
 			return before, err
 		}
@@ -189,7 +190,7 @@ func (l *Log) Close() error {
 }
 
 // Release gives the output free. It follows Close.
-func (l *Log) Release() { l.lease.release() }
+func (l *Log) Release() { l.hold.release() }
 
 func (l *Log) closeFiles() {
 	for _, s := range l.streams() {
@@ -258,7 +259,7 @@ func (l *Log) flush() error {
 	if l.results.dirty+l.errors.dirty == 0 {
 		return nil
 	}
-	if err := l.lease.check(); err != nil {
+	if err := l.hold.check(); err != nil {
 		return err
 	}
 	for _, s := range l.streams() {

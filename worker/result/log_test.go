@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"fluxworker/worker/lease"
 	"fluxworker/worker/prompt"
 )
 
@@ -43,7 +44,7 @@ func paths(t *testing.T) Paths {
 
 // options are those of a run of its own. No test waits for a sync: Close does it.
 func options(p Paths) Options {
-	return Options{Paths: p, Self: Self("", 0), SyncEvery: time.Hour, Stale: time.Minute}
+	return Options{Paths: p, Self: lease.Self("", 0), SyncEvery: time.Hour, Stale: time.Minute}
 }
 
 func open(t *testing.T, p Paths) (*Log, *Done) {

@@ -1,4 +1,4 @@
-package result
+package lease
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Holder is who writes to an output. It stands in the lock, for people and for other runs.
+// Holder is who has a lease. It stands in the lock, for people and for other processes.
 type Holder struct {
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
@@ -23,7 +23,7 @@ type Holder struct {
 	// in clock ticks since the boot, since a PID is used again.
 	Node  string `json:"node"`
 	Began string `json:"began"`
-	// Nonce is different in each process that ever held the output.
+	// Nonce is different in each process that ever held a lease.
 	Nonce string `json:"nonce"`
 }
 
@@ -61,8 +61,8 @@ func startOf(pid int) (string, bool) {
 	return string(fields[19]), true
 }
 
-// gone tells why a holder cannot come back, as far as that is certain at once; empty where it is not.
-func (h Holder) gone(self Holder) string {
+// Gone tells why a holder cannot come back, as far as that is certain at once; empty where it is not.
+func (h Holder) Gone(self Holder) string {
 	if h.Job != "" && h.Job == self.Job && h.Restart < self.Restart {
 		return "SLURM has started its job again"
 	}

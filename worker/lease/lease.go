@@ -1,4 +1,4 @@
-package result
+package lease
 
 import (
 	"context"
@@ -14,28 +14,30 @@ import (
 	"time"
 )
 
-// DefaultStale is for how long a lock must show no sign of life before another run takes the output over. It is six
+// DefaultStale is for how long a lock must show no sign of life before another process takes it over. It is six
 // heartbeats: a network file system may hold up a few.
 const DefaultStale = 30 * time.Second
 
 // longestPoll is the longest time between two looks at another's lock. A look costs two requests to a file server.
 const longestPoll = 500 * time.Millisecond
 
-// lockPrefix begins the names of the locks in the run folder; a number follows.
-const lockPrefix = "lock."
+// Options say which lease is wanted, and how.
+type Options struct {
+	Dir    string      // the folder that the locks are in; it must be there
+	Prefix string      // begins the locks' names; a number follows
+	Mode   fs.FileMode // of the locks, less the umask: whoever is to wait for one must be able to read it
+	Self   Holder      // who wants it
+	// Stale is for how long another's lock must show no sign of life before it is taken over; DefaultStale where it is 0.
+	Stale time.Duration
+	// Patient waits for a holder that lives for as long as it takes. Without it one that lives so long is a HeldError.
+	Patient bool
+	// OnWait is told, once for each holder, whom Acquire waits for; nil is told nothing.
+	OnWait func(Holder)
+}
 
-// lease is the lock on an output: a file that only one process can have created. File locks would be simpler, but many
-// Lustre and NFS mounts have none, or none that other nodes see.
-//
-// Each lock has a number above all before it. Whoever takes an output over creates the next one, which the file system
-// lets only one process do, and the highest number holds. So nobody who was slow can take away a lock that is not the one
-// he found stale, and a holder that comes back from the dead finds a higher number than his own. A lock that is given free
-// stays, marked so, to keep the count.
-//
-// Whether a holder lives is told by its heartbeat, seen to change or not for a while. Clocks are not compared: those of
-// two nodes may differ by more than that.
-type lease struct {
-	paths  Paths
+// Lease is a folder's lock that is ours. Its heart beats until Release.
+type Lease struct {
+	Options
 	number int
 	lock   lock
 	every  time.Duration
@@ -57,28 +59,27 @@ type seen struct {
 	text   string // all of it; a change is a sign of life, whatever it says
 }
 
-// acquire gets the lock. It takes over at once what is free or whose holder is certainly gone; for another it waits until
-// the lock is given free, or has not changed for the stale time. One that lives so long is a HeldError.
-func acquire(ctx context.Context, o Options) (*lease, error) {
-	stale := o.Stale
-	if stale == 0 {
-		stale = DefaultStale
+// Acquire gets the lease. It takes over at once what is free or whose holder is certainly gone; for another it waits until
+// the lock is given free, or has not changed for the stale time. Errors: HeldError, FileError, or the context's cause.
+func Acquire(ctx context.Context, o Options) (*Lease, error) {
+	if o.Stale == 0 {
+		o.Stale = DefaultStale
 	}
-	l := &lease{paths: o.Paths, lock: lock{Holder: o.Self}, every: stale / 6, stop: make(chan struct{}), ended: make(chan struct{})}
+	l := &Lease{Options: o, lock: lock{Holder: o.Self}, every: o.Stale / 6, stop: make(chan struct{}), ended: make(chan struct{})}
 	var first seen
 	var since time.Time
-	told := false
+	var told string // the nonce of whom OnWait was told
 	for {
 		now, err := l.newest()
 		if err != nil {
 			return nil, err
 		}
-		if now.number != first.number || since.IsZero() {
+		if now.number != first.number || since.IsZero() || o.Patient && now.text != first.text {
 			first, since = now, time.Now()
 		}
 		waited := time.Since(since)
 		switch {
-		case now.number == 0, now.lock.Released, now.lock.gone(o.Self) != "", waited >= stale && now.text == first.text:
+		case now.number == 0, now.lock.Released, now.lock.Gone(o.Self) != "", waited >= o.Stale && now.text == first.text:
 			ours, err := l.create(now.number + 1)
 			if err != nil {
 				return nil, err
@@ -88,15 +89,15 @@ func acquire(ctx context.Context, o Options) (*lease, error) {
 				return l, nil
 			}
 			continue // somebody was faster; look who
-		case waited >= stale:
-			return nil, &HeldError{Path: o.Paths.Results, Holder: now.lock.Holder, Reason: "its lock shows that it lives"}
+		case waited >= o.Stale:
+			return nil, &HeldError{Dir: o.Dir, Holder: now.lock.Holder, Reason: "its lock shows that it lives"}
 		}
-		if !told && o.OnWait != nil {
+		if who := "held by " + now.lock.Nonce; told != who && o.OnWait != nil {
 			o.OnWait(now.lock.Holder)
-			told = true
+			told = who
 		}
 		select {
-		case <-time.After(min(stale/60, longestPoll)):
+		case <-time.After(min(o.Stale/60, longestPoll)):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -104,7 +105,7 @@ func acquire(ctx context.Context, o Options) (*lease, error) {
 }
 
 // newest finds the lock with the highest number; none has number 0.
-func (l *lease) newest() (seen, error) {
+func (l *Lease) newest() (seen, error) {
 	numbers, err := l.numbers()
 	if err != nil || len(numbers) == 0 {
 		return seen{}, err
@@ -116,7 +117,7 @@ func (l *lease) newest() (seen, error) {
 	data, err := os.ReadFile(l.path(s.number))
 	// It may be gone since, or replaced, which NFS tells its readers.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESTALE) {
-		return seen{}, &WriteError{Path: l.path(s.number), Err: err}
+		return seen{}, &FileError{Path: l.path(s.number), Err: err}
 	}
 	s.text = string(data)
 	if json.Unmarshal(data, &s.lock) != nil {
@@ -125,14 +126,14 @@ func (l *lease) newest() (seen, error) {
 	return s, nil
 }
 
-func (l *lease) numbers() ([]int, error) {
-	entries, err := os.ReadDir(l.paths.Run)
+func (l *Lease) numbers() ([]int, error) {
+	entries, err := os.ReadDir(l.Dir)
 	if err != nil {
-		return nil, &WriteError{Path: l.paths.Run, Err: err}
+		return nil, &FileError{Path: l.Dir, Err: err}
 	}
 	var numbers []int
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), lockPrefix)
+		digits, ok := strings.CutPrefix(e.Name(), l.Prefix)
 		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 {
 			numbers = append(numbers, n)
 		}
@@ -140,19 +141,19 @@ func (l *lease) numbers() ([]int, error) {
 	return numbers, nil
 }
 
-func (l *lease) path(number int) string {
-	return l.paths.In(fmt.Sprintf("%s%06d", lockPrefix, number))
+func (l *Lease) path(number int) string {
+	return filepath.Join(l.Dir, fmt.Sprintf("%s%06d", l.Prefix, number))
 }
 
 // create makes the lock of that number, unless it is there, and removes those before it.
-func (l *lease) create(number int) (ours bool, _ error) {
+func (l *Lease) create(number int) (ours bool, _ error) {
 	l.number = number
 	err := l.createExclusive()
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, &WriteError{Path: l.path(number), Err: err}
+		return false, &FileError{Path: l.path(number), Err: err}
 	}
 	numbers, err := l.numbers()
 	if err != nil {
@@ -173,19 +174,19 @@ func (l *lease) create(number int) (ours bool, _ error) {
 }
 
 // createExclusive puts the lock in its place; fs.ErrExist where one is there.
-func (l *lease) createExclusive() error {
+func (l *Lease) createExclusive() error {
 	own, err := l.writeOwn()
 	if err != nil {
 		return err
 	}
 	defer os.Remove(own)
-	return linkExclusive(own, l.path(l.number))
+	return LinkExclusive(own, l.path(l.number))
 }
 
 // writeOwn puts the lock into a file of this process's own name.
-func (l *lease) writeOwn() (path string, err error) {
-	path = l.paths.In("." + lockPrefix + l.lock.Nonce)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.paths.mode())
+func (l *Lease) writeOwn() (path string, err error) {
+	path = filepath.Join(l.Dir, "."+l.Prefix+l.lock.Nonce)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.Mode)
 	if err != nil {
 		return path, err
 	}
@@ -196,14 +197,14 @@ func (l *lease) writeOwn() (path string, err error) {
 	return path, err
 }
 
-func (l *lease) text() []byte {
+func (l *Lease) text() []byte {
 	data, _ := json.Marshal(l.lock) // strings and numbers cannot fail
 	return append(data, '\n')
 }
 
-// beat shows at intervals that the holder lives. A beat that fails is none: a full disk stops the run elsewhere, and no
-// other run takes over before several are missing.
-func (l *lease) beat() {
+// beat shows at intervals that the holder lives. A beat that fails is none: a full disk stops the holder elsewhere, and
+// nobody takes over before several are missing.
+func (l *Lease) beat() {
 	defer close(l.ended)
 	tick := time.NewTicker(l.every)
 	defer tick.Stop()
@@ -219,8 +220,8 @@ func (l *lease) beat() {
 }
 
 // update puts the lock in its place again, if it is still ours.
-func (l *lease) update() {
-	if l.check() != nil {
+func (l *Lease) update() {
+	if l.Check() != nil {
 		return
 	}
 	if own, err := l.writeOwn(); err == nil {
@@ -228,8 +229,8 @@ func (l *lease) update() {
 	}
 }
 
-// check tells whether the output is still ours. The error is a HeldError, or a WriteError where that cannot be told.
-func (l *lease) check() error {
+// Check tells whether the lease is still ours. The error is a HeldError, or a FileError where that cannot be told.
+func (l *Lease) Check() error {
 	newest, err := l.newest()
 	if err != nil {
 		return err
@@ -238,13 +239,13 @@ func (l *lease) check() error {
 	case newest.number == l.number && newest.lock.Nonce == l.lock.Nonce:
 		return nil
 	case newest.number < l.number:
-		return &HeldError{Path: l.paths.Results, Reason: "somebody removed our lock from " + filepath.Base(l.paths.Run)}
+		return &HeldError{Dir: l.Dir, Reason: "somebody removed our lock from " + filepath.Base(l.Dir)}
 	}
-	return &HeldError{Path: l.paths.Results, Holder: newest.lock.Holder, Reason: "it took the output over while we were held up"}
+	return &HeldError{Dir: l.Dir, Holder: newest.lock.Holder, Reason: "it took the lock over while we were held up"}
 }
 
-// release gives the output free.
-func (l *lease) release() {
+// Release gives the lease free, and waits until its heart has stopped.
+func (l *Lease) Release() {
 	close(l.stop)
 	<-l.ended
 	l.lock.Released = true

@@ -1,0 +1,40 @@
+package result
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Lines counts the lines of both files, without a look at what they hold. One that is being written is none yet.
+func (p Paths) Lines() (answered, failed int64, err error) {
+	if answered, err = countLines(p.Results); err == nil {
+		failed, err = countLines(p.Errors)
+	}
+	return answered, failed, err
+}
+
+func countLines(path string) (n int64, _ error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count lines: %w", err)
+	}
+	defer f.Close()
+	buffer := make([]byte, 256<<10)
+	for {
+		k, err := f.Read(buffer)
+		n += int64(bytes.Count(buffer[:k], []byte("\n")))
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("count lines: %w", err)
+		}
+	}
+}

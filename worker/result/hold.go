@@ -1,0 +1,53 @@
+package result
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"fluxworker/worker/lease"
+)
+
+// lockPrefix begins the names of the locks in the run folder.
+const lockPrefix = "lock."
+
+// hold is our lease on an output. Its errors are in the output's words: HeldError and WriteError.
+type hold struct {
+	paths Paths
+	lease *lease.Lease
+}
+
+func acquire(ctx context.Context, o Options) (hold, error) {
+	l, err := lease.Acquire(ctx, lease.Options{
+		Dir: o.Paths.Run, Prefix: lockPrefix, Mode: o.Paths.mode(), Self: o.Self, Stale: o.Stale, OnWait: o.OnWait,
+	})
+	return hold{o.Paths, l}, o.Paths.leaseError(err)
+}
+
+// check tells whether the output is still ours.
+func (h hold) check() error { return h.paths.leaseError(h.lease.Check()) }
+
+// release gives the output free.
+func (h hold) release() { h.lease.Release() }
+
+func (p Paths) leaseError(err error) error {
+	var held *lease.HeldError
+	var file *lease.FileError
+	switch {
+	case errors.As(err, &held):
+		return &HeldError{Path: p.Results, Holder: held.Holder, Reason: held.Reason}
+	case errors.As(err, &file):
+		return &WriteError{Path: file.Path, Err: file.Err}
+	}
+	return err
+}
+
+// Lock looks at the newest lock and takes none; nil where no run has ever written here.
+func (p Paths) Lock() (*lease.Lock, error) {
+	l, err := lease.Look(p.Run, lockPrefix)
+	var file *lease.FileError
+	if errors.As(err, &file) {
+		return nil, fmt.Errorf("read the lock of %s: %w", p.Results, cause(file.Err))
+	}
+	return l, err
+}
