@@ -11,6 +11,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/modelcfg"
+	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
 )
 
@@ -21,7 +22,9 @@ type scout struct {
 	Server
 	model   string
 	log     zerolog.Logger
-	logPath string // for what the server prints
+	logPath string       // for what the server prints
+	self    lease.Holder // who we are to others that want to pull
+	onFetch func()       // told when a pull begins; nil is told nothing
 }
 
 // look starts the server, asks and ends it. With a server that runs already it only asks.
@@ -86,7 +89,7 @@ func (s scout) identify(ctx context.Context, client *ollama.Client) (ollama.Info
 	}
 	info, err := client.Describe(bounded, s.model)
 	if errors.Is(err, ollama.ErrModelMissing) && s.PullMissing {
-		if err := client.Pull(ctx, s.model, s.pullProgress()); err != nil {
+		if err := s.fetch(ctx, client); err != nil {
 			return ollama.Info{}, err
 		}
 		info, err = client.Describe(ctx, s.model)
@@ -97,12 +100,16 @@ func (s scout) identify(ctx context.Context, client *ollama.Client) (ollama.Info
 
 // explain adds to a failure what the researcher can do about it, or what the server's log says.
 func (s scout) explain(server *ollama.Server, err error) error {
+	var pull *PullError
+	if errors.As(err, &pull) || errors.Is(err, context.Canceled) {
+		return err
+	}
 	if errors.Is(err, ollama.ErrModelMissing) {
 		where := s.Models
 		if s.URL != "" {
 			where = redacted(s.URL)
 		}
-		return fmt.Errorf("model %q is not in %s: %w; run `ollama pull %s` where there is a network, or add --pull missing",
+		return fmt.Errorf("model %q is not in %s: %w; run `fluxworker pull --model %s` where there is a network (the login node), or add --pull missing",
 			s.model, where, ollama.ErrModelMissing, s.model)
 	}
 	return serverError(server, s.URL, err)
@@ -116,23 +123,15 @@ func serverError(server *ollama.Server, url string, err error) error {
 	return server.Failed("prepare server", err)
 }
 
-// pullProgress logs a line for each tenth of a layer.
-func (s scout) pullProgress() func(status string, done, total int64) {
-	var last string
-	return func(status string, done, total int64) {
-		if total > 0 {
-			status = fmt.Sprintf("%s %d %%", status, 10*(10*done/total))
-		}
-		if status != last {
-			s.log.Info().Str("model", s.model).Msg("pull: " + status)
-			last = status
-		}
+func (c Config) scout(log zerolog.Logger, logPath string) scout {
+	return scout{
+		Server: c.Server, model: c.Defaults.Model, log: log, logPath: logPath, self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
 	}
 }
 
 // Look asks Ollama what it knows of the model, by a server that lives for this alone. What it prints goes to logPath.
 func (c Config) Look(ctx context.Context, log zerolog.Logger, logPath string) (ollama.Info, error) {
-	return scout{Server: c.Server, model: c.Defaults.Model, log: log, logPath: logPath}.look(ctx)
+	return c.scout(log, logPath).look(ctx)
 }
 
 // Plan brings together what the user wants, what the model is and what the GPUs have. What Ollama says of the model

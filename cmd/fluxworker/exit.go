@@ -8,6 +8,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/result"
 )
@@ -42,8 +43,8 @@ var exitMeanings = []struct {
 	{exitDoesNotFit, "the model does not fit the GPUs; the message has the arithmetic"},
 	{exitServer, "the server failed; the same command goes on"},
 	{exitHeld, "another run writes to this output"},
-	{exitOutput, "the output cannot be written (disk full, quota, permission)"},
-	{exitModelMissing, "the server does not have the model"},
+	{exitOutput, "the output, or the folder of the models, cannot be written (disk full, quota, permission)"},
+	{exitModelMissing, "the server does not have the model, nor the registry where it may be fetched"},
 	{exitInternal, "an error of fluxworker itself; please report it"},
 }
 
@@ -87,6 +88,8 @@ func exitCode(err error) int {
 	var server *ollama.ServerError
 	var corrupt *result.CorruptError
 	var write *result.WriteError
+	var pull *worker.PullError
+	var lock *lease.FileError
 	switch {
 	case err == nil:
 		return exitOK
@@ -103,9 +106,11 @@ func exitCode(err error) int {
 		return exitNoGPU
 	case errors.As(err, &misfit), errors.As(err, &spill):
 		return exitDoesNotFit
-	case errors.Is(err, ollama.ErrModelMissing):
+	case errors.Is(err, ollama.ErrModelMissing), errors.Is(err, ollama.ErrNotInRegistry):
 		return exitModelMissing
-	case errors.As(err, &server):
+	case errors.Is(err, ollama.ErrModelsFull), errors.As(err, &lock):
+		return exitOutput
+	case errors.As(err, &server), errors.As(err, &pull):
 		return exitServer
 	case errors.Is(err, result.ErrHeld):
 		return exitHeld

@@ -30,7 +30,7 @@ Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATC
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd.CommandPath(), err)
 	})
-	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), modelsCommand(), versionCommand())
+	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), modelsCommand(), pullCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

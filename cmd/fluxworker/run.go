@@ -78,24 +78,33 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
 	flags.IntVar(&f.minContext, "min-context", 0, "where not even one slot fits, take a smaller context, but not below this; 0 never does")
 	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; smaller holds more slots")
-	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
+	f.registerOllama(flags)
 	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this `URL` and start none; --batch-size says how many slots it has")
-	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
 	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto demands a GPU, cpu does without")
 	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: keep the server in namespaces of its own, where no other user reaches it; auto does so where the kernel lets us")
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: whether to fetch a model that the server does not have")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
-	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "longest wait for each step of a server's start: to listen, to answer, to load the model")
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
 	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
 	flags.Int64Var(&f.serverMemory, "max-server-memory", 0, "host memory in `MiB` above which a server is started anew; 0 is no limit")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
 	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
+	f.registerLog(flags)
+	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log is a line every 30 s; auto is a bar on a terminal, else log")
+}
+
+// registerOllama names where Ollama and its models are, for run and pull.
+func (f *runFlags) registerOllama(flags *pflag.FlagSet) {
+	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
+	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
+	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "longest wait for each step of a server's start: to listen, to answer, to load the model")
+}
+
+func (f *runFlags) registerLog(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
-	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log is a line every 30 s; auto is a bar on a terminal, else log")
 }
 
 func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
@@ -206,8 +215,6 @@ func (f *runFlags) check() error {
 		return usagef("--context is %d; it must be at least 1", f.context)
 	case f.requestTimeout <= 0:
 		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
-	case f.loadTimeout <= 0:
-		return usagef("--load-timeout is %s; it must be more than 0", f.loadTimeout)
 	case f.maxRetries < 0:
 		return usagef("--max-retries is %d; it must be 0 or more", f.maxRetries)
 	case f.maxRestarts < 0:
@@ -218,6 +225,13 @@ func (f *runFlags) check() error {
 		return usagef("--max-server-memory is %d; it must be 0 (no limit) or more MiB", f.serverMemory)
 	case f.grace < 0:
 		return usagef("--grace is %s; it must be 0 or more", f.grace)
+	}
+	return f.checkLoadTimeout()
+}
+
+func (f *runFlags) checkLoadTimeout() error {
+	if f.loadTimeout <= 0 {
+		return usagef("--load-timeout is %s; it must be more than 0", f.loadTimeout)
 	}
 	return nil
 }

@@ -41,6 +41,8 @@ type config struct {
 	vision      bool
 	delay       time.Duration
 	pullError   string
+	pullLayers  []int64
+	pullStep    time.Duration
 	record      string
 	bodies      bool
 	startFault  startFault
@@ -81,6 +83,8 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
+	layers := f.String("pull-layers", strconv.Itoa(modelSize), "what is pulled, in layers of `BYTES[,BYTES…]`")
+	f.DurationVar(&c.pullStep, "pull-step", 0, "how long each quarter of a layer takes")
 	f.StringVar(&c.record, "record", "", "write what was seen to this `file`")
 	f.BoolVar(&c.bodies, "record-bodies", false, "record the bodies of the chat requests too")
 	start := f.String("start-fault", "", "how not to become ready: exit, silent, deaf or no-first-answer")
@@ -103,6 +107,13 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 			return c, fmt.Errorf("--gpu-slots: %w", err)
 		}
 		c.room.slots = append(c.room.slots, most)
+	}
+	for _, n := range strings.FieldsFunc(*layers, func(r rune) bool { return r == ',' }) {
+		size, err := strconv.ParseInt(n, 10, 64)
+		if err != nil {
+			return c, fmt.Errorf("--pull-layers: %w", err)
+		}
+		c.pullLayers = append(c.pullLayers, size)
 	}
 	c.room.full = strings.FieldsFunc(*full, func(r rune) bool { return r == ',' })
 	c.startFault = startFault(*start)

@@ -2,6 +2,7 @@ package fakeollama
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"time"
@@ -147,18 +148,26 @@ func (s *server) pull(w http.ResponseWriter, r *http.Request) {
 		w.Write(append(asJSON(line), '\n'))
 		http.NewResponseController(w).Flush()
 	}
+	s.recorder.change(func(r *Record) { r.Pulls++ })
 	tell(map[string]any{"status": "pulling manifest"})
 	if s.pullError != "" {
 		tell(map[string]any{"error": s.pullError})
 		return
 	}
-	layer := digest(name)
-	for _, quarter := range []int{0, 1, 2, 3, 4} {
-		line := map[string]any{"status": "pulling " + layer[:12], "digest": "sha256:" + layer, "total": modelSize}
-		if quarter > 0 {
-			line["completed"] = modelSize * quarter / 4
+	for i, size := range s.pullLayers {
+		layer := digest(fmt.Sprint(name, i))
+		for quarter := range int64(5) {
+			line := map[string]any{"status": "pulling " + layer[:12], "digest": "sha256:" + layer, "total": size}
+			if quarter > 0 {
+				line["completed"] = size / 4 * quarter
+			}
+			tell(line)
+			select {
+			case <-time.After(s.pullStep):
+			case <-r.Context().Done():
+				return // Ollama, too, gives a pull up when nobody listens
+			}
 		}
-		tell(line)
 	}
 	tell(map[string]any{"status": "verifying sha256 digest"})
 	tell(map[string]any{"status": "writing manifest"})

@@ -37,11 +37,15 @@ func newRegistry(names []string, folder string) *registry {
 	for _, name := range names {
 		r.add(name)
 	}
-	pulled, _ := os.ReadFile(filepath.Join(folder, pulledFile)) // usually nothing was
+	return r
+}
+
+// look learns what other servers have pulled into the folder meanwhile: Ollama, too, asks the folder every time.
+func (r *registry) look() {
+	pulled, _ := os.ReadFile(filepath.Join(r.folder, pulledFile)) // usually nothing was
 	for name := range strings.Lines(string(pulled)) {
 		r.add(strings.TrimSpace(name))
 	}
-	return r
 }
 
 // pull adds a model for this server and those to come.
@@ -78,12 +82,14 @@ func (r *registry) add(name string) {
 }
 
 func (r *registry) has(name string) bool {
+	r.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Contains(r.names, tagged(name))
 }
 
 func (r *registry) list() []string {
+	r.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.names)

@@ -29,6 +29,7 @@ type Record struct {
 	Answered     int `json:"answered"`       // complete answers to Requests
 	Gone         int `json:"gone"`           // chat requests whose client, or whose server, went before an answer
 	Loads        int `json:"loads"`          // how often a real server would have loaded a model
+	Pulls        int `json:"pulls"`          // how often it was asked to fetch one
 	PeakInFlight int `json:"peak_in_flight"` // chat requests being held at the same time, proofs too
 	PeakWorking  int `json:"peak_working"`   // those of them that had a slot
 

@@ -9,6 +9,12 @@ import (
 // ErrModelMissing means that the server does not have the model and was not allowed to fetch it.
 var ErrModelMissing = errors.New("model missing")
 
+// ErrNotInRegistry means that the place where the server fetches models from does not have this one.
+var ErrNotInRegistry = errors.New("the registry does not have it")
+
+// ErrModelsFull means that the folder of the models, or its owner's quota, has no room for what was to be fetched.
+var ErrModelsFull = errors.New("no room for the model")
+
 // ErrNoGPU means that the server runs on the CPU although nobody asked for that.
 var ErrNoGPU = errors.New("no usable GPU")
 

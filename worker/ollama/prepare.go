@@ -102,18 +102,6 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 	return info, nil
 }
 
-// Pull fetches the model into the server's folder. Progress gets the bytes of the layer that is under way.
-func (c *Client) Pull(ctx context.Context, model string, progress func(status string, done, total int64)) error {
-	err := c.control().Pull(ctx, &api.PullRequest{Model: model}, func(p api.ProgressResponse) error {
-		progress(p.Status, p.Completed, p.Total)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("pull model %s: %w", model, err)
-	}
-	return nil
-}
-
 // Load brings the model into memory, with the runner options of the requests to come (for the new generation shift is
 // one): with others it would be loaded twice. Should the connection break meanwhile, the server gives the load up.
 func (c *Client) Load(ctx context.Context, model string) error {

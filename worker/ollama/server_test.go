@@ -178,14 +178,14 @@ func testPull(t *testing.T, i Isolation) {
 	s, _ := startFake(t, i)
 	c := waitListening(t, s, DeviceCPU)
 	var last string
-	if err := c.Pull(t.Context(), "new:1b", func(status string, _, _ int64) { last = status }); err != nil || last != "success" {
+	if err := c.Pull(t.Context(), "new:1b", func(p PullStep) error { last = p.Status; return nil }); err != nil || last != "success" {
 		t.Errorf("pull: %v, last status %q", err, last)
 	}
 	if _, err := c.Describe(t.Context(), "new:1b"); err != nil {
 		t.Errorf("after the pull: %v", err)
 	}
 	s, _ = startFake(t, i, "--pull-error", "no route to host")
-	if err := waitListening(t, s, DeviceCPU).Pull(t.Context(), "new:1b", func(string, int64, int64) {}); err == nil || !strings.Contains(err.Error(), "no route to host") {
+	if err := waitListening(t, s, DeviceCPU).Pull(t.Context(), "new:1b", func(PullStep) error { return nil }); err == nil || !strings.Contains(err.Error(), "no route to host") {
 		t.Errorf("a pull that fails inside HTTP 200: %v", err)
 	}
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fluxworker/batcher"
+	"fluxworker/modelcfg"
+	"fluxworker/worker"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/slurm"
+)
+
+// pullFlags are those of run that say which model, where from and where to.
+type pullFlags struct{ run runFlags }
+
+func pullCommand() *cobra.Command {
+	var f pullFlags
+	cmd := &cobra.Command{
+		Use:   "pull --model NAME",
+		Short: "Fetch a model, on a machine that has a network",
+		Long: `pull fetches a model into the folder that run takes models from. It is meant for the login node: compute nodes often have
+no network. It starts an Ollama server for this alone and needs no GPU. A model that is there already is not fetched again.
+
+Before a layer of the model is fetched, its size is compared with what the file system has left for you. A quota shows
+there only on some file systems; on others the write that exceeds it fails, which is said so.
+
+Of several that pull into one folder, on whichever nodes, one does and the others wait. An interrupted pull goes on where
+it was.
+
+Exit codes: 0 when the model is there, 75 when a signal came, 82 when the network or the server failed, 84 when the folder
+has no room or cannot be written, 85 when the registry does not have the model.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.pull(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.run.request.model, "model", "", "`NAME` of the model to fetch")
+	flags.StringVar(&f.run.request.modelConfig, "model-config", "", "YAML `FILE` with the model's settings, which may name another tag to fetch")
+	f.run.registerOllama(flags)
+	f.run.registerLog(flags)
+	return cmd
+}
+
+func (f *pullFlags) pull(ctx context.Context) error {
+	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
+	if err != nil {
+		return err
+	}
+	config, err := f.config(console)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	defer stop()
+	dir, err := os.MkdirTemp("", "fluxworker-pull-")
+	if err != nil {
+		return &worker.PullError{Model: config.Defaults.Model, Dir: config.Server.Models, Err: err}
+	}
+	defer os.RemoveAll(dir)
+	info, present, err := config.Pull(ctx, console.log, filepath.Join(dir, "server.log"))
+	if err != nil {
+		return err
+	}
+	what := "was fetched into"
+	if present {
+		what = "is already in"
+	}
+	_, err = fmt.Printf("model %s (%s) %s %s\n", config.Defaults.Model, batcher.Size(info.WeightsBytes), what, config.Server.Models)
+	return err
+}
+
+func (f *pullFlags) config(console *console) (c worker.Config, err error) {
+	if f.run.request.model == "" && f.run.request.modelConfig == "" {
+		return c, usagef("--model is missing: name the model to fetch (\"fluxworker models\" lists those with known settings)")
+	}
+	if err := f.run.checkLoadTimeout(); err != nil {
+		return c, err
+	}
+	model, warnings, err := modelcfg.Resolve(f.run.request.model, f.run.request.modelConfig)
+	for _, w := range warnings {
+		console.log.Warn().Msg(w.String())
+	}
+	if err != nil {
+		return c, &usageError{err}
+	}
+	c.Defaults = prompt.Defaults{Model: model.Tag()}
+	c.Server = worker.Server{Device: ollama.DeviceCPU, LoadTimeout: f.run.loadTimeout}
+	f.run.pull = "missing" // a folder that is not there yet is made
+	if c.Server.Command, err = f.run.command(); err != nil {
+		return c, err
+	}
+	if c.Server.Models, err = f.run.models(); err != nil {
+		return c, err
+	}
+	if c.Place.Job, err = slurm.FromEnviron(os.Environ()); err != nil {
+		return c, &usageError{err}
+	}
+	return c, nil
+}

@@ -1,0 +1,129 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/worker/lease"
+	"fluxworker/worker/ollama"
+)
+
+// Of several runs that want the same missing model, as the tasks of an array do, one pulls it; the others wait, say for
+// whom, and find it there.
+func TestOneOfManyPulls(t *testing.T) {
+	first, _ := config(t, 1)
+	models := t.TempDir()
+	const runs = 4
+	var all sync.WaitGroup
+	logs := make([]bytes.Buffer, runs)
+	for i := range runs {
+		c, _ := config(t, 3, "--pull-step", "300ms", "--pull-layers", "4000,8")
+		c.Defaults.Model, c.Model.Name = "new:1b", "new:1b"
+		c.Server.Models, c.Server.PullMissing = models, true
+		all.Go(func() {
+			s, err := Run(t.Context(), c, zerolog.New(&logs[i]), nil, new(Counts))
+			if err != nil || s.OK != 3 {
+				t.Errorf("run %d: %+v, %v", i, s, err)
+			}
+		})
+	}
+	all.Wait()
+	pulled, err := os.ReadFile(filepath.Join(models, "fakeollama-pulled"))
+	if err != nil || string(pulled) != "new:1b\n" {
+		t.Errorf("pulled %q, %v; want it once", pulled, err)
+	}
+	pulling, waiting := 0, 0
+	for i := range logs {
+		switch text := logs[i].String(); {
+		case strings.Contains(text, "pull: pulling manifest"):
+			pulling++
+		case strings.Contains(text, "somebody pulls into this folder") && strings.Contains(text, fmt.Sprintf("process %d on", os.Getpid())):
+			waiting++
+		}
+	}
+	if pulling != 1 || waiting != runs-1 {
+		t.Errorf("%d runs pulled and %d waited, want 1 and %d", pulling, waiting, runs-1)
+	}
+	// The server that is to load the model is another one than the one that pulled it.
+	first.Defaults.Model, first.Server.Models = "new:1b", models
+	if _, present, err := first.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); err != nil || !present {
+		t.Errorf("a pull of what is there: present %t, %v", present, err)
+	}
+}
+
+// A process that died in the middle of its pull keeps nobody from the folder.
+func TestADeadPullerIsNotWaitedFor(t *testing.T) {
+	c, record := config(t, 1)
+	c.Defaults.Model = "new:1b"
+	dead := fmt.Sprintf(`{"host":"here","pid":%d,"node":%q,"began":"1","nonce":"x"}`, os.Getpid(), lease.Self("", 0).Node)
+	if err := os.WriteFile(filepath.Join(c.Server.Models, pullLock+"000004"), []byte(dead), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, present, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log"))
+	if err != nil || present || readRecord(t, record).Pulls != 1 {
+		t.Errorf("present %t, %v", present, err)
+	}
+}
+
+// A signal ends the wait for somebody else's pull, and one's own.
+func TestAPullCanBeStopped(t *testing.T) {
+	c, _ := config(t, 1, "--pull-step", "1m")
+	c.Defaults.Model = "new:1b"
+	ctx, cancel := context.WithCancel(t.Context())
+	var log signalling
+	log.at, log.do = "pull: pulling", cancel
+	if _, _, err := c.Pull(ctx, zerolog.New(&log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+		t.Errorf("its own: %v, want ErrStopped", err)
+	}
+	held, err := lease.Acquire(t.Context(), lease.Options{Dir: c.Server.Models, Prefix: pullLock, Mode: 0o600, Self: lease.Self("", 0), Stale: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	ctx, cancel = context.WithCancel(t.Context())
+	log.at, log.do = "somebody pulls", cancel
+	if _, _, err := c.Pull(ctx, zerolog.New(&log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+		t.Errorf("another's: %v, want ErrStopped", err)
+	}
+}
+
+// signalling is a log that does something when a line with a certain text is written.
+type signalling struct {
+	at string
+	do func()
+}
+
+// Write looks at a line.
+func (s *signalling) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), s.at) {
+		s.do()
+	}
+	return len(line), nil
+}
+
+// A model that the registry does not have, and a folder that cannot be written, are told apart from a failing server.
+func TestPullErrors(t *testing.T) {
+	c, _ := config(t, 1, "--pull-error", "pull model manifest: file does not exist")
+	c.Defaults.Model = "new:1b"
+	var pull *PullError
+	if _, _, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); !errors.As(err, &pull) || !errors.Is(err, ollama.ErrNotInRegistry) {
+		t.Errorf("got %v, want a PullError for ErrNotInRegistry", err)
+	}
+	c, _ = config(t, 1)
+	c.Defaults.Model = "new:1b"
+	c.Server.Models = filepath.Join(c.Input, "models")
+	var file *lease.FileError
+	if _, _, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); !errors.As(err, &pull) || !errors.As(err, &file) {
+		t.Errorf("got %v, want a PullError for the folder", err)
+	}
+}
