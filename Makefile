@@ -58,12 +58,13 @@ fuzz:
 test-short:
 	$(GO) test -short ./...
 
-## lint: gofmt, vet, staticcheck, and govulncheck where its database can be reached
+## lint: gofmt, vet, staticcheck, shellcheck, and govulncheck where its database can be reached
 lint: probe
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags fluxworker_probe ./gpu
 	$(GO) run $(STATICCHECK) ./...
+	@scripts/shellcheck.sh
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 
 ## bench: the Go benchmarks

@@ -31,8 +31,8 @@ printf '\n$ %s\n' "${command[*]}"
 
 printf '\nthe first prompts and their answers:\n'
 head -n 3 "$dir/prompts.jsonl" | while read -r row; do
-	id=$(sed 's/.*"custom_id":"\([^"]*\)".*/\1/' <<<"$row")
-	prompt=$(sed 's/.*"prompt":"\([^"]*\)".*/\1/' <<<"$row")
+	id=${row#*'"custom_id":"'} prompt=${row#*'"prompt":"'}
+	id=${id%%'"'*} prompt=${prompt%%'"'*}
 	answer=$(sed -n "s/.*\"custom_id\":\"$id\".*\"content\":\"\([^\"]*\)\".*/\1/p" "$dir/results.jsonl")
 	printf '  %s  %-24s -> %s\n' "$id" "$prompt" "$answer"
 done

@@ -135,6 +135,7 @@ sid_packages() {
 	local dir=$1 mirror arch
 	need apt-get "the new generation's llama-server comes from Debian sid"
 	arch=$(dpkg --print-architecture)
+	# shellcheck disable=SC2016 # apt-get's own variable
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | grep -v -e security -e ubuntu | head -n 1)
 	[ -n "$mirror" ] || die "apt knows no Debian mirror"
 	mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
@@ -190,7 +191,7 @@ new() {
 # store OLLAMA: imports the model with a server that lives for this only, on loopback and a port that the kernel picks.
 # Both generations read the same folder.
 store() {
-	local k home server address= i ollama
+	local k home server address='' i ollama
 	# A program, or a command in quotes, as fluxworker takes it; a relative path must hold from another folder, too.
 	if [ -f "$1" ]; then ollama=("$(realpath "$1")"); else read -ra ollama <<<"$1"; fi
 	model

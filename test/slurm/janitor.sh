@@ -1,3 +1,5 @@
+# shellcheck shell=bash disable=SC2013,SC2044,SC2086 # process ids and our own folders have no blanks
+#
 # Ends one cluster of this package: bash -s DIR TAG, with a pipe as standard input that closes when the test is over.
 # Only processes that carry this cluster's mark are ended: its SLURM_CONF in their environment, a parent that has it, or
 # one of its cgroups. Every daemon, every job and every command of the test is started with that mark.
