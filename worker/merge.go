@@ -19,6 +19,8 @@ type MergeConfig struct {
 	MaxRowBytes int    // as in the run: a row that is longer has another name
 	KeepFirst   bool   // as in the run: it decides which rows there are
 	Output      string // path of the results, as the run has it
+	// ResumeFrom are result files of other splits, as the run had them: answers there count where the output has none.
+	ResumeFrom []string
 	// To is the file for the answers; failures go to its sibling. Empty stands for the output itself, where only its shards
 	// were written by runs.
 	To      string
@@ -38,9 +40,9 @@ func Merge(ctx context.Context, c MergeConfig) (result.Merged, error) {
 	if err != nil {
 		return result.Merged{}, &InputError{Err: err}
 	}
-	o := result.MergeOptions{Parts: parts, Split: split, Partial: c.Partial}
+	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial}
 	if !c.Check {
-		to, err := c.target(parts)
+		to, err := c.target(o.Parts)
 		if err != nil {
 			return result.Merged{}, err
 		}
@@ -65,6 +67,16 @@ func Merge(ctx context.Context, c MergeConfig) (result.Merged, error) {
 		return m, ErrStopped
 	}
 	return m, &InputError{Err: err}
+}
+
+// withOthers puts the files of other splits behind the output's own parts.
+func (c MergeConfig) withOthers(parts []result.Part) []result.Part {
+	for _, path := range c.ResumeFrom {
+		if !slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, path) }) {
+			parts = append(parts, result.Part{Paths: result.Paths{Results: path}})
+		}
+	}
+	return parts
 }
 
 // lookError is why an output's parts were not found: by its name, or by what is there.

@@ -74,10 +74,10 @@ func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, jo
 	log.Info().Stringer("job", job).Msg("SLURM will start the job again")
 }
 
-// resumeFiles are the files that the patterns name. One that names none is a mistake.
-func (f *jobFlags) resumeFiles() ([]string, error) {
+// resumeFiles are the files that the patterns of --resume-from name. One that names none is a mistake.
+func resumeFiles(patterns []string) ([]string, error) {
 	var files []string
-	for _, pattern := range f.resumeFrom {
+	for _, pattern := range patterns {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, usagef("--resume-from %q: %w", pattern, err)

@@ -23,6 +23,7 @@ type mergeFlags struct {
 	maxRowBytes int64
 	dedupe      string
 	failOn      string
+	resumeFrom  []string
 }
 
 func mergeCommand() *cobra.Command {
@@ -63,6 +64,7 @@ func (f *mergeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Input, "input", "", "`FILE` with the rows, as the run had it")
 	flags.StringVar(&f.c.Output, "output", "", "`FILE` that the run's --output names, without any shard's number")
 	flags.StringVar(&f.c.To, "to", "", "`FILE` for the merged lines (default: the output's own name)")
+	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "as the run had it: result files of another split (`PATTERN` in quotes), whose answers count, too")
 	flags.BoolVar(&f.c.Check, "check", false, "write nothing; exit 0 only where every row has exactly one answer")
 	flags.BoolVar(&f.c.Partial, "partial", false, "write what there is although rows are missing; still exits 75 then")
 	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`, as the run had it: whether rows with the custom_id of an earlier row are rows")
@@ -75,6 +77,10 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 		return err
 	}
 	f.c.KeepFirst, f.c.MaxRowBytes = f.dedupe == dedupeFirst, int(f.maxRowBytes)
+	var err error
+	if f.c.ResumeFrom, err = resumeFiles(f.resumeFrom); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once

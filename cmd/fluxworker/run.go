@@ -172,7 +172,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
-	if results.ResumeFrom, err = f.job.resumeFiles(); err != nil {
+	if results.ResumeFrom, err = resumeFiles(f.job.resumeFrom); err != nil {
 		return worker.Config{}, err
 	}
 	place, err := f.job.place(time.Now())
