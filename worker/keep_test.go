@@ -211,3 +211,12 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 		t.Errorf("%d rows were answered and %d failed, want %d and at least %d", r.Answered, r.Faults["500"], rows, c.Wish.Slots)
 	}
 }
+
+// A model that vanishes in mid-run ends the run at once: neither a row nor the server is to blame.
+func TestAModelThatVanishesEndsTheRun(t *testing.T) {
+	c, _ := config(t, 100, "--fault", "404@30")
+	s, err := runOnce(t, t.Context(), c, nil)
+	if !errors.Is(err, ollama.ErrModelMissing) || s.Failed != 0 || s.Complete {
+		t.Errorf("summary %+v, %v; want ErrModelMissing", s, err)
+	}
+}
