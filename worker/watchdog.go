@@ -84,9 +84,9 @@ func (w *watchdog) look(now time.Time) *ending {
 		// Nobody had a request that failed: the next one would load the model again, wherever there is room then.
 		return &ending{reason: errors.New("its runner died")}
 	}
-	if w.mostBytes > 0 && usage.RSS > w.mostBytes {
+	if w.mostBytes > 0 && usage.Memory > w.mostBytes {
 		return &ending{
-			reason:   fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.RSS>>20, w.mostBytes>>20),
+			reason:   fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.Memory>>20, w.mostBytes>>20),
 			innocent: true,
 		}
 	}

@@ -15,9 +15,11 @@ const clockTick = 10 * time.Millisecond
 
 // Consumption is what a server's processes have taken from the machine.
 type Consumption struct {
-	CPU   time.Duration // of all processes that live, since each began
-	RSS   int64         // resident memory in bytes, shared pages counted in each process
-	Procs []int         // process ids, ascending; the guard's first child and what is below it
+	CPU time.Duration // of all processes that live, since each began
+	// Memory is what the processes hold of the machine's memory and the kernel cannot take back, in bytes. The pages of files
+	// that they have mapped, such as a model's weights, are no part of it.
+	Memory int64
+	Procs  []int // process ids, ascending; the guard's first child and what is below it
 }
 
 // Consumption reads it from /proc.
@@ -35,7 +37,7 @@ func (s *Server) Consumption() (Consumption, error) {
 		}
 		number := func(i int) int64 { n, _ := strconv.ParseInt(string(fields[i]), 10, 64); return n }
 		u.CPU += time.Duration(number(11)+number(12)) * clockTick // utime and stime
-		u.RSS += number(21) * int64(os.Getpagesize())
+		u.Memory += anonymous(pid)
 		u.Procs = append(u.Procs, pid)
 	}
 	if len(u.Procs) == 0 {
@@ -43,4 +45,18 @@ func (s *Server) Consumption() (Consumption, error) {
 	}
 	slices.Sort(u.Procs)
 	return u, nil
+}
+
+// anonymous is the resident memory of a process less that of files, in bytes; 0 where it is gone. It is RssAnon of
+// /proc/PID/status, which kernels before 4.5 do not have.
+func anonymous(pid int) int64 {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	var size, resident, files int64
+	if _, err := fmt.Sscan(string(statm), &size, &resident, &files); err != nil {
+		return 0
+	}
+	return (resident - files) * int64(os.Getpagesize())
 }
