@@ -61,6 +61,7 @@ type Plan struct {
 	KVCacheType string `json:"kv_cache_type"`
 	// Servers are in the order of their first device. There is at least one.
 	Servers []Server `json:"servers"`
+	Host    Host     `json:"host"`
 	// Devices are all devices given, in that order; none where memory was not checked.
 	Devices []Budget `json:"devices,omitempty"`
 	// RuleOfThumb means that the model's architecture is not known and the bytes are rough upper bounds.

@@ -54,6 +54,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w W
 		return Plan{}, misfit(m.Name, j, p.Devices)
 	}
 	p.serve(j, placed)
+	p.Host = p.host(a, j, w)
 	p.explain(m, a, j, w)
 	return p, nil
 }
@@ -153,6 +154,7 @@ func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Wis
 		p.warn("the GPUs' memory was not measured: whether %d slots fit is not checked", slots)
 	}
 	p.Slots, p.Servers = slots, []Server{{Slots: slots}}
+	p.Host = p.host(a, j, w)
 	return *p
 }
 

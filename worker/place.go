@@ -21,6 +21,8 @@ type Place struct {
 	// Limit is when the job ends, by the user's word; zero asks SLURM. NoLimit says that it does not.
 	Limit   time.Time
 	NoLimit bool
+	// Memory is what this process and its servers may use of the node's; the zero value is no limit.
+	Memory slurm.Memory
 }
 
 // name tells this task from all others that SLURM runs; empty outside of it.

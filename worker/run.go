@@ -41,6 +41,7 @@ type run struct {
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker
 
+	memory   ledger
 	deadline Deadline
 	rowTimes rowTimes
 }

@@ -135,7 +135,7 @@ func (c Config) Look(ctx context.Context, log zerolog.Logger, logPath string) (o
 }
 
 // Plan brings together what the user wants, what the model is and what the GPUs have. What Ollama says of the model
-// counts for more than its YAML; the zero Info means that it was not asked.
+// counts for more than its YAML; the zero Info means that it was not asked. Errors: those of batcher.Decide, MemoryError.
 func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) {
 	architecture := c.architecture(info)
 	wish := c.Wish
@@ -144,7 +144,16 @@ func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) 
 	// Where Ollama was not asked, as on a login node, the newer generation is expected.
 	old := info.Version != "" && ollama.Old(info.Version)
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
-	return batcher.Decide(c.Model, architecture, gpus, wish)
+	p, err := batcher.Decide(c.Model, architecture, gpus, wish)
+	if err != nil {
+		return p, err
+	}
+	c.Wish = wish
+	warning, err := c.checkMemory(p)
+	if warning != "" {
+		p.Warnings = append(p.Warnings, warning)
+	}
+	return p, err
 }
 
 func (c Config) architecture(info ollama.Info) modelcfg.Architecture {

@@ -41,7 +41,8 @@ func (r *run) watchServer(m *member, lost func()) (stop func()) {
 	g.Go(func() error {
 		tick := time.NewTicker(r.StallTimeout / 4)
 		defer tick.Stop()
-		w := watchdog{member: m, timeout: r.StallTimeout, mostBytes: r.MaxServerBytes, progress: time.Now()}
+		defer r.memory.forget(m)
+		w := watchdog{member: m, run: r, timeout: r.StallTimeout, progress: time.Now()}
 		for {
 			select {
 			case <-tick.C:
@@ -61,8 +62,8 @@ func (r *run) watchServer(m *member, lost func()) (stop func()) {
 // watchdog is what it knows of one server.
 type watchdog struct {
 	*member
-	timeout   time.Duration
-	mostBytes int64
+	run     *run
+	timeout time.Duration
 
 	answers  int64
 	gpuLooks int64
@@ -84,11 +85,8 @@ func (w *watchdog) look(now time.Time) *ending {
 		// Nobody had a request that failed: the next one would load the model again, wherever there is room then.
 		return &ending{reason: errors.New("its runner died")}
 	}
-	if w.mostBytes > 0 && usage.Memory > w.mostBytes {
-		return &ending{
-			reason:   fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", usage.Memory>>20, w.mostBytes>>20),
-			innocent: true,
-		}
+	if err := w.tooLarge(usage.Memory); err != nil {
+		return &ending{reason: err, innocent: true}
 	}
 	answers, gpuLooks := w.answered.Load(), w.gpuBusy.Load()
 	worked := (usage.CPU-w.usage.CPU).Seconds() > workingShare*now.Sub(w.looked).Seconds() || gpuLooks != w.gpuLooks
@@ -98,6 +96,20 @@ func (w *watchdog) look(now time.Time) *ending {
 	w.answers, w.gpuLooks, w.usage, w.looked = answers, gpuLooks, usage, now
 	if now.Sub(w.progress) >= w.timeout {
 		return &ending{reason: fmt.Errorf("it hangs: no answer and no work for %s (--stall-timeout)", now.Sub(w.progress).Round(time.Second))}
+	}
+	return nil
+}
+
+// tooLarge is why a server that holds so much of the host's memory is to be started anew, or nil. Where all of them together
+// come near the job's limit, it is the one that holds most.
+func (w *watchdog) tooLarge(bytes int64) error {
+	total, most := w.run.memory.note(w.member, bytes)
+	switch {
+	case w.run.MaxServerBytes > 0 && bytes > w.run.MaxServerBytes:
+		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", bytes>>20, w.run.MaxServerBytes>>20)
+	case w.run.MostForServers > 0 && total > w.run.MostForServers && most:
+		return fmt.Errorf("the servers take %d MiB of host memory, this one most, and the job has %d MiB (%s); --max-server-memory 0 lets them",
+			total>>20, w.run.Place.Memory.Bytes>>20, w.run.Place.Memory.From)
 	}
 	return nil
 }

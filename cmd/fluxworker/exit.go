@@ -40,7 +40,7 @@ var exitMeanings = []struct {
 	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
 	{exitStopped, "stopped early by a signal or the job's time limit; the same command goes on"},
 	{exitNoGPU, "no usable GPU, and --device cpu was not said"},
-	{exitDoesNotFit, "the model does not fit the GPUs; the message has the arithmetic"},
+	{exitDoesNotFit, "the model does not fit the GPUs, or with --device cpu the job's memory; the message has the arithmetic"},
 	{exitServer, "the server failed; the same command goes on"},
 	{exitHeld, "another run writes to this output"},
 	{exitOutput, "the output, or the folder of the models, cannot be written (disk full, quota, permission)"},
@@ -85,6 +85,7 @@ func exitCode(err error) int {
 	var noGPU *worker.GPUError
 	var misfit *batcher.DoesNotFitError
 	var spill *worker.SpillError
+	var memory *worker.MemoryError
 	var server *ollama.ServerError
 	var corrupt *result.CorruptError
 	var write *result.WriteError
@@ -104,7 +105,7 @@ func exitCode(err error) int {
 		return exitStopped
 	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU
-	case errors.As(err, &misfit), errors.As(err, &spill):
+	case errors.As(err, &misfit), errors.As(err, &spill), errors.As(err, &memory):
 		return exitDoesNotFit
 	case errors.Is(err, ollama.ErrModelMissing), errors.Is(err, ollama.ErrNotInRegistry):
 		return exitModelMissing

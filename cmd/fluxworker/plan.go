@@ -18,6 +18,7 @@ import (
 	"fluxworker/gpu"
 	"fluxworker/worker"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/slurm"
 )
 
 type planFlags struct {
@@ -70,6 +71,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	if f.gpus != "" {
 		config.Server.Device = ollama.DeviceAuto // whatever is here
+		config.Place.Memory = slurm.Memory{}     // the same goes for this machine's limit
 	}
 	info, from := f.look(ctx, config, console)
 	plan, err := config.Plan(info, gpus)
@@ -161,6 +163,9 @@ func printPlan(p batcher.Plan, model, from string) error {
 		if len(s.Terms) > 0 {
 			fmt.Fprintf(w, "  sum\t%s\ton each of its GPUs\n", batcher.Size(s.Bytes))
 		}
+	}
+	if p.Host != (batcher.Host{}) {
+		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Held()), batcher.Size(p.Host.Files), worker.MemoryToAskFor(p.Host)>>30)
 	}
 	if len(p.Devices) > 0 {
 		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")

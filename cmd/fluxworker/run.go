@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,7 +46,7 @@ type runFlags struct {
 	maxRetries     int
 	maxRestarts    int
 	stallTimeout   time.Duration
-	serverMemory   int64
+	serverMemory   string
 	grace          time.Duration
 	failOn         string
 	logLevel       string
@@ -88,7 +89,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
 	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
-	flags.Int64Var(&f.serverMemory, "max-server-memory", 0, "host memory in `MiB` above which a server is started anew; 0 is no limit")
+	flags.StringVar(&f.serverMemory, "max-server-memory", "auto", "host memory in `MiB` above which a server is started anew; auto is a little less than the job has, for all together; 0 is no limit")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
 	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
 	f.registerLog(flags)
@@ -179,6 +180,10 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
+	each, all, err := f.memoryLimits(place)
+	if err != nil {
+		return worker.Config{}, err
+	}
 	return worker.Config{
 		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
@@ -188,7 +193,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: f.serverMemory << 20,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
 		Grace: f.grace, Version: version(),
 	}, nil
 }
@@ -221,8 +226,6 @@ func (f *runFlags) check() error {
 		return usagef("--max-restarts is %d; it must be 0 or more", f.maxRestarts)
 	case f.stallTimeout <= 0:
 		return usagef("--stall-timeout is %s; it must be more than 0", f.stallTimeout)
-	case f.serverMemory < 0:
-		return usagef("--max-server-memory is %d; it must be 0 (no limit) or more MiB", f.serverMemory)
 	case f.grace < 0:
 		return usagef("--grace is %s; it must be 0 or more", f.grace)
 	}
@@ -249,6 +252,18 @@ func (f *runFlags) wish() (batcher.Wish, error) {
 		w.Slots = n
 	}
 	return w, nil
+}
+
+// memoryLimits are what each server, and all of them together, may hold of the host's memory, in bytes; 0 is no limit.
+func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
+	if f.serverMemory == "auto" {
+		return 0, worker.MostForServers(place.Memory), nil
+	}
+	mib, err := strconv.ParseInt(f.serverMemory, 10, 64)
+	if err != nil || mib < 0 || mib > math.MaxInt64>>20 {
+		return 0, 0, usagef("--max-server-memory is %q; it must be auto, 0 (no limit) or a number of MiB", f.serverMemory)
+	}
+	return mib << 20, 0, nil
 }
 
 // command is the server's program and its arguments. A path that exists is one word, blanks or not.

@@ -13,13 +13,16 @@ import (
 // clockTick is the unit of CPU times in /proc: USER_HZ, which is 100 on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
+// exiting is the kernel's PF_EXITING, the flag of a process that ends.
+const exiting = 4
+
 // Consumption is what a server's processes have taken from the machine.
 type Consumption struct {
 	CPU time.Duration // of all processes that live, since each began
 	// Memory is what the processes hold of the machine's memory and the kernel cannot take back, in bytes. The pages of files
 	// that they have mapped, such as a model's weights, are no part of it.
 	Memory int64
-	Procs  []int // process ids, ascending; the guard's first child and what is below it
+	Procs  []int // ids of processes that live, ascending; the guard's first child and what is below it
 }
 
 // Consumption reads it from /proc.
@@ -36,6 +39,10 @@ func (s *Server) Consumption() (Consumption, error) {
 			continue
 		}
 		number := func(i int) int64 { n, _ := strconv.ParseInt(string(fields[i]), 10, 64); return n }
+		// One that is on its way out has closed its connections, or is about to; to give memory back may take seconds.
+		if state := fields[0][0]; state == 'Z' || state == 'X' || number(6)&exiting != 0 {
+			continue
+		}
 		u.CPU += time.Duration(number(11)+number(12)) * clockTick // utime and stime
 		u.Memory += anonymous(pid)
 		u.Procs = append(u.Procs, pid)

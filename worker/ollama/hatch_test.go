@@ -269,9 +269,10 @@ func TestDialOfAServerThatIsGone(t *testing.T) {
 	if _, err := s.Dial(t.Context(), "udp", s.address); err == nil {
 		t.Error("a network that is not tcp was dialled")
 	}
+	syscall.Kill(s.cmd.Process.Pid, syscall.SIGSTOP)
+	awaitStopped(t, s.cmd.Process.Pid)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	syscall.Kill(s.cmd.Process.Pid, syscall.SIGSTOP)
 	if _, err := s.Dial(ctx, "tcp", s.address); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("stopped: %v, want the context's end", err)
 	}

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,6 +72,26 @@ func wantGoneSoon(t testing.TB, pids []int) {
 		}
 	}
 	wantGone(t, pids)
+}
+
+// awaitStopped waits until each thread of a process has heeded a SIGSTOP.
+func awaitStopped(t testing.TB, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+		running := len(threads) == 0
+		for _, path := range threads {
+			stat, _ := os.ReadFile(path)
+			_, after, _ := strings.Cut(string(stat), ") ")
+			running = running || !strings.HasPrefix(after, "T")
+		}
+		if !running {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop", pid)
+		}
+	}
 }
 
 // alive tells whether a process is there and no zombie.
