@@ -19,7 +19,7 @@ const (
 	// deathsToSuspect is how many servers a task may be with when they die before it is asked alone.
 	deathsToSuspect = 2
 	// settleTime is how long a row waits after a broken connection before it is looked which processes are there.
-	settleTime = 250 * time.Millisecond
+	settleTime = 500 * time.Millisecond
 	// dyingTime is how long a server may take to be gone that lost a process: its guard first ends what is left of it.
 	dyingTime = 2 * time.Second
 )

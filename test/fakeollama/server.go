@@ -114,7 +114,9 @@ func (s *server) answer(ctx context.Context) {
 	// The context has ended every request; this waits until the last of them has noticed.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
-	hs.Shutdown(grace)
+	if !errors.Is(context.Cause(ctx), errExit) { // a crash takes no time
+		hs.Shutdown(grace)
+	}
 	hs.Close()
 	serving.Wait()
 }
