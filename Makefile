@@ -48,7 +48,7 @@ test: engine slurm build
 
 ## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
 torture: engine
-	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000
+	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000 -torture.faultrows 20000
 
 ## fuzz: every fuzz target for FUZZTIME; "make test" runs only what was found so far (testdata/fuzz)
 fuzz:

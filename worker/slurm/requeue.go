@@ -23,7 +23,8 @@ func (e *RequeueError) Error() string {
 func (e *RequeueError) Unwrap() error { return e.Err }
 
 // Requeue puts this job, or this task of an array alone, back into the queue: it ends now, as by scancel, and starts
-// again with the same id and Restarts one higher. A worker asks for it only after progress, or a broken job starts for
+// again with the same id and Restarts one higher. It is the last thing to do: where the batch shell is above this process,
+// the kill may come before Requeue returns. A worker asks for it only after progress, or a broken job starts for
 // ever. A step of several tasks is refused, since one task would end the others. The error is a *RequeueError: scontrol
 // fails where the job is no batch job, or its user (--no-requeue) or site (JobRequeue=0) does not allow it.
 func (j Job) Requeue(ctx context.Context) error {

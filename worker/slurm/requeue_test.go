@@ -49,10 +49,13 @@ func init() {
 		if err != nil {
 			return err
 		}
+		if err := report("with variables of " + j.Ref()); err != nil { // first, since a requeued process may be killed at once
+			return err
+		}
 		if err := j.Requeue(context.Background()); err != nil {
 			return report("failed: " + err.Error())
 		}
-		return report(fmt.Sprintf("requeued with variables of %s", j.Ref()))
+		return nil
 	}
 }
 
@@ -74,7 +77,7 @@ sleep 300`, up.Path, job(t, "requeue", p)), "--array=0-2")
 	}
 	var said string
 	read(t, p, &said)
-	if want := "requeued with variables of " + id + "_2"; said != want {
+	if want := "with variables of " + id + "_2"; said != want {
 		t.Fatalf("%q, want %q", said, want)
 	}
 	if line := up.Line(t); line != "2 1 1" {
@@ -105,7 +108,7 @@ func TestLiveRequeueOfAJobOfAnArray(t *testing.T) {
 	id, _, _ := strings.Cut(up.Line(t), " ")
 	var said string
 	read(t, p, &said)
-	if want := "requeued with variables of " + array + "_4"; said != want {
+	if want := "with variables of " + array + "_4"; said != want {
 		t.Fatalf("%q, want %q: the premise does not hold", said, want)
 	}
 	if line := up.Line(t); line != id+" 1" {
@@ -124,14 +127,19 @@ func TestLiveRequeueNotAllowed(t *testing.T) {
 	c.Sbatch(t, dir, "#!/bin/bash\nexec "+job(t, "requeue", p), "--no-requeue")
 	var said string
 	read(t, p, &said)
+	read(t, p, &said)
 	if !strings.Contains(said, "failed: requeue job") || !strings.Contains(said, "exit status 1") {
 		t.Errorf("--no-requeue: %q", said)
 	}
 	c.Sbatch(t, dir, "#!/bin/bash\nsrun "+job(t, "requeue", p), "-n2")
-	for range 2 {
+	refused := 0
+	for range 4 { // of either task two lines
 		read(t, p, &said)
-		if !strings.Contains(said, "would end the other 1") {
-			t.Errorf("a step of two: %q", said)
+		if strings.Contains(said, "would end the other 1") {
+			refused++
 		}
+	}
+	if refused != 2 {
+		t.Errorf("%d of two tasks were refused; one said %q", refused, said)
 	}
 }
