@@ -22,7 +22,7 @@ type room struct {
 
 // holds tells whether the GPUs hold all of a model with so many slots, each of so many tokens.
 func (r *room) holds(slots, context int) bool {
-	if n := r.started(); len(r.slots) > 0 && slots > r.slots[min(n, len(r.slots)-1)] {
+	if len(r.slots) > 0 && slots > r.slots[min(r.started(), len(r.slots)-1)] {
 		return false
 	}
 	if r.context > 0 && context > r.context {
