@@ -60,6 +60,7 @@ type plan struct {
 	Context  int             `json:"context"`
 	Cache    string          `json:"kv_cache_type,omitempty"`
 	Device   ollama.Device   `json:"device,omitempty"`
+	Threads  int             `json:"num_thread,omitempty"` // of each server, where it was told
 	Command  []string        `json:"command,omitempty"`
 	URL      string          `json:"url,omitempty"`
 	Servers  []plannedServer `json:"servers"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"fluxworker/batcher"
+	"fluxworker/worker/slurm"
 )
 
 // planned begins the manifest's account of how the model is served, with what is planned.
@@ -12,6 +13,7 @@ func (r *run) planned(p batcher.Plan, members []*member) {
 	out := plan{Context: p.Context, Cache: p.KVCacheType, URL: redacted(r.Server.URL), Servers: make([]plannedServer, len(members))}
 	if r.Server.URL == "" {
 		out.Device, out.Command = r.Server.Device, r.Server.Command
+		out.Threads = threads(r.Place.Job, len(members), slurm.Cores(slurm.NodeCPUs), r.manifest.Server)
 	}
 	r.manifest.Plan = out
 	for _, m := range members {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -127,6 +128,11 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	config, err := f.config(s)
 	if err != nil {
 		return err
+	}
+	// Go knows the CPUs that this process is bound to; of those that it was merely promised only SLURM's variables tell.
+	if n := config.Place.Job.CPUs(); n < runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(n)
+		console.log.Debug().Int("cpus", runtime.GOMAXPROCS(0)).Msg("this program takes no more than the job's CPUs")
 	}
 	running, signals := onSignals(ctx)
 	defer signals.giveBack()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,6 +57,12 @@ func TestScripts(t *testing.T) {
 			"waitfor": waitFor,
 			"lines":   countLines,
 			"hours":   gpuHours,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "one-cpu" {
+				return false, fmt.Errorf("there is no condition %q", cond)
+			}
+			return runtime.NumCPU() == 1, nil
 		},
 		Deadline: time.Now().Add(5 * time.Minute),
 	})

@@ -74,8 +74,12 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) {
 	if s.vision {
 		capabilities = append(capabilities, "vision")
 	}
+	parameters := "temperature                    0"
+	if s.threads > 0 {
+		parameters += fmt.Sprintf("\nnum_thread                     %d", s.threads)
+	}
 	reply(w, map[string]any{
-		"modelfile": "FROM " + name, "template": "{{ .Prompt }}", "details": s.details(), "modified_at": s.started,
+		"modelfile": "FROM " + name, "parameters": parameters, "template": "{{ .Prompt }}", "details": s.details(), "modified_at": s.started,
 		"capabilities": capabilities,
 		"model_info":   s.metadata(),
 	})

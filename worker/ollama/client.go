@@ -23,23 +23,39 @@ const maxAnswer = 256 << 20
 
 // Client asks one server for answers. It may be used from many goroutines.
 type Client struct {
-	base    *url.URL
-	http    *http.Client
-	context int
-	sight   sight
+	base   *url.URL
+	http   *http.Client
+	runner Runner
+	sight  sight
+}
+
+// Runner is what a server needs to know to load a model. It is the same in every request: with another one the server would
+// load the model anew.
+type Runner struct {
+	Context int // tokens in each slot, at least 1
+	Threads int // that compute on the CPU; 0 leaves it to the server and the model
+}
+
+// options are the runner's part of a request's options.
+func (r Runner) options() map[string]any {
+	o := map[string]any{"num_ctx": r.Context}
+	if r.Threads > 0 {
+		o["num_thread"] = r.Threads
+	}
+	return o
 }
 
 // dialer connects to an address, once for each connection.
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
-// in flight; each keeps its connection. A user and password in base log in, and are in no error. Context is the run's context length in tokens, the same in every request.
-func NewClient(base string, connections, context int) (*Client, error) {
+// in flight; each keeps its connection. A user and password in base log in, and are in no error.
+func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
 	}
-	c := newClient(u, (&net.Dialer{}).DialContext, connections, context)
+	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner)
 	if u.User != nil {
 		// Out of the address, which errors and logs name.
 		password, _ := u.User.Password()
@@ -50,11 +66,11 @@ func NewClient(base string, connections, context int) (*Client, error) {
 }
 
 // NewClientVia makes a client for a server of our own, isolated or not. It must be listening.
-func NewClientVia(server *Server, connections, context int) *Client {
-	return newClient(&url.URL{Scheme: "http", Host: server.address}, server.Dial, connections, context)
+func NewClientVia(server *Server, connections int, runner Runner) *Client {
+	return newClient(&url.URL{Scheme: "http", Host: server.address}, server.Dial, connections, runner)
 }
 
-func newClient(base *url.URL, dial dialer, connections, context int) *Client {
+func newClient(base *url.URL, dial dialer, connections int, runner Runner) *Client {
 	transport := &http.Transport{
 		DialContext:         dial,
 		Proxy:               nil, // a proxy of the job's environment is not for loopback
@@ -62,7 +78,7 @@ func newClient(base *url.URL, dial dialer, connections, context int) *Client {
 		MaxIdleConnsPerHost: connections,
 		DisableCompression:  true,
 	}
-	return &Client{base: base, http: &http.Client{Transport: transport}, context: context}
+	return &Client{base: base, http: &http.Client{Transport: transport}, runner: runner}
 }
 
 // Close lets go of the idle connections.
@@ -139,7 +155,7 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 		// A login that is refused is not the row's fault either.
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
-		return &RequestError{Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.context, contextHint)}
+		return &RequestError{Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.runner.Context, contextHint)}
 	default:
 		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message}
 	}

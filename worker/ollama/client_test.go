@@ -30,7 +30,7 @@ func ask(t *testing.T, r prompt.Request, status int, body string) (*Answer, map[
 		io.WriteString(w, body)
 	}))
 	defer server.Close()
-	c, err := NewClient(server.URL, 1, 512)
+	c, err := NewClient(server.URL, 1, Runner{Context: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestAskTimesOutAndIsCancelled(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	c, err := NewClient(server.URL, 1, 512)
+	c, err := NewClient(server.URL, 1, Runner{Context: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestCheckVersion(t *testing.T) {
 
 func TestNewClientChecksTheAddress(t *testing.T) {
 	for _, address := range []string{"", "localhost:11434", "ftp://x", "://"} {
-		if _, err := NewClient(address, 1, 1); err == nil {
+		if _, err := NewClient(address, 1, Runner{Context: 1}); err == nil {
 			t.Errorf("%q was accepted", address)
 		}
 	}

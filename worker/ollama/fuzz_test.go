@@ -59,7 +59,7 @@ func FuzzNative(f *testing.F) {
 			return
 		}
 		r := row.Request
-		data, err := json.Marshal((&Client{context: tokens}).native(r))
+		data, err := json.Marshal((&Client{runner: Runner{Context: tokens}}).native(r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte, maxTokens int) {
 		r := request()
 		r.Sampling.MaxTokens = maxTokens
-		a, err := (&Client{context: 512}).interpret(context.Background(), status, body, r)
+		a, err := (&Client{runner: Runner{Context: 512}}).interpret(context.Background(), status, body, r)
 		if (a == nil) != (err != nil) {
 			t.Fatalf("HTTP %d: %+v and %v", status, a, err)
 		}

@@ -36,7 +36,7 @@ func TestLogin(t *testing.T) {
 	}))
 	defer server.Close()
 	base := strings.Replace(server.URL, "://", "://token:pass%20word@", 1)
-	c, err := NewClient(base, 1, 512)
+	c, err := NewClient(base, 1, Runner{Context: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err = NewClient("http:/token:pass@host", 1, 512)
+	_, err = NewClient("http:/token:pass@host", 1, Runner{Context: 512})
 	if err == nil || strings.Contains(err.Error(), "token") {
 		t.Errorf("a broken address: %v", err)
 	}

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/ollama/ollama/api"
@@ -39,8 +40,8 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 	if s.Seed != nil {
 		seed = *s.Seed
 	}
-	options := map[string]any{
-		"num_ctx":           c.context,
+	options := c.runner.options()
+	maps.Copy(options, map[string]any{
 		"num_predict":       s.MaxTokens,
 		"temperature":       s.Temperature,
 		"top_p":             s.TopP,
@@ -51,7 +52,7 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 		"repeat_penalty":    1.0,
 		"frequency_penalty": s.FrequencyPenalty,
 		"presence_penalty":  s.PresencePenalty,
-	}
+	})
 	options["stop"] = append([]string{}, s.Stop...) // an empty list, too, wins over the model's own
 	return options
 }
@@ -69,12 +70,12 @@ func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) 
 			Total: n.TotalDuration, Load: n.LoadDuration, Prompt: n.PromptEvalDuration, Generation: n.EvalDuration,
 		},
 	}
-	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.context {
+	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.runner.Context {
 		return nil, &RequestError{
 			Status: http.StatusBadRequest,
 			Code:   CodeContextLength,
 			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d: %s",
-				a.CompletionTokens, a.PromptTokens, c.context, contextHint),
+				a.CompletionTokens, a.PromptTokens, c.runner.Context, contextHint),
 		}
 	}
 	return a, nil

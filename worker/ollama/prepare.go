@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,6 +29,8 @@ type Info struct {
 	Parameters   string   `json:"parameters,omitempty"`
 	Quantization string   `json:"quantization,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
+	// Threads is the num_thread that the model's own parameters name; 0 where they name none.
+	Threads int `json:"num_thread,omitempty"`
 	// WeightsBytes is the size of the model's files, a projector included; 0 where the server does not say.
 	WeightsBytes int64 `json:"weights_bytes,omitempty"`
 	// Metadata holds the raw keys of the model's GGUF file, arrays in full.
@@ -86,6 +90,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Parameters:   show.Details.ParameterSize,
 		Quantization: show.Details.QuantizationLevel,
 		Metadata:     show.ModelInfo,
+		Threads:      ownThreads(show.Parameters),
 	}
 	for _, capability := range show.Capabilities {
 		info.Capabilities = append(info.Capabilities, string(capability))
@@ -102,6 +107,17 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 	return info, nil
 }
 
+// ownThreads finds num_thread among a model's parameters, a name and a value on each line.
+func ownThreads(parameters string) int {
+	for line := range strings.Lines(parameters) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == "num_thread" {
+			n, _ := strconv.Atoi(f[1]) // the server has checked it
+			return n
+		}
+	}
+	return 0
+}
+
 // Load brings the model into memory, with the runner options of the requests to come (for the new generation shift is
 // one): with others it would be loaded twice. Should the connection break meanwhile, the server gives the load up.
 func (c *Client) Load(ctx context.Context, model string) error {
@@ -109,7 +125,7 @@ func (c *Client) Load(ctx context.Context, model string) error {
 	err := c.control().Generate(ctx, &api.GenerateRequest{
 		Model:   model,
 		Shift:   &shift,
-		Options: map[string]any{"num_ctx": c.context},
+		Options: c.runner.options(),
 	}, func(api.GenerateResponse) error { return nil })
 	if err != nil {
 		return controlError("load model "+model, err)

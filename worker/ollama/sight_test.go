@@ -58,7 +58,7 @@ func withImages() prompt.Request {
 
 func TestImagesReachAModelThatSees(t *testing.T) {
 	s := startSeeing(t, 200, `{"capabilities":["completion","vision"]}`, 200, complete)
-	c, err := NewClient(s.URL, 1, 512)
+	c, err := NewClient(s.URL, 1, Runner{Context: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestImagesReachAModelThatSees(t *testing.T) {
 // The old generation answers from the text alone and says nothing. So it must not even be asked.
 func TestImagesOfAModelWithoutVision(t *testing.T) {
 	s := startSeeing(t, 200, `{"capabilities":["completion"]}`, 200, complete)
-	c, err := NewClient(s.URL, 1, 512)
+	c, err := NewClient(s.URL, 1, Runner{Context: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestSightCannotBeTold(t *testing.T) {
 		down   bool
 	}{{503, true}, {500, true}, {404, false}} {
 		s := startSeeing(t, tt.status, `{"error":"no"}`, 200, complete)
-		c, err := NewClient(s.URL, 1, 512)
+		c, err := NewClient(s.URL, 1, Runner{Context: 512})
 		if err != nil {
 			t.Fatal(err)
 		}
