@@ -63,6 +63,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	config.Server.ScratchRoot = scratchRoot(console.log)
 	var gpus []gpu.Device
 	if f.gpus != "" || f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "" {
 		if gpus, err = planGPUs(ctx, f.gpus, console.log); err != nil {
@@ -131,7 +132,7 @@ func planGPUs(ctx context.Context, described string, log zerolog.Logger) ([]gpu.
 // look asks Ollama for the model's metadata. Where it cannot, the YAML's numbers have to do: a login node often has
 // neither program nor model.
 func (f *planFlags) look(ctx context.Context, config worker.Config, console *console) (info ollama.Info, from string) {
-	dir, err := os.MkdirTemp("", "fluxworker-plan-")
+	dir, err := os.MkdirTemp(config.Server.ScratchRoot, "fluxworker-plan-")
 	if err != nil {
 		return info, "the model's YAML (" + err.Error() + ")"
 	}

@@ -59,7 +59,8 @@ func (f *pullFlags) pull(ctx context.Context) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
 	defer stop()
-	dir, err := os.MkdirTemp("", "fluxworker-pull-")
+	config.Server.ScratchRoot = scratchRoot(console.log)
+	dir, err := os.MkdirTemp(config.Server.ScratchRoot, "fluxworker-pull-")
 	if err != nil {
 		return &worker.PullError{Model: config.Defaults.Model, Dir: config.Server.Models, Err: err}
 	}

@@ -129,6 +129,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	config.Server.ScratchRoot = scratchRoot(console.log)
 	// Go knows the CPUs that this process is bound to; of those that it was merely promised only SLURM's variables tell.
 	if n := config.Place.Job.CPUs(); n < runtime.GOMAXPROCS(0) {
 		runtime.GOMAXPROCS(n)

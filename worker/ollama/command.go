@@ -42,7 +42,7 @@ func inherited(name string) bool {
 		}
 	}
 	return !slices.Contains([]string{
-		"HOME", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK",
+		"HOME", "TMPDIR", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK",
 		"CUDA_DEVICE_ORDER", "GIN_MODE",
 	}, name)
 }
@@ -70,6 +70,7 @@ func environment(job []string, s Settings) []string {
 	}
 	return append(env,
 		"HOME="+s.Home,
+		"TMPDIR="+s.Home,               // the job's may be another node's, and what is left here goes with the server
 		"CUDA_DEVICE_ORDER=PCI_BUS_ID", // NVML's order; CUDA's own puts the fastest first
 		"GIN_MODE=release",
 		"OLLAMA_HOST=127.0.0.1:0", // the kernel picks the port, the log says which

@@ -42,7 +42,7 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 	}
 	s.Home, err = os.MkdirTemp(scratchRoot, scratchPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("start server: make scratch folder: %w; TMPDIR must name a folder that you may write to", err)
+		return nil, fmt.Errorf("start server: make scratch folder: %w; SLURM_TMPDIR or TMPDIR must name a folder that you may write to", err)
 	}
 	srv := &Server{log: newServerLog(), logPath: logPath, done: make(chan struct{})}
 	if err := srv.startIsolatedOrNot(program, command[1:], s); err != nil {
