@@ -25,6 +25,8 @@ type planFlags struct {
 	run    runFlags
 	gpus   string
 	asJSON bool
+	sbatch bool
+	rate   float64
 }
 
 func planCommand() *cobra.Command {
@@ -38,6 +40,9 @@ takes of the GPU's free memory. It takes run's flags, starts nothing on a GPU an
 With --gpu it plans for hardware that is not here, such as A100-80GB, 2xH100-80GB or 4x24GB. What the model needs comes
 from Ollama where it has the model, else from the model's YAML.
 
+With --sbatch it prints a job script for this model and input instead: GPUs, host memory, CPUs and time, and the run with
+the flags that were given here. The time comes from --rate, or from what earlier runs into the same output have measured.
+
 Exit codes are run's: 0 when the model fits, 81 when it does not, 80 when no GPU can be used.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd.Context(), cmd.Flags()) },
 	}
@@ -46,12 +51,17 @@ Exit codes are run's: 0 when the model fits, 81 when it does not, 80 when no GPU
 	f.run.register(flags)
 	flags.StringVar(&f.gpus, "gpu", "", "plan for these `GPUS` instead of those of this machine, as in 2xA100-80GB")
 	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON")
+	flags.BoolVar(&f.sbatch, "sbatch", false, "print a job script for sbatch")
+	flags.Float64Var(&f.rate, "rate", 0, "with --sbatch: `ROWS` answered in a second, as an earlier run has shown (default: what the output's own runs have measured)")
 	return cmd
 }
 
 func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
 	if err != nil {
+		return err
+	}
+	if err := f.checkSbatch(); err != nil {
 		return err
 	}
 	warnOfSecret(console.log, f.run.ollamaURL)
@@ -78,6 +88,12 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	plan, err := config.Plan(info, gpus)
 	if err != nil {
 		return err
+	}
+	if f.sbatch {
+		for _, w := range plan.Warnings {
+			console.log.Warn().Msg(w)
+		}
+		return f.printSbatch(os.Stdout, config, plan, flags)
 	}
 	isolated, why := isolation(config.Server)
 	if f.asJSON {
