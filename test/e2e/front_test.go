@@ -20,6 +20,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ollama/ollama/api"
 )
@@ -28,7 +29,8 @@ import (
 // for the server. It counts the answers that are asked for, into a file for each server in the folder FRONT_SEEN.
 //
 // FRONT_GPU makes the server say that it computes on the GPUs that it was given, since there is none here; with
-// FRONT_HOLDS=N a GPU holds the model with N slots at most, and with more a part of it spills.
+// FRONT_HOLDS=N a GPU holds the model with N slots at most, and with more a part of it spills. While the file FRONT_SLOW is
+// there, each answer takes two seconds more.
 const frontCommand = "front"
 
 // seen is what a front has counted.
@@ -153,6 +155,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the worker has gone
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if _, err := os.Stat(os.Getenv("FRONT_SLOW")); err == nil && r.URL.Path == "/api/chat" {
+		select {
+		case <-time.After(2 * time.Second):
+		case <-r.Context().Done():
+		}
+	}
 	f.proxy.ServeHTTP(w, r)
 }
 

@@ -32,14 +32,11 @@ func blocks(t *testing.T, language string) []string {
 
 // newcomer is a folder as a reader of the README has it: prompts, fluxworker in PATH, and a server that knows the model
 // of the examples. That model is the tiny one under another name, on the CPU.
-type newcomer struct {
-	*job
-	env []string
-}
+type newcomer struct{ *job }
 
 func newNewcomer(t *testing.T, g generation) *newcomer {
 	t.Helper()
-	n := &newcomer{job: newJob(t, g)}
+	n := &newcomer{newJob(t, g)}
 	n.writeRows(20)
 	bin := filepath.Join(n.dir, "bin")
 	models := filepath.Join(n.dir, "models")
@@ -57,15 +54,15 @@ func newNewcomer(t *testing.T, g generation) *newcomer {
 			t.Fatal(step)
 		}
 	}
-	n.env = append(os.Environ(), n.mark, "PATH="+bin+":"+os.Getenv("PATH"), "FLUXWORKER_OLLAMA="+g.ollama,
-		"OLLAMA_MODELS="+models, "FLUXWORKER_DEVICE=cpu")
+	n.env = []string{n.mark, "PATH=" + bin + ":" + os.Getenv("PATH"), "FLUXWORKER_OLLAMA=" + g.ollama,
+		"OLLAMA_MODELS=" + models, "FLUXWORKER_DEVICE=cpu"}
 	return n
 }
 
 func (n *newcomer) bash(dir string, args ...string) {
 	n.t.Helper()
 	cmd := exec.Command("bash", args...)
-	cmd.Dir, cmd.Env = dir, n.env
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), n.env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		n.t.Errorf("%q: %v\n%s", args, err, out)
 	}

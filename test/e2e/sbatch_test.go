@@ -1,56 +1,253 @@
 package e2e
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"fluxworker/test/slurm"
 )
 
-// What plan --sbatch prints is a job script as it is: SLURM takes it with what it asks for, and the job answers the rows.
-func TestPlannedScriptRuns(t *testing.T) {
+// scriptRows are few, since servers have to be started for each script.
+const scriptRows = 40
+
+// scriptUse is how a user submits a script, and what is then there.
+type scriptUse struct {
+	name   string
+	slow   bool // the jobs are still at work when finish is called
+	submit func(t *testing.T, u *clusterUser) (job string)
+	finish func(t *testing.T, u *clusterUser, job string)
+}
+
+var scriptUses = []scriptUse{
+	{name: "single-gpu.sbatch", submit: sbatch("single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
+		u.c.Await(t, job, "COMPLETED")
+		u.checkRows(scriptRows)
+		u.onGPUs(1)
+	}},
+	{name: "several-gpus.sbatch", submit: sbatch("--gres=gpu:2", "several-gpus.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
+		u.c.Await(t, job, "COMPLETED")
+		u.checkRows(scriptRows)
+		u.onGPUs(1, 1)
+	}},
+	{name: "array.sbatch", submit: sbatch("array.sbatch"), finish: finishArray},
+	{name: "array without a word about shards", submit: sbatch("--array=0-1", "single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
+		for task := range u.c.Await(t, job, "FAILED") {
+			if code := u.c.Job(t, task)["ExitCode"]; code != "64:0" {
+				t.Errorf("task %s ended with code %s", task, code)
+			}
+		}
+		if said := u.printed(); strings.Count(said, "--shard auto") != 2 || strings.Count(said, "--shard none") != 2 {
+			t.Error("the two choices are not named")
+		}
+	}},
+	{name: "files.sbatch", submit: func(t *testing.T, u *clusterUser) string {
+		u.sh(t, 0, "bash", "-c", "mkdir inputs && split -l 10 --additional-suffix=.jsonl prompts.jsonl inputs/ && ls inputs/*.jsonl >files.txt")
+		return u.sh(t, 0, "bash", "-c", `sbatch --parsable --array=1-"$(wc -l <files.txt)"%4 files.sbatch`)
+	}, finish: func(t *testing.T, u *clusterUser, job string) {
+		u.c.Await(t, job, "COMPLETED")
+		for i, name := range []string{"aa", "ab", "ac", "ad"} {
+			u.checkAnswers("results/inputs/"+name+".jsonl", i*10, i*10+10)
+		}
+	}},
+	{name: "nodes.sbatch", slow: true, submit: sbatch("--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), finish: finishNodes},
+	{name: "chain.sh", slow: true, submit: chain("single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
+		u.c.Scancel(t, job) // whatever ends a job, the chain goes on
+		u.hurry()
+		u.chained(t, "every row is done")
+		u.checkRows(scriptRows)
+		if n := strings.Count(u.chainLog(), "submitted job"); n != 1 {
+			t.Errorf("%d more jobs were submitted, want 1", n)
+		}
+	}},
+	{name: "chain.sh over an array", submit: chain("array.sbatch"), finish: func(t *testing.T, u *clusterUser, _ string) {
+		u.chained(t, "every row is done")
+		u.merge(t)
+	}},
+	{name: "chain.sh without progress", submit: func(t *testing.T, u *clusterUser) string {
+		u.set("FLUXWORKER_MODEL=missing:1b")
+		return chain("single-gpu.sbatch")(t, u)
+	}, finish: func(t *testing.T, u *clusterUser, _ string) {
+		u.chained(t, "two jobs in a row brought no row, 0 are done")
+	}},
+	{name: "chain.sh with a bound", submit: func(t *testing.T, u *clusterUser) string {
+		u.set("FLUXWORKER_MODEL=missing:1b", "CHAIN_JOBS=1")
+		return chain("single-gpu.sbatch")(t, u)
+	}, finish: func(t *testing.T, u *clusterUser, _ string) {
+		u.chained(t, "that were all jobs of this chain")
+	}},
+	{name: "interactive.sh", submit: func(t *testing.T, u *clusterUser) string {
+		said := u.sh(t, 0, "script", "-qec", "bash interactive.sh --batch-size 2", "/dev/null")
+		if !strings.Contains(said, "results results.jsonl") || !strings.Contains(said, "tok/s") {
+			t.Errorf("without a bar or a summary:\n%s", said)
+		}
+		return ""
+	}, finish: func(t *testing.T, u *clusterUser, _ string) {
+		u.checkRows(scriptRows)
+		u.onGPUs(1)
+	}},
+}
+
+// Every script in scripts/sbatch does what it says, submitted as it is. preemptible.sbatch is in TestEndsOfJobs.
+func TestJobScripts(t *testing.T) {
 	oneEngine(t, func(t *testing.T, g generation) {
-		c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2})
-		dir := t.TempDir()
-		var rows strings.Builder
-		for i := range 50 {
-			fmt.Fprintf(&rows, `{"custom_id":"r%d","prompt":"count 3","max_tokens":4}`+"\n", i)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(rows.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		script := func(flags ...string) string {
-			t.Helper()
-			args := append([]string{"plan", "--sbatch", "--input", "in.jsonl", "--output", "out's.jsonl", "--rate", "5", "--requeue"}, flags...)
-			cmd := c.Command(t, dir, binary, args...)
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("plan --sbatch: %v\n%s", err, err.(*exec.ExitError).Stderr)
+		c := slurm.Start(t, slurm.Options{GPUs: 4, CPUs: 64, MemoryMB: 512_000, KillWait: 30})
+		users, jobs := make([]*clusterUser, len(scriptUses)), make([]string, len(scriptUses))
+		for i, s := range scriptUses {
+			users[i] = newClusterUser(t, c, g, scriptRows)
+			users[i].seesGPUs(4)
+			if !s.slow {
+				users[i].hurry()
 			}
-			return string(out)
+			jobs[i] = s.submit(t, users[i])
 		}
-
-		gpu := c.Command(t, dir, "sbatch", "--test-only")
-		gpu.Stdin = strings.NewReader(script("--model", "llama3.2:3b", "--gpu", "2xA100-40GB", "--ollama", "nonexistent"))
-		if out, err := gpu.CombinedOutput(); err != nil {
-			t.Errorf("sbatch --test-only: %v\n%s", err, out)
-		}
-
-		id := c.Sbatch(t, dir, script("--model", "bigram", "--device", "cpu", "--context", "512", "--ollama", g.ollama, "--ollama-models", g.models))
-		c.Await(t, id, "COMPLETED")
-		job := c.Job(t, id)
-		for field, want := range map[string]string{"TimeLimit": "00:10:00", "MinMemoryNode": "4G", "CPUs/Task": "8", "Requeue": "1"} {
-			if job[field] != want {
-				t.Errorf("the job has %s=%s, want %s", field, job[field], want)
-			}
-		}
-		answers, err := os.ReadFile(filepath.Join(dir, "out's.jsonl"))
-		if n := strings.Count(string(answers), `"content":"4567"`); err != nil || n != 50 {
-			t.Errorf("%d right answers, %v; want 50", n, err)
+		for i, s := range scriptUses {
+			t.Run(s.name, func(t *testing.T) {
+				u := users[i]
+				if s.slow {
+					u.midRun()
+				}
+				s.finish(t, u, jobs[i])
+				u.gone()
+				if t.Failed() {
+					t.Log(u.printed())
+				}
+			})
 		}
 	})
+}
+
+// An array on the newer engine, too.
+func TestArrayOnNewEngine(t *testing.T) {
+	onEngines(t, []generation{{name: "new", ollama: "n"}}, func(t *testing.T, g generation) {
+		c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2, CPUs: 64, MemoryMB: 512_000})
+		u := newClusterUser(t, c, g, scriptRows)
+		u.seesGPUs(2)
+		u.hurry()
+		c.Await(t, u.submit(t, "array.sbatch"), "COMPLETED")
+		u.merge(t)
+		u.gone()
+	})
+}
+
+func sbatch(args ...string) func(*testing.T, *clusterUser) string {
+	return func(t *testing.T, u *clusterUser) string { return u.submit(t, args...) }
+}
+
+// chain starts a chain and returns its first job.
+func chain(script string) func(*testing.T, *clusterUser) string {
+	return func(t *testing.T, u *clusterUser) string {
+		said := u.sh(t, 0, "bash", "chain.sh", "results.jsonl", script)
+		_, after, _ := strings.Cut(said, "submitted job ")
+		job, _, found := strings.Cut(after, ",")
+		if !found {
+			t.Fatalf("chain.sh says %q", said)
+		}
+		return job
+	}
+}
+
+func (u *clusterUser) chainLog() string {
+	log, _ := os.ReadFile(u.path("chain.log")) // not there yet: nothing
+	return string(log)
+}
+
+// chained waits for the last word of a chain.
+func (u *clusterUser) chained(t *testing.T, word string) {
+	t.Helper()
+	u.await("chain.log to say "+word, func() bool {
+		log := u.chainLog()
+		return strings.Contains(log, word) || strings.Contains(log, "stopped:") || strings.Contains(log, "every row is done")
+	})
+	if !strings.Contains(u.chainLog(), word) {
+		t.Errorf("chain.log does not say %q:\n%s", word, u.chainLog())
+	}
+}
+
+// merge brings the shards together, which must be complete, and checks every row and their order.
+func (u *clusterUser) merge(t *testing.T) {
+	t.Helper()
+	u.sh(t, 0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	u.sh(t, 0, "fluxworker", "merge", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	u.checkRows(scriptRows)
+	f, err := os.Open(u.path("results.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for i := 0; lines.Scan(); i++ {
+		var l line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil || l.CustomID != fmt.Sprintf("row-%d", i) {
+			t.Errorf("line %d is %s (%v)", i+1, l.CustomID, err)
+		}
+	}
+}
+
+// onGPUs checks how many servers were asked on each GPU that was used.
+func (u *clusterUser) onGPUs(want ...int) {
+	u.t.Helper()
+	servers := map[string]int{}
+	for _, s := range u.seen() {
+		servers[s.Devices]++
+	}
+	var got []int
+	for _, n := range servers {
+		got = append(got, n)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		u.t.Errorf("servers on each GPU: %v, want %v", servers, want)
+	}
+}
+
+// finishArray also loses two of the shards, and has only these answered anew.
+func finishArray(t *testing.T, u *clusterUser, job string) {
+	if states := u.c.Await(t, job, "COMPLETED"); len(states) != 4 {
+		t.Errorf("the array has the tasks %v", states)
+	}
+	u.sh(t, 0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	lost, torn := u.path("results.0002-of-0004.jsonl"), u.path("results.0003-of-0004.jsonl")
+	info, err := os.Stat(torn)
+	for _, step := range []error{err, os.Remove(lost), os.RemoveAll(u.path("results.run/0002-of-0004"))} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	if err := os.Truncate(torn, info.Size()*2/3); err != nil { // in the middle of a line
+		t.Fatal(err)
+	}
+	u.sh(t, 75, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	again := []string{u.submit(t, "--array=2", "array.sbatch"), u.submit(t, "--array=3", "array.sbatch")}
+	for _, job := range again {
+		u.c.Await(t, job, "COMPLETED")
+	}
+	u.merge(t)
+	outside := u.submit(t, "--array=4", "array.sbatch") // which the first submission did not have
+	u.c.Await(t, outside, "FAILED")
+	if !strings.Contains(u.printed(), "array task 4 has no part") {
+		t.Error("a task outside of the split is not told why it has nothing to do")
+	}
+}
+
+// finishNodes cancels the step in mid-run and submits it again.
+func finishNodes(t *testing.T, u *clusterUser, job string) {
+	u.c.Scancel(t, job)
+	u.c.Await(t, job, "CANCELLED")
+	u.gone()
+	if said := u.printed(); strings.Count(said, "stopped by a signal") < 4 {
+		t.Error("not every task has stopped in good order")
+	}
+	u.sh(t, 75, "fluxworker", "status", "--output", "results.jsonl")
+	u.hurry()
+	u.c.Await(t, u.submit(t, "--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), "COMPLETED")
+	u.merge(t)
+	u.onGPUs(4, 4) // two nodes, twice
+	if shards, _ := filepath.Glob(u.path("results.000?-of-0004.jsonl")); len(shards) != 4 {
+		t.Errorf("the shards are %q", shards)
+	}
 }

@@ -22,7 +22,8 @@ var janitor string
 // startLimit bounds the start of a cluster, which takes about a second on an idle machine.
 const startLimit = time.Minute
 
-// Cluster is a running cluster. Its methods may be called from one goroutine at a time.
+// Cluster is a running cluster. Its methods may be called from several goroutines, but for Stop and Restart, which need it
+// for themselves.
 type Cluster struct {
 	// Nodes are the nodes' names.
 	Nodes []string
