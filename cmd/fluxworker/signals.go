@@ -5,7 +5,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// echo is for how long a further SIGTERM is taken for the first one once more: of a task that srun started, SLURM tells both
+// it and srun of the time limit, and srun passes that on.
+const echo = time.Second
 
 // signals are those by which SLURM and people end a job, turned into the two steps of an orderly end: the first one closes
 // drain, the second cancels the context. USR1 is what --signal=USR1@60 asks SLURM to send before the limit.
@@ -26,20 +31,29 @@ func onSignals(parent context.Context) (context.Context, *signals) {
 	s.stop = func() { signal.Stop(came); cancel() }
 	go func() {
 		defer close(s.ended)
-		for n := 0; n < 2; n++ {
-			select {
-			case c := <-came:
-				if n == 0 {
-					s.first = c
-					close(s.drain)
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
+		s.listen(ctx, came)
 		cancel()
 	}()
 	return ctx, s
+}
+
+// listen returns at the second signal.
+func (s *signals) listen(ctx context.Context, came <-chan os.Signal) {
+	var at time.Time // of the first
+	for {
+		select {
+		case c := <-came:
+			switch {
+			case at.IsZero():
+				at, s.first = time.Now(), c
+				close(s.drain)
+			case c != syscall.SIGTERM || s.first != syscall.SIGTERM || time.Since(at) >= echo:
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // giveBack lets the signals do again what they do to any program, and waits for the end of the listening.
