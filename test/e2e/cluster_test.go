@@ -78,24 +78,24 @@ func (u *clusterUser) hurry() {
 }
 
 // sh runs a command of the user, wants its exit code, and returns its standard output.
-func (u *clusterUser) sh(t *testing.T, want int, name string, args ...string) string {
-	t.Helper()
-	cmd := u.c.Command(t, u.dir, "env", append([]string{name}, args...)...) // found in the user's PATH
+func (u *clusterUser) sh(want int, name string, args ...string) string {
+	u.t.Helper()
+	cmd := u.c.Command(u.t, u.dir, "env", append([]string{name}, args...)...) // found in the user's PATH
 	cmd.Env = append(cmd.Env, u.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != want {
-		t.Fatalf("%s %q: %v, want exit code %d\n%s%s", name, args, err, want, out, stderr.String())
+		u.t.Fatalf("%s %q: %v, want exit code %d\n%s%s", name, args, err, want, out, stderr.String())
 	}
 	return strings.TrimSpace(string(out))
 }
 
 // submit submits a script and returns the job's id.
-func (u *clusterUser) submit(t *testing.T, args ...string) string {
-	t.Helper()
-	return u.sh(t, 0, "sbatch", append([]string{"--parsable"}, args...)...)
+func (u *clusterUser) submit(args ...string) string {
+	u.t.Helper()
+	return u.sh(0, "sbatch", append([]string{"--parsable"}, args...)...)
 }
 
 // printed is what all jobs of the user have printed so far.

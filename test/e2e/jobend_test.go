@@ -101,11 +101,11 @@ func TestEndsOfJobs(t *testing.T) {
 				for i, e := range jobEnds { // SLURM takes its time for each, so they all run at once
 					users[i] = newClusterUser(t, c, g, endRows)
 					users[i].set("FLUXWORKER_GRACE=" + e.grace)
-					jobs[i] = users[i].submit(t, append([]string{"--nodelist=" + c.Nodes[e.node]}, e.args...)...)
+					jobs[i] = users[i].submit(append([]string{"--nodelist=" + c.Nodes[e.node]}, e.args...)...)
 				}
 				for i, e := range jobEnds {
 					users[i].midRun()
-					if s := users[i].sh(t, 75, "fluxworker", "status", "--output", "results.jsonl"); !strings.Contains(s, "running") || !strings.Contains(s, "job "+jobs[i]+" on ") {
+					if s := users[i].sh(75, "fluxworker", "status", "--output", "results.jsonl"); !strings.Contains(s, "running") || !strings.Contains(s, "job "+jobs[i]+" on ") {
 						t.Errorf("%s: the status in mid-run is\n%s", e.name, s)
 					}
 					if e.event != nil {
@@ -124,6 +124,7 @@ func TestEndsOfJobs(t *testing.T) {
 const endRows = 60
 
 func (e jobEnd) check(t *testing.T, c *slurm.Cluster, u *clusterUser, job string) {
+	u.t = t
 	defer func() {
 		if t.Failed() {
 			t.Log(u.printed())
@@ -145,12 +146,12 @@ func (e jobEnd) check(t *testing.T, c *slurm.Cluster, u *clusterUser, job string
 		if u.answered() >= endRows {
 			t.Error("no row was left over")
 		}
-		u.sh(t, 75, "fluxworker", "status", "--output", "results.jsonl")
+		u.sh(75, "fluxworker", "status", "--output", "results.jsonl")
 		u.hurry()
-		c.Await(t, u.submit(t, single), "COMPLETED")
+		c.Await(t, u.submit(single), "COMPLETED")
 	}
 	u.checkRows(endRows)
-	if s := u.sh(t, 0, "fluxworker", "status", "--output", "results.jsonl"); !strings.Contains(s, fmt.Sprintf("finished  %d", endRows)) {
+	if s := u.sh(0, "fluxworker", "status", "--output", "results.jsonl"); !strings.Contains(s, fmt.Sprintf("finished  %d", endRows)) {
 		t.Errorf("in the end the status is\n%s", s)
 	}
 }

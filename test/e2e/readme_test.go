@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"fluxworker/test/slurm"
 )
 
 // making is held while a test builds bin/fluxworker or uses it: the others may be about to build it anew.
@@ -148,6 +150,30 @@ func TestREADMEJobScript(t *testing.T) {
 		n.checkRows(20)
 		n.bash(n.dir, "job.sbatch") // submitted again, it has nothing to do
 		n.checkRows(20)
+	})
+}
+
+// Every command of the README's section about clusters does what it says, on one. Each block stands for itself.
+func TestREADMECommandsOnACluster(t *testing.T) {
+	oneEngine(t, func(t *testing.T, g generation) {
+		c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2, CPUs: 64, MemoryMB: 512_000})
+		ran := 0
+		for _, block := range blocks(t, "console") {
+			u := newClusterUser(t, c, g, scriptRows)
+			u.hurry()
+			if !strings.Contains(block, "$ sbatch") && !strings.Contains(block, "$ bash") { // it looks at what a job has done
+				u.submit(single)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(block, -1) {
+				u.await("an empty queue", func() bool { return u.sh(0, "squeue", "--noheader") == "" })
+				u.sh(0, "bash", "-c", m[1])
+				ran++
+			}
+			u.checkRows(scriptRows)
+		}
+		if ran < 9 {
+			t.Errorf("only %d commands found", ran)
+		}
 	})
 }
 

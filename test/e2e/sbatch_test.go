@@ -20,74 +20,74 @@ const scriptRows = 40
 type scriptUse struct {
 	name   string
 	slow   bool // the jobs are still at work when finish is called
-	submit func(t *testing.T, u *clusterUser) (job string)
-	finish func(t *testing.T, u *clusterUser, job string)
+	submit func(u *clusterUser) (job string)
+	finish func(u *clusterUser, job string)
 }
 
 var scriptUses = []scriptUse{
-	{name: "single-gpu.sbatch", submit: sbatch("single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
-		u.c.Await(t, job, "COMPLETED")
+	{name: "single-gpu.sbatch", submit: sbatch("single-gpu.sbatch"), finish: func(u *clusterUser, job string) {
+		u.c.Await(u.t, job, "COMPLETED")
 		u.checkRows(scriptRows)
 		u.onGPUs(1)
 	}},
-	{name: "several-gpus.sbatch", submit: sbatch("--gres=gpu:2", "several-gpus.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
-		u.c.Await(t, job, "COMPLETED")
+	{name: "several-gpus.sbatch", submit: sbatch("--gres=gpu:2", "several-gpus.sbatch"), finish: func(u *clusterUser, job string) {
+		u.c.Await(u.t, job, "COMPLETED")
 		u.checkRows(scriptRows)
 		u.onGPUs(1, 1)
 	}},
 	{name: "array.sbatch", submit: sbatch("array.sbatch"), finish: finishArray},
-	{name: "array without a word about shards", submit: sbatch("--array=0-1", "single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
-		for task := range u.c.Await(t, job, "FAILED") {
-			if code := u.c.Job(t, task)["ExitCode"]; code != "64:0" {
-				t.Errorf("task %s ended with code %s", task, code)
+	{name: "array without a word about shards", submit: sbatch("--array=0-1", "single-gpu.sbatch"), finish: func(u *clusterUser, job string) {
+		for task := range u.c.Await(u.t, job, "FAILED") {
+			if code := u.c.Job(u.t, task)["ExitCode"]; code != "64:0" {
+				u.t.Errorf("task %s ended with code %s", task, code)
 			}
 		}
 		if said := u.printed(); strings.Count(said, "--shard auto") != 2 || strings.Count(said, "--shard none") != 2 {
-			t.Error("the two choices are not named")
+			u.t.Error("the two choices are not named")
 		}
 	}},
-	{name: "files.sbatch", submit: func(t *testing.T, u *clusterUser) string {
-		u.sh(t, 0, "bash", "-c", "mkdir inputs && split -l 10 --additional-suffix=.jsonl prompts.jsonl inputs/ && ls inputs/*.jsonl >files.txt")
-		return u.sh(t, 0, "bash", "-c", `sbatch --parsable --array=1-"$(wc -l <files.txt)"%4 files.sbatch`)
-	}, finish: func(t *testing.T, u *clusterUser, job string) {
-		u.c.Await(t, job, "COMPLETED")
+	{name: "files.sbatch", submit: func(u *clusterUser) string {
+		u.sh(0, "bash", "-c", "mkdir inputs && split -l 10 --additional-suffix=.jsonl prompts.jsonl inputs/ && ls inputs/*.jsonl >files.txt")
+		return u.sh(0, "bash", "-c", `sbatch --parsable --array=1-"$(wc -l <files.txt)"%4 files.sbatch`)
+	}, finish: func(u *clusterUser, job string) {
+		u.c.Await(u.t, job, "COMPLETED")
 		for i, name := range []string{"aa", "ab", "ac", "ad"} {
 			u.checkAnswers("results/inputs/"+name+".jsonl", i*10, i*10+10)
 		}
 	}},
 	{name: "nodes.sbatch", slow: true, submit: sbatch("--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), finish: finishNodes},
-	{name: "chain.sh", slow: true, submit: chain("single-gpu.sbatch"), finish: func(t *testing.T, u *clusterUser, job string) {
-		u.c.Scancel(t, job) // whatever ends a job, the chain goes on
+	{name: "chain.sh", slow: true, submit: chain("single-gpu.sbatch"), finish: func(u *clusterUser, job string) {
+		u.c.Scancel(u.t, job) // whatever ends a job, the chain goes on
 		u.hurry()
-		u.chained(t, "every row is done")
+		u.chained("every row is done")
 		u.checkRows(scriptRows)
 		if n := strings.Count(u.chainLog(), "submitted job"); n != 1 {
-			t.Errorf("%d more jobs were submitted, want 1", n)
+			u.t.Errorf("%d more jobs were submitted, want 1", n)
 		}
 	}},
-	{name: "chain.sh over an array", submit: chain("array.sbatch"), finish: func(t *testing.T, u *clusterUser, _ string) {
-		u.chained(t, "every row is done")
-		u.merge(t)
+	{name: "chain.sh over an array", submit: chain("array.sbatch"), finish: func(u *clusterUser, _ string) {
+		u.chained("every row is done")
+		u.merge()
 	}},
-	{name: "chain.sh without progress", submit: func(t *testing.T, u *clusterUser) string {
+	{name: "chain.sh without progress", submit: func(u *clusterUser) string {
 		u.set("FLUXWORKER_MODEL=missing:1b")
-		return chain("single-gpu.sbatch")(t, u)
-	}, finish: func(t *testing.T, u *clusterUser, _ string) {
-		u.chained(t, "two jobs in a row brought no row, 0 are done")
+		return chain("single-gpu.sbatch")(u)
+	}, finish: func(u *clusterUser, _ string) {
+		u.chained("two jobs in a row brought no row, 0 are done")
 	}},
-	{name: "chain.sh with a bound", submit: func(t *testing.T, u *clusterUser) string {
+	{name: "chain.sh with a bound", submit: func(u *clusterUser) string {
 		u.set("FLUXWORKER_MODEL=missing:1b", "CHAIN_JOBS=1")
-		return chain("single-gpu.sbatch")(t, u)
-	}, finish: func(t *testing.T, u *clusterUser, _ string) {
-		u.chained(t, "that were all jobs of this chain")
+		return chain("single-gpu.sbatch")(u)
+	}, finish: func(u *clusterUser, _ string) {
+		u.chained("that were all jobs of this chain")
 	}},
-	{name: "interactive.sh", submit: func(t *testing.T, u *clusterUser) string {
-		said := u.sh(t, 0, "script", "-qec", "bash interactive.sh --batch-size 2", "/dev/null")
+	{name: "interactive.sh", submit: func(u *clusterUser) string {
+		said := u.sh(0, "script", "-qec", "bash interactive.sh --batch-size 2", "/dev/null")
 		if !strings.Contains(said, "results results.jsonl") || !strings.Contains(said, "tok/s") {
-			t.Errorf("without a bar or a summary:\n%s", said)
+			u.t.Errorf("without a bar or a summary:\n%s", said)
 		}
 		return ""
-	}, finish: func(t *testing.T, u *clusterUser, _ string) {
+	}, finish: func(u *clusterUser, _ string) {
 		u.checkRows(scriptRows)
 		u.onGPUs(1)
 	}},
@@ -104,15 +104,16 @@ func TestJobScripts(t *testing.T) {
 			if !s.slow {
 				users[i].hurry()
 			}
-			jobs[i] = s.submit(t, users[i])
+			jobs[i] = s.submit(users[i])
 		}
 		for i, s := range scriptUses {
 			t.Run(s.name, func(t *testing.T) {
 				u := users[i]
+				u.t = t
 				if s.slow {
 					u.midRun()
 				}
-				s.finish(t, u, jobs[i])
+				s.finish(u, jobs[i])
 				u.gone()
 				if t.Failed() {
 					t.Log(u.printed())
@@ -129,24 +130,24 @@ func TestArrayOnNewEngine(t *testing.T) {
 		u := newClusterUser(t, c, g, scriptRows)
 		u.seesGPUs(2)
 		u.hurry()
-		c.Await(t, u.submit(t, "array.sbatch"), "COMPLETED")
-		u.merge(t)
+		c.Await(t, u.submit("array.sbatch"), "COMPLETED")
+		u.merge()
 		u.gone()
 	})
 }
 
-func sbatch(args ...string) func(*testing.T, *clusterUser) string {
-	return func(t *testing.T, u *clusterUser) string { return u.submit(t, args...) }
+func sbatch(args ...string) func(*clusterUser) string {
+	return func(u *clusterUser) string { return u.submit(args...) }
 }
 
 // chain starts a chain and returns its first job.
-func chain(script string) func(*testing.T, *clusterUser) string {
-	return func(t *testing.T, u *clusterUser) string {
-		said := u.sh(t, 0, "bash", "chain.sh", "results.jsonl", script)
+func chain(script string) func(*clusterUser) string {
+	return func(u *clusterUser) string {
+		said := u.sh(0, "bash", "chain.sh", "results.jsonl", script)
 		_, after, _ := strings.Cut(said, "submitted job ")
 		job, _, found := strings.Cut(after, ",")
 		if !found {
-			t.Fatalf("chain.sh says %q", said)
+			u.t.Fatalf("chain.sh says %q", said)
 		}
 		return job
 	}
@@ -158,33 +159,33 @@ func (u *clusterUser) chainLog() string {
 }
 
 // chained waits for the last word of a chain.
-func (u *clusterUser) chained(t *testing.T, word string) {
-	t.Helper()
+func (u *clusterUser) chained(word string) {
+	u.t.Helper()
 	u.await("chain.log to say "+word, func() bool {
 		log := u.chainLog()
 		return strings.Contains(log, word) || strings.Contains(log, "stopped:") || strings.Contains(log, "every row is done")
 	})
 	if !strings.Contains(u.chainLog(), word) {
-		t.Errorf("chain.log does not say %q:\n%s", word, u.chainLog())
+		u.t.Errorf("chain.log does not say %q:\n%s", word, u.chainLog())
 	}
 }
 
 // merge brings the shards together, which must be complete, and checks every row and their order.
-func (u *clusterUser) merge(t *testing.T) {
-	t.Helper()
-	u.sh(t, 0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
-	u.sh(t, 0, "fluxworker", "merge", "--input", "prompts.jsonl", "--output", "results.jsonl")
+func (u *clusterUser) merge() {
+	u.t.Helper()
+	u.sh(0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	u.sh(0, "fluxworker", "merge", "--input", "prompts.jsonl", "--output", "results.jsonl")
 	u.checkRows(scriptRows)
 	f, err := os.Open(u.path("results.jsonl"))
 	if err != nil {
-		t.Fatal(err)
+		u.t.Fatal(err)
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for i := 0; lines.Scan(); i++ {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil || l.CustomID != fmt.Sprintf("row-%d", i) {
-			t.Errorf("line %d is %s (%v)", i+1, l.CustomID, err)
+			u.t.Errorf("line %d is %s (%v)", i+1, l.CustomID, err)
 		}
 	}
 }
@@ -206,48 +207,61 @@ func (u *clusterUser) onGPUs(want ...int) {
 }
 
 // finishArray also loses two of the shards, and has only these answered anew.
-func finishArray(t *testing.T, u *clusterUser, job string) {
-	if states := u.c.Await(t, job, "COMPLETED"); len(states) != 4 {
-		t.Errorf("the array has the tasks %v", states)
+func finishArray(u *clusterUser, job string) {
+	if states := u.c.Await(u.t, job, "COMPLETED"); len(states) != 4 {
+		u.t.Errorf("the array has the tasks %v", states)
 	}
-	u.sh(t, 0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	u.sh(0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
 	lost, torn := u.path("results.0002-of-0004.jsonl"), u.path("results.0003-of-0004.jsonl")
 	info, err := os.Stat(torn)
 	for _, step := range []error{err, os.Remove(lost), os.RemoveAll(u.path("results.run/0002-of-0004"))} {
 		if step != nil {
-			t.Fatal(step)
+			u.t.Fatal(step)
 		}
 	}
 	if err := os.Truncate(torn, info.Size()*2/3); err != nil { // in the middle of a line
-		t.Fatal(err)
+		u.t.Fatal(err)
 	}
-	u.sh(t, 75, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
-	again := []string{u.submit(t, "--array=2", "array.sbatch"), u.submit(t, "--array=3", "array.sbatch")}
+	u.sh(75, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
+	again := []string{u.submit("--array=2", "array.sbatch"), u.submit("--array=3", "array.sbatch")}
 	for _, job := range again {
-		u.c.Await(t, job, "COMPLETED")
+		u.c.Await(u.t, job, "COMPLETED")
 	}
-	u.merge(t)
-	outside := u.submit(t, "--array=4", "array.sbatch") // which the first submission did not have
-	u.c.Await(t, outside, "FAILED")
+	u.merge()
+	outside := u.submit("--array=4", "array.sbatch") // which the first submission did not have
+	u.c.Await(u.t, outside, "FAILED")
 	if !strings.Contains(u.printed(), "array task 4 has no part") {
-		t.Error("a task outside of the split is not told why it has nothing to do")
+		u.t.Error("a task outside of the split is not told why it has nothing to do")
 	}
 }
 
 // finishNodes cancels the step in mid-run and submits it again.
-func finishNodes(t *testing.T, u *clusterUser, job string) {
-	u.c.Scancel(t, job)
-	u.c.Await(t, job, "CANCELLED")
-	u.gone()
-	if said := u.printed(); strings.Count(said, "stopped by a signal") < 4 {
-		t.Error("not every task has stopped in good order")
+func finishNodes(u *clusterUser, job string) {
+	shards := func() []string {
+		files, _ := filepath.Glob(u.path("results.000?-of-0004.jsonl"))
+		return files
 	}
-	u.sh(t, 75, "fluxworker", "status", "--output", "results.jsonl")
+	u.await("all tasks", func() bool { return len(shards()) == 4 })
+	u.c.Scancel(u.t, job)
+	u.c.Await(u.t, job, "CANCELLED")
+	u.gone()
+	if said := u.printed(); strings.Count(said, "fluxworker: stopped by a signal") != 4 {
+		u.t.Error("not every task has stopped in good order")
+	}
+	u.sh(75, "fluxworker", "status", "--output", "results.jsonl")
 	u.hurry()
-	u.c.Await(t, u.submit(t, "--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), "COMPLETED")
-	u.merge(t)
-	u.onGPUs(4, 4) // two nodes, twice
-	if shards, _ := filepath.Glob(u.path("results.000?-of-0004.jsonl")); len(shards) != 4 {
-		t.Errorf("the shards are %q", shards)
+	u.c.Await(u.t, u.submit("--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), "COMPLETED")
+	u.merge()
+	var used []string
+	for i := range 4 {
+		var m manifest
+		u.read(fmt.Sprintf("results.run/%04d-of-0004/manifest.json", i), &m)
+		if len(m.Plan.Servers) != 1 || len(m.Plan.Servers[0].GPUs) != 1 {
+			u.t.Fatalf("task %d has the servers %+v, want one on one GPU", i, m.Plan.Servers)
+		}
+		used = append(used, m.Plan.Servers[0].GPUs[0])
+	}
+	if used[0] == used[1] || used[2] == used[3] { // the tasks of one node
+		u.t.Errorf("the tasks used the GPUs %v", used)
 	}
 }
