@@ -92,7 +92,7 @@ func watchedServer(t *testing.T, flags ...string) *watchdog {
 	}
 	m := &member{server: server}
 	m.begun()
-	return &watchdog{member: m, timeout: time.Second, progress: time.Now()}
+	return &watchdog{member: m, run: new(run), timeout: time.Second, progress: time.Now()}
 }
 
 // A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
