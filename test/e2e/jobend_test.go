@@ -14,7 +14,7 @@ type jobEnd struct {
 	node  int      // where the job runs
 	args  []string // of sbatch, before the script
 	grace string   // the worker's, unless the default
-	event func(t *testing.T, c *slurm.Cluster, job, node string)
+	event func(u *clusterUser, job, node string)
 
 	state    string // in which the job ends
 	code     string // SLURM's ExitCode, which is not looked at where the worker may be too late
@@ -30,17 +30,17 @@ const (
 var jobEnds = []jobEnd{
 	{
 		name: "scancel", args: []string{single},
-		event: func(t *testing.T, c *slurm.Cluster, job, _ string) { c.Scancel(t, job) },
+		event: func(u *clusterUser, job, _ string) { u.c.Scancel(u.t, job) },
 		state: "CANCELLED", says: "stopped by a signal",
 	},
 	{
 		name: "time limit", args: []string{single}, // brought forward: the worker has asked for the old one, and does not know
-		event: func(t *testing.T, c *slurm.Cluster, job, _ string) { c.ExpireNow(t, job) },
+		event: func(u *clusterUser, job, _ string) { u.c.ExpireNow(u.t, job) },
 		state: "TIMEOUT", code: "75:0", says: "stopped by a signal",
 	},
 	{
 		name: "USR1", args: []string{single},
-		event: func(t *testing.T, c *slurm.Cluster, job, _ string) { c.Scancel(t, "-b", "-s", "USR1", job) },
+		event: func(u *clusterUser, job, _ string) { u.c.Scancel(u.t, "-b", "-s", "USR1", job) },
 		state: "FAILED", code: "75:0", says: "stopped by a signal",
 	},
 	{
@@ -57,7 +57,7 @@ var jobEnds = []jobEnd{
 	},
 	{
 		name: "scontrol requeue", args: []string{single},
-		event: func(t *testing.T, c *slurm.Cluster, job, _ string) { c.Scontrol(t, "requeue", job) },
+		event: func(u *clusterUser, job, _ string) { u.c.Scontrol(u.t, "requeue", job) },
 		state: "COMPLETED", restarts: "1", says: "stopped by a signal",
 	},
 	{
@@ -70,24 +70,26 @@ var jobEnds = []jobEnd{
 	},
 	{
 		name: "drain", node: 3, args: []string{single}, // which lets jobs come to their end
-		event: func(t *testing.T, c *slurm.Cluster, _, node string) {
-			c.Scontrol(t, "update", "NodeName="+node, "State=DRAIN", "Reason=test")
+		event: func(u *clusterUser, _, node string) {
+			u.c.Scontrol(u.t, "update", "NodeName="+node, "State=DRAIN", "Reason=test")
 		},
 		state: "COMPLETED", restarts: "0", says: "60 ok",
 	},
 	{
 		name: "node down", node: 4, args: []string{preemptible},
-		event: func(t *testing.T, c *slurm.Cluster, _, node string) {
-			c.Scontrol(t, "update", "NodeName="+node, "State=DOWN", "Reason=test")
-			c.Scontrol(t, "update", "NodeName="+node, "State=RESUME")
+		event: func(u *clusterUser, _, node string) {
+			u.c.Scontrol(u.t, "update", "NodeName="+node, "State=DOWN", "Reason=test")
+			u.await("the node's return", func() bool { // which SLURM refuses at first
+				return u.c.Command(u.t, "", "scontrol", "update", "NodeName="+node, "State=RESUME").Run() == nil
+			})
 		},
 		state: "COMPLETED", restarts: "1", says: "done before",
 	},
 }
 
 // preempt takes the whole node for a moment.
-func preempt(t *testing.T, c *slurm.Cluster, _, node string) {
-	c.Sbatch(t, t.TempDir(), "#!/bin/bash\n:", "--partition=high", "--gres=gpu:8", "--nodelist="+node)
+func preempt(u *clusterUser, _, node string) {
+	u.c.Sbatch(u.t, u.t.TempDir(), "#!/bin/bash\n:", "--partition=high", "--gres=gpu:8", "--nodelist="+node)
 }
 
 // However SLURM ends a job: no row is lost, none is there twice, nothing stays on the node, and the next start goes on.
@@ -109,7 +111,7 @@ func TestEndsOfJobs(t *testing.T) {
 						t.Errorf("%s: the status in mid-run is\n%s", e.name, s)
 					}
 					if e.event != nil {
-						e.event(t, c, jobs[i], c.Nodes[e.node])
+						e.event(users[i], jobs[i], c.Nodes[e.node])
 					}
 				}
 				for i, e := range jobEnds {
