@@ -11,10 +11,10 @@ import (
 // jobEnd is a way in which SLURM ends a job, or leaves it alone, while rows are in flight.
 type jobEnd struct {
 	name  string
-	node  int      // where the job runs
-	args  []string // of sbatch, before the script
-	grace string   // the worker's, unless the default
-	event func(u *clusterUser, job, node string)
+	node  int                                    // where the job runs
+	args  []string                               // of sbatch, before the script
+	grace string                                 // the worker's, unless the default
+	event func(u *clusterUser, job, node string) // in mid-run; nil where sbatch has been told
 
 	state    string // in which the job ends
 	code     string // SLURM's ExitCode, which is not looked at where the worker may be too late
@@ -79,8 +79,10 @@ var jobEnds = []jobEnd{
 		name: "node down", node: 4, args: []string{preemptible},
 		event: func(u *clusterUser, _, node string) {
 			u.c.Scontrol(u.t, "update", "NodeName="+node, "State=DOWN", "Reason=test")
-			u.await("the node's return", func() bool { // which SLURM refuses at first
-				return u.c.Command(u.t, "", "scontrol", "update", "NodeName="+node, "State=RESUME").Run() == nil
+			u.await("the node's return", func() bool {
+				// Refused where the node has come back by itself, as it may at once.
+				u.c.Command(u.t, "", "scontrol", "update", "NodeName="+node, "State=RESUME").Run()
+				return !strings.Contains(u.c.Scontrol(u.t, "show", "node", node), "State=DOWN")
 			})
 		},
 		state: "COMPLETED", restarts: "1", says: "done before",
