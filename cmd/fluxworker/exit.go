@@ -61,10 +61,11 @@ func exitTable() string {
 var errRowsFailed = errors.New("some rows failed")
 
 // errIncomplete ends a merge or its check where lines are missing that a run can bring. errUnfinished is the same of status,
-// whose output says it all.
+// whose output says it all. errPullEnded ends a pull.
 var (
 	errIncomplete = errors.New("not complete")
 	errUnfinished = errors.New("not every row is done")
+	errPullEnded  = errors.New("the pull was stopped by a signal; the same command goes on where it was")
 )
 
 // usageError is a mistake on the command line or in the environment.
@@ -101,7 +102,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &input):
 		return exitInput
-	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete), errors.Is(err, errUnfinished):
+	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete), errors.Is(err, errUnfinished), errors.Is(err, errPullEnded):
 		return exitStopped
 	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU

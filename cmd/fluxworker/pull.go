@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -66,6 +67,9 @@ func (f *pullFlags) pull(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	info, present, err := config.Pull(ctx, console.log, filepath.Join(dir, "server.log"))
+	if errors.Is(err, worker.ErrStopped) {
+		return errPullEnded
+	}
 	if err != nil {
 		return err
 	}
