@@ -55,11 +55,11 @@ func (c Config) checkMemory(p batcher.Plan) (warning string, _ error) {
 	return "", nil
 }
 
-// MostForServers is what all servers of a job with this memory may hold together before one is started anew, in bytes: a
-// twentieth less than the limit, at least 256 MiB less. Past the limit the kernel would kill a process of its own choice,
-// and SLURM maybe the job. 0 where there is no limit.
-func MostForServers(m slurm.Memory) int64 {
-	limit := int64(m.Bytes)
+// MostForServers is what all servers of a job may hold together before one is started anew, in bytes: a twentieth less than
+// the limit that is enforced, at least 256 MiB less. Past the limit the kernel would kill a process of its own choice, and
+// SLURM maybe the job. 0 where there is no limit.
+func MostForServers(enforced slurm.Memory) int64 {
+	limit := int64(enforced.Bytes)
 	return limit - min(max(limit/20, 256*mib), limit/4)
 }
 

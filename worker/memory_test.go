@@ -14,13 +14,13 @@ import (
 
 // Where all servers together come near the job's limit, the one that holds most is started anew, and no other.
 func TestTheLargestServerMakesRoom(t *testing.T) {
-	r := &run{Config: Config{MostForServers: 1000 << 20, Place: Place{Memory: slurm.Memory{Bytes: 1200 << 20, From: "SLURM_MEM_PER_NODE"}}}}
+	r := &run{Config: Config{MostForServers: 1000 << 20, Place: Place{Enforced: slurm.Memory{Bytes: 1200 << 20, From: "memory.max"}}}}
 	small, large := watchdog{member: new(member), run: r}, watchdog{member: new(member), run: r}
 	if err := small.tooLarge(300 << 20); err != nil {
 		t.Errorf("within the limit: %v", err)
 	}
 	err := large.tooLarge(800 << 20)
-	if err == nil || !strings.Contains(err.Error(), "1100 MiB") || !strings.Contains(err.Error(), "1200 MiB (SLURM_MEM_PER_NODE)") {
+	if err == nil || !strings.Contains(err.Error(), "1100 MiB") || !strings.Contains(err.Error(), "1200 MiB (memory.max)") {
 		t.Errorf("past it the largest: %v, want the numbers", err)
 	}
 	if err := small.tooLarge(300 << 20); err != nil {
@@ -32,7 +32,7 @@ func TestTheLargestServerMakesRoom(t *testing.T) {
 	}
 
 	c, _ := config(t, 20, "--fault", "hang")
-	c.MaxRestarts, c.StallTimeout, c.MostForServers, c.Place.Memory = 1, 80*time.Millisecond, 1, slurm.Memory{Bytes: 1 << 40, From: "a test"}
+	c.MaxRestarts, c.StallTimeout, c.MostForServers, c.Place.Enforced = 1, 80*time.Millisecond, 1, slurm.Memory{Bytes: 1 << 40, From: "a test"}
 	_, err = runOnce(t, t.Context(), c, nil)
 	var down *ollama.ServerError
 	if !errors.As(err, &down) || !strings.Contains(err.Error(), "MiB (a test); --max-server-memory 0 lets them") {

@@ -23,6 +23,8 @@ type Place struct {
 	NoLimit bool
 	// Memory is what this process and its servers may use of the node's; the zero value is no limit.
 	Memory slurm.Memory
+	// Enforced is the limit past which the kernel kills a process; the zero value is none.
+	Enforced slurm.Memory
 }
 
 // name tells this task from all others that SLURM runs; empty outside of it.

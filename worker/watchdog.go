@@ -109,7 +109,7 @@ func (w *watchdog) tooLarge(bytes int64) error {
 		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", bytes>>20, w.run.MaxServerBytes>>20)
 	case w.run.MostForServers > 0 && total > w.run.MostForServers && most:
 		return fmt.Errorf("the servers take %d MiB of host memory, this one most, and the job has %d MiB (%s); --max-server-memory 0 lets them",
-			total>>20, w.run.Place.Memory.Bytes>>20, w.run.Place.Memory.From)
+			total>>20, w.run.Place.Enforced.Bytes>>20, w.run.Place.Enforced.From)
 	}
 	return nil
 }

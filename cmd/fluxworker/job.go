@@ -36,7 +36,7 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 	if p.Job, err = slurm.FromEnviron(os.Environ()); err != nil {
 		return p, &usageError{err}
 	}
-	p.Memory = p.Job.Memory(slurm.ProcessGroups())
+	p.Memory, p.Enforced = p.Job.Memory(slurm.ProcessGroups()), p.Job.EnforcedMemory(slurm.ProcessGroups())
 	if p.Shard, err = p.Job.Choose(f.shard); err != nil {
 		return p, &usageError{err}
 	}

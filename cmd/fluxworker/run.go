@@ -90,7 +90,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
 	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
-	flags.StringVar(&f.serverMemory, "max-server-memory", "auto", "host memory in `MiB` above which a server is started anew; auto is a little less than the job has, for all together; 0 is no limit")
+	flags.StringVar(&f.serverMemory, "max-server-memory", "auto", "host memory in `MiB` above which a server is started anew; auto is a little less than the limit that the kernel enforces on the job, for all together; 0 is no limit")
 	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
 	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
 	f.registerLog(flags)
@@ -264,7 +264,7 @@ func (f *runFlags) wish() (batcher.Wish, error) {
 // memoryLimits are what each server, and all of them together, may hold of the host's memory, in bytes; 0 is no limit.
 func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
 	if f.serverMemory == "auto" {
-		return 0, worker.MostForServers(place.Memory), nil
+		return 0, worker.MostForServers(place.Enforced), nil
 	}
 	mib, err := strconv.ParseInt(f.serverMemory, 10, 64)
 	if err != nil || mib < 0 || mib > math.MaxInt64>>20 {

@@ -52,3 +52,10 @@ func (j Job) Memory(groups Groups) Memory {
 	m.Bytes /= uint64(j.tasksHere())
 	return m
 }
+
+// EnforcedMemory is the limit past which the kernel kills one of this process's or its children, as the part of one of the
+// step's tasks here. What the job asked for is no such limit where the site does not see to it.
+func (j Job) EnforcedMemory(groups Groups) Memory {
+	bytes, from := groups.memoryLimit()
+	return Memory{bytes / uint64(j.tasksHere()), from}
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"fluxworker/worker/slurm"
@@ -83,5 +84,13 @@ func TestMemory(t *testing.T) {
 				t.Errorf("got %+v, want %d from %s", got, c.want, c.from)
 			}
 		})
+	}
+	// What is asked for and not enforced is no reason to end anything.
+	asked := slurm.Job{ID: 1, MemoryPerNode: 100, Step: slurm.Step{Tasks: 6, LocalTasks: 3}}
+	if got := asked.EnforcedMemory(none); got != (slurm.Memory{}) {
+		t.Errorf("without cgroups %+v is enforced", got)
+	}
+	if got := asked.EnforcedMemory(v2); got.Bytes != 100*mib || !strings.HasSuffix(got.From, "/step_0/memory.max") {
+		t.Errorf("%+v is enforced, want a third of 300 MiB", got)
 	}
 }
