@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 			}
 			return runtime.NumCPU() == 1, nil
 		},
-		Deadline: time.Now().Add(5 * time.Minute),
+		Deadline: time.Now().Add(10 * time.Minute),
 	})
 }
 

@@ -28,6 +28,7 @@ type job struct {
 	env    []string             // beside the tests' own
 	attr   *syscall.SysProcAttr // whom it runs as; nil is us
 	mark   string               // in the environment of the worker and of everything below it
+	rows   int                  // of the input, where writeRows made it
 	stderr bytes.Buffer
 }
 
@@ -59,6 +60,7 @@ func (j *job) write(rows ...string) {
 
 // writeRows puts n rows into the input that end in each letter and digit in turn.
 func (j *job) writeRows(n int) {
+	j.rows = n
 	rows := make([]string, n)
 	for i := range rows {
 		rows[i] = fmt.Sprintf(`{"custom_id":"row-%d","method":"POST","url":"/v1/chat/completions","body":{"messages":[{"role":"user","content":%q}]}}`,
@@ -104,7 +106,8 @@ func (j *job) run(want int, more ...string) {
 
 func (j *job) wait(cmd *exec.Cmd, want int) {
 	j.t.Helper()
-	timer := time.AfterFunc(deadline, func() { cmd.Process.Kill() })
+	// The rows of the long tests take their time: a hundredth of a second each is slow, even on a busy machine.
+	timer := time.AfterFunc(deadline+time.Duration(j.rows)*10*time.Millisecond, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	err := cmd.Wait()
 	var exit *exec.ExitError
