@@ -44,15 +44,15 @@ var jobEnds = []jobEnd{
 		state: "FAILED", code: "75:0", says: "stopped by a signal",
 	},
 	{
-		name: "signal option", args: []string{"--time=1", "--signal=B:USR1@60", single}, grace: "5s",
+		name: "signal option", args: []string{"--time=2", "--signal=B:USR1@70", single}, grace: "5s", // due when SLURM looks for the second time, in a minute
 		state: "FAILED", code: "75:0", says: "stopped by a signal",
 	},
 	{
-		name: "deadline", args: []string{"--time=1", single}, grace: "20s",
+		name: "deadline", args: []string{"--time=1", single}, grace: "8s",
 		state: "FAILED", code: "75:0", says: "stopped by the deadline",
 	},
 	{
-		name: "deadline and requeue", args: []string{"--time=1", preemptible}, grace: "20s",
+		name: "deadline and requeue", args: []string{"--time=1", preemptible}, grace: "8s",
 		state: "COMPLETED", restarts: "1", says: "SLURM will start the job again",
 	},
 	{
