@@ -68,7 +68,7 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 	}
 	s := r.summary(started)
 	s.GPUs = r.gpuUse
-	if err == nil && s.Rows() == 0 {
+	if err == nil && s.Rows() == 0 && r.inputRows.Load() == 0 { // a shard of a small input may have none
 		err = emptyInput(r.Input)
 	}
 	s.Complete = err == nil
@@ -76,6 +76,9 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 	a.count(r.counts)
 	if err != nil {
 		a.Outcome, _, _ = strings.Cut(err.Error(), "\n") // the end of a server's log is in the file beside it
+	}
+	if errors.Is(err, ErrStopped) && r.Results.Overwrite {
+		r.log.Warn().Msg("leave --overwrite off to go on: with it, the next run drops what is answered now")
 	}
 	s.Total = r.total(earlier, s)
 	return s, errors.Join(err, r.writeRecords(a, s, err))

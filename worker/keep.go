@@ -60,6 +60,9 @@ func (r *run) keep(ctx, intake context.Context, m *member, q *queue) error {
 			r.giveUpSuspects(m, q, err)
 			return err
 		}
+		if intake.Err() != nil {
+			return nil // nothing was started, or nothing would be taken: suspects stay undone
+		}
 	}
 }
 

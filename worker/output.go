@@ -61,7 +61,11 @@ func (r *run) readElsewhere(intake context.Context) error {
 		}
 	}
 	var err error
-	if r.elsewhere, err = result.ReadAnswered(intake, others); err != nil && intake.Err() == nil {
+	r.elsewhere, err = result.ReadAnswered(intake, others)
+	switch {
+	case err != nil && intake.Err() != nil:
+		return stopped(intake)
+	case err != nil:
 		return &InputError{Err: fmt.Errorf("--resume-from: %w", err)}
 	}
 	if len(others) > 0 {
@@ -82,33 +86,46 @@ func (r *run) settle(intake context.Context) error {
 	if r.done.Len() == 0 {
 		return nil
 	}
-	if r.Results.RetryFailed {
-		if err := r.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again"); err != nil {
-			return err
-		}
-	}
 	var err error
 	if r.before, err = readManifest(r.paths); err != nil {
 		return err
 	}
 	switch r.Results.OnChange {
 	case ChangeKeeps:
-		return nil
 	case ChangeReruns:
-		return r.dropChanged(intake)
+		err = r.dropChanged(intake)
 	default:
-		return r.refuseChanges(intake)
+		err = r.refuseChanges(intake)
 	}
+	if err != nil || !r.Results.RetryFailed {
+		return err
+	}
+	return r.dropFailed(intake)
+}
+
+// dropFailed drops the failures, once, as overwrite does everything.
+func (r *run) dropFailed(intake context.Context) error {
+	again, err := r.startedAgainBySLURM()
+	if err != nil || again {
+		return err
+	}
+	return r.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again")
+}
+
+// startedAgainBySLURM tells whether this is the job that made the output's last lines, requeued.
+func (r *run) startedAgainBySLURM() (bool, error) {
+	last, err := lastAttempt(r.paths)
+	return err == nil && r.Place.Job.Inside() && last.Job == r.Place.name() && last.Restart < r.Place.Job.Restarts, err
 }
 
 // overwrite drops everything, once: a job that SLURM starts again with the same command goes on with what it has.
 func (r *run) overwrite(intake context.Context) error {
-	last, err := lastAttempt(r.paths)
+	again, err := r.startedAgainBySLURM()
 	if err != nil {
 		return err
 	}
-	if r.Place.Job.Inside() && last.Job == r.Place.name() && last.Restart < r.Place.Job.Restarts {
-		r.log.Info().Str("job", last.Job).Int("restart", r.Place.Job.Restarts).
+	if again {
+		r.log.Info().Str("job", r.Place.name()).Int("restart", r.Place.Job.Restarts).
 			Msg("SLURM started this job again: its earlier results stay, --overwrite was for the first start")
 		return nil
 	}
@@ -146,7 +163,12 @@ func (r *run) refuseChanges(intake context.Context) error {
 	if c.firstChanged != nil {
 		return c.firstChanged
 	}
-	if absent := r.done.Len() - c.matched; absent > 0 {
+	answered, failed := r.done.Lines()
+	absent := answered + failed - c.matched
+	if r.Results.RetryFailed { // these are about to be dropped in any case
+		absent = answered - (c.matched - c.failed)
+	}
+	if absent > 0 {
 		return &InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from (%s, %d bytes): %d of the output's %d lines belong to rows that it does not have; %s",
 			r.Input, r.paths.Results, r.before.Input.Path, r.before.Input.Bytes, absent, r.done.Len(), changeChoices)}
 	}
@@ -210,6 +232,7 @@ func (r *run) sameModel(info ollama.Info) error {
 type comparison struct {
 	same         *result.Marks // lines that their rows would get again
 	matched      int64         // how many these are
+	failed       int64         // and of them failures
 	firstChanged error         // names the first row whose line is for another request
 }
 
@@ -234,10 +257,18 @@ func (r *run) compare(intake context.Context) (comparison, error) {
 			return c, &InputError{Err: err}
 		}
 		switch r.done.State(row.Key) {
-		case result.Answered, result.Failed:
+		case result.Failed:
+			c.failed++
+			fallthrough
+		case result.Answered:
 			c.same.Add(row.Key)
 			c.matched++
-		case result.Changed, result.ChangedFailed:
+		case result.ChangedFailed:
+			if r.Results.RetryFailed {
+				continue
+			}
+			fallthrough
+		case result.Changed:
 			if c.firstChanged == nil {
 				c.firstChanged = r.changedRow(row)
 			}

@@ -97,6 +97,7 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 	case in.left:
 		return false, nil
 	case errors.Is(err, io.EOF):
+		in.inputRows.Store(in.rows.Seen())
 		in.counts.allRead.Store(true)
 		in.tellLeftOut()
 		return false, nil

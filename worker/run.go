@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -41,7 +42,9 @@ type run struct {
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker
 
-	memory   ledger
+	memory    ledger
+	inputRows atomic.Int64 // of all shards; valid once all was read
+
 	deadline Deadline
 	rowTimes rowTimes
 }
@@ -116,9 +119,12 @@ func (r *run) answer(ctx, intake context.Context, source *prompt.Source) error {
 		return err
 	})
 	err := g.Wait()
+	var early *StoppedError
 	switch {
 	case err != nil:
 		return err
+	case errors.As(context.Cause(intake), &early) && (!r.counts.allRead.Load() || r.counts.unanswered() > r.broken.undone.Load()):
+		return early // rows that a server gave up on are not the reason
 	case r.broken.err() != nil:
 		return r.broken.err()
 	case !r.counts.allRead.Load() || r.counts.unanswered() > 0:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluxworker/worker"
+	"fluxworker/worker/result"
 	"fluxworker/worker/slurm"
 )
 
@@ -75,7 +76,7 @@ func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, jo
 	log.Info().Stringer("job", job).Msg("SLURM will start the job again")
 }
 
-// resumeFiles are the files that the patterns of --resume-from name. One that names none is a mistake.
+// resumeFiles are the files of answers that the patterns of --resume-from name. A pattern that names no file is a mistake.
 func resumeFiles(patterns []string) ([]string, error) {
 	var files []string
 	for _, pattern := range patterns {
@@ -86,7 +87,15 @@ func resumeFiles(patterns []string) ([]string, error) {
 		if len(found) == 0 {
 			return nil, usagef("--resume-from %q: there is no such file", pattern)
 		}
-		files = append(files, found...)
+		for _, file := range found {
+			answers, err := result.HoldsAnswers(file)
+			if err != nil {
+				return nil, usagef("--resume-from: %w", err)
+			}
+			if answers {
+				files = append(files, file)
+			}
+		}
 	}
 	return files, nil
 }

@@ -3,11 +3,13 @@ package lease
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Holder is who has a lease. It stands in the lock, for people and for other processes.
@@ -66,13 +68,22 @@ func (h Holder) Gone(self Holder) string {
 	if h.Job != "" && h.Job == self.Job && h.Restart < self.Restart {
 		return "SLURM has started its job again"
 	}
-	if h.Node == "" || h.Node != self.Node || h.Began == "" {
-		return ""
-	}
-	if began, alive := startOf(h.PID); !alive || began != h.Began {
+	if h.dead(self) {
 		return "its process is gone"
 	}
 	return ""
+}
+
+// dead tells whether a holder was a process of this node that is there no more. It is false where that is not certain.
+func (h Holder) dead(self Holder) bool {
+	if h.Node == "" || h.Node != self.Node || h.Began == "" {
+		return false
+	}
+	began, alive := startOf(h.PID)
+	if !alive && errors.Is(syscall.Kill(h.PID, 0), syscall.EPERM) {
+		return false // another user's, which /proc may hide
+	}
+	return !alive || began != h.Began
 }
 
 // String names the holder for people.

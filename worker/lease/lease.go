@@ -38,6 +38,9 @@ type Options struct {
 // Lease is a folder's lock that is ours. Its heart beats until Release.
 type Lease struct {
 	Options
+	// Uncertain tells that the lease was taken over from a holder who may yet come back, before it notices.
+	Uncertain bool
+
 	number int
 	lock   lock
 	every  time.Duration
@@ -85,6 +88,7 @@ func Acquire(ctx context.Context, o Options) (*Lease, error) {
 				return nil, err
 			}
 			if ours {
+				l.Uncertain = now.number > 0 && !now.lock.Released && !now.lock.dead(o.Self)
 				go l.beat()
 				return l, nil
 			}

@@ -130,6 +130,9 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	return row, nil
 }
 
+// Seen is how many rows the input has up to here, those of other shards and those left out included.
+func (r *Reader) Seen() int64 { return r.index }
+
 // LeftOut is how many rows KeepFirst has left out so far.
 func (r *Reader) LeftOut() int64 { return r.leftOut }
 

@@ -1,9 +1,13 @@
 package result
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 )
 
 // ReadAnswered learns which rows have an answer in result files that are not written to by this process: those of another
@@ -27,4 +31,20 @@ func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	}
 	d.seal()
 	return d, nil
+}
+
+// HoldsAnswers tells whether a file is one of answers, by its first line: a pattern for them easily matches the files of
+// failures, too.
+func HoldsAnswers(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	first, err := readLine(bufio.NewReaderSize(f, 1<<16))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	var l Line
+	return json.Unmarshal(first, &l) == nil && l.ok(), nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,8 +74,10 @@ func TestTheOldHolderNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Append(row(1, 1), answered("x"), nil); err != nil {
-		t.Fatal(err)
+	for _, l := range []*Log{now, old} { // both answer the same row
+		if err := l.Append(row(1, 1), answered("x"), nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var held *HeldError
 	if err := old.Close(); !errors.As(err, &held) || held.Holder.Restart != 1 {
@@ -88,6 +91,38 @@ func TestTheOldHolderNotices(t *testing.T) {
 		t.Errorf("the new holder: %v", err)
 	}
 	closeLog(t, now)
+	if got := get(t, p.Results); got != lineOf(t, 1, 1) {
+		t.Errorf("the results hold %q, want the new holder's line alone", got)
+	}
+}
+
+// Nor does it take away what the new holder has written, should its own disk fail it.
+func TestTheOldHolderCutsNothing(t *testing.T) {
+	p := paths(t)
+	o := options(p)
+	o.Self, o.disk = lease.Self("12", 0), &fullDisk{disk: realDisk{}, room: 0, err: syscall.ENOSPC}
+	old, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := openAs(t.Context(), p, lease.Self("12", 1), never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := now.Append(row(1, 1), answered("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	closeLog(t, now)
+	if err := old.Append(row(2, 2), answered("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err == nil {
+		t.Error("the old holder has not noticed")
+	}
+	old.Release()
+	if got := get(t, p.Results); got != lineOf(t, 1, 1) {
+		t.Errorf("the results hold %q, want what the new holder wrote", got)
+	}
 }
 
 func TestALockThatWasRemovedIsLost(t *testing.T) {

@@ -230,8 +230,10 @@ func (l *Log) write(syncEvery time.Duration) {
 // append writes one line. Where that fails, half a line may stand at the end: what is intact stays, and no more.
 func (l *Log) append(r record) {
 	if _, err := r.to.file.Write(r.data); err != nil {
-		r.to.file.Truncate(r.to.size) // should it fail, too, the next run cuts the tail
-		l.flush()                     // what was written before may be saved yet
+		if l.hold.check() == nil { // or it would cut off what another run has written since
+			r.to.file.Truncate(r.to.size) // should it fail, too, the next run cuts the tail
+		}
+		l.flush() // what was written before may be saved yet
 		l.fail(&WriteError{Path: r.to.path, Err: err})
 		return
 	}

@@ -190,6 +190,13 @@ func TestPathsOf(t *testing.T) {
 	if err != nil || p != (Paths{Results: "d/results.jsonl", Errors: "d/results-errors.jsonl", Run: "d/results.run"}) {
 		t.Errorf("got %+v, %v", p, err)
 	}
+	link := filepath.Join(t.TempDir(), "link.jsonl")
+	if err := os.Symlink("there.jsonl", link); err != nil { // which nobody has made yet
+		t.Fatal(err)
+	}
+	if p, err := PathsOf(link, Shard{}); err != nil || p.Results != filepath.Join(filepath.Dir(link), "there.jsonl") {
+		t.Errorf("a link: got %+v, %v; want the place that it leads to", p, err)
+	}
 	want := Paths{Results: "d/results.0003-of-0016.jsonl", Errors: "d/results-errors.0003-of-0016.jsonl", Run: "d/results.run/0003-of-0016"}
 	if p, err := PathsOf("d/results.jsonl", Shard{Index: 3, Count: 16}); err != nil || p != want {
 		t.Errorf("a shard: got %+v, %v", p, err)

@@ -23,12 +23,25 @@ type Shard struct{ Index, Count int }
 // String names a part as the files do.
 func (s Shard) String() string { return fmt.Sprintf("%04d-of-%04d", s.Index, s.Count) }
 
+// mostLinks is how many links in a row are followed: the kernel's own limit.
+const mostLinks = 40
+
 // PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run, and for a
 // shard results.0003-of-0016.jsonl, results-errors.0003-of-0016.jsonl and results.run/0003-of-0016. The error says why the
 // name is none for results.
 //
 // Links are followed: two names of one file are one output, with one folder and one lock.
 func PathsOf(output string, shard Shard) (Paths, error) {
+	for range mostLinks { // of a file that is not there yet, too
+		to, err := os.Readlink(output)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(output), to)
+		}
+		output = to
+	}
 	if real, err := filepath.EvalSymlinks(output); err == nil && real != filepath.Clean(output) {
 		output = real
 	}

@@ -58,6 +58,21 @@ func (l *Log) recoverAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.hold.lease.Uncertain {
+		return l.fence(ctx)
+	}
+	return nil
+}
+
+// fence puts copies in the place of both files. Whoever held the output before, and comes back before it notices that it
+// does so no more, then writes to files that nobody sees.
+func (l *Log) fence(ctx context.Context) error {
+	for _, s := range l.streams() {
+		all := func([]byte) (bool, error) { return true, nil }
+		if err := l.rewrite(ctx, s, all, l.hold.check); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -164,7 +179,7 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 		if err := aside.Sync(); err != nil {
 			return &WriteError{Path: path, Err: err}
 		}
-		return nil
+		return l.hold.check()
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/worker/slurm"
+)
+
+// failures counts the lines of the errors file.
+func failures(t *testing.T, c Config) int {
+	t.Helper()
+	data, err := os.ReadFile(strings.TrimSuffix(c.Output, ".jsonl") + "-errors.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(data, []byte("\n"))
+}
+
+// A run that refuses its settings leaves the failures where they are.
+func TestRefusedRunDropsNoFailures(t *testing.T) {
+	c, _ := config(t, 3)
+	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
+	if _, err := runOnce(t, t.Context(), c, nil); err != nil || failures(t, c) != 1 {
+		t.Fatalf("%d failures, %v; want one", failures(t, c), err)
+	}
+	c.Results.RetryFailed, c.Defaults.Sampling.MaxTokens = true, 11
+	var refused *ConfigError
+	if _, err := runOnce(t, t.Context(), c, nil); !errors.As(err, &refused) || failures(t, c) != 1 {
+		t.Errorf("%v, and %d failures are left; want a ConfigError and the one", err, failures(t, c))
+	}
+}
+
+// A failed row that was mended is asked again, although it is another row now.
+func TestMendedRowIsAskedAgain(t *testing.T) {
+	c, _ := config(t, 3)
+	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
+	if _, err := runOnce(t, t.Context(), c, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(c.Input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.Input, bytes.ReplaceAll(data, []byte(`"prompt":5`), []byte(`"prompt":"x x"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Results.RetryFailed = true
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 1 || failures(t, c) != 0 {
+		t.Errorf("summary %+v, %v; want the mended row", s, err)
+	}
+}
+
+// A SLURM job that is started again with the same command does not ask its failures again each time.
+func TestRequeuedJobRetriesNoFailures(t *testing.T) {
+	c, _ := config(t, 3)
+	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
+	c.Results.RetryFailed = true
+	for restart, want := range []int64{1, 0} {
+		c.Place.Job = slurm.Job{ID: 7, Restarts: restart, EndFrom: slurm.FromEndTime}
+		if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Failed != want {
+			t.Errorf("start %d: summary %+v, %v; want %d failures", restart, s, err, want)
+		}
+	}
+}
+
+// A split of a small input has shards without rows. They are done, and so is the output.
+func TestShardWithoutRows(t *testing.T) {
+	c, _ := config(t, 2)
+	for i := range 4 {
+		c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: i, Count: 4}}
+		if s, err := runOnce(t, t.Context(), c, nil); err != nil || !s.Complete {
+			t.Errorf("shard %d: %+v, %v", i, s, err)
+		}
+	}
+	if s := statusOf(t, c.Output); !s.Complete || s.Total.OK != 2 || s.Total.Rows != 2 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// A signal that comes while other files are read is a signal.
+func TestSignalWhileOtherFilesAreRead(t *testing.T) {
+	c, _ := config(t, 1)
+	other := filepath.Join(t.TempDir(), "other.jsonl")
+	if err := os.WriteFile(other, []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Results.ResumeFrom = []string{other}
+	r := &run{Config: c, log: zerolog.Nop(), counts: new(Counts)}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.readElsewhere(over); !errors.Is(err, ErrStopped) {
+		t.Errorf("got %v, want ErrStopped", err)
+	}
+}
+
+// A row that the server gave up on early does not turn a signal's end into the server's.
+func TestSignalAfterAnUndoneRow(t *testing.T) {
+	c, _ := config(t, 400, "--fault", "500:1", "--fault-match", "poison", "--delay", "30ms")
+	data, err := os.ReadFile(c.Input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.Input, append([]byte(`{"custom_id":"poison","prompt":"poison x"}`+"\n"), data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	counts := new(Counts)
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 150), counts); !errors.Is(err, ErrStopped) {
+		t.Errorf("got %v, want ErrStopped", err)
+	}
+}
+
+// drainAt closes drain when a line of the log holds some text for the nth time.
+type drainAt struct {
+	text  string
+	n     int
+	drain chan struct{}
+}
+
+func (d *drainAt) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(d.text)) {
+		if d.n--; d.n == 0 {
+			close(d.drain)
+		}
+	}
+	return len(line), nil
+}
+
+// A signal while a server is to be started again convicts no row: a suspect that was never asked alone stays undone.
+func TestSignalConvictsNoSuspect(t *testing.T) {
+	c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison", "--delay", "300ms")
+	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
+	c.MaxRestarts, c.MaxRetries = 10, 5
+	at := &drainAt{text: "server lost; starting it again", n: 2, drain: make(chan struct{})}
+	_, err := Run(t.Context(), c, zerolog.New(zerolog.SyncWriter(at)), at.drain, new(Counts))
+	if !errors.Is(err, ErrStopped) || failures(t, c) != 0 {
+		t.Errorf("%v, and %d rows were convicted; want ErrStopped and none", err, failures(t, c))
+	}
+}
