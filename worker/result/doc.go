@@ -10,5 +10,6 @@
 //   - A line counts as durable after the fsync of its group, and only then. A power cut may leave anything of what came
 //     later, zeros in the middle included: Open moves what is no line out of the file, and its rows are asked again.
 //   - A row has one line in one of the two files. Lines leave a file only by a rewrite that takes its place whole.
-//   - One process writes to an output, on whichever node. Before each fsync it looks whether it is still that process.
+//   - One process writes to an output, on whichever node. Before each fsync it looks whether it is still that process. One
+//     that takes the output over from another, which may be held up and not dead, puts copies in the place of the files.
 package result
