@@ -81,16 +81,7 @@ func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
 // watchedServer is a stand-in server as the watchdog sees it.
 func watchedServer(t *testing.T, flags ...string) *watchdog {
 	t.Helper()
-	command := append([]string{os.Args[0], fake, "--max-life", "2m"}, flags...)
-	server, err := ollama.Start(command, ollama.Settings{Models: t.TempDir(), Slots: 1, Context: 512, LoadTimeout: time.Minute}, t.TempDir(), t.TempDir()+"/log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	if err := server.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
-		t.Fatal(err)
-	}
-	m := &member{server: server}
+	m := &member{server: runningServer(t, flags...)}
 	m.begun()
 	return &watchdog{member: m, run: new(run), timeout: time.Second, progress: time.Now()}
 }

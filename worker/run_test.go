@@ -173,17 +173,24 @@ func TestServerFailuresAreNotTheRows(t *testing.T) {
 	}
 }
 
-func TestRunUsesARunningServer(t *testing.T) {
+// runningServer is a stand-in that listens, until the end of the test.
+func runningServer(t *testing.T, flags ...string) *ollama.Server {
+	t.Helper()
 	dir := t.TempDir()
-	server, err := ollama.Start([]string{os.Args[0], fake}, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: time.Minute},
-		dir, filepath.Join(dir, "log"))
+	command := append([]string{os.Args[0], fake, "--max-life", "2m"}, flags...)
+	server, err := ollama.Start(command, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: time.Minute}, dir, filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Stop()
+	t.Cleanup(server.Stop)
 	if err := server.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
 		t.Fatal(err)
 	}
+	return server
+}
+
+func TestRunUsesARunningServer(t *testing.T) {
+	server := runningServer(t)
 	c, _ := config(t, 20)
 	c.Server = Server{URL: server.URL(), LoadTimeout: time.Minute}
 	s, err := runOnce(t, t.Context(), c, nil)
@@ -195,7 +202,7 @@ func TestRunUsesARunningServer(t *testing.T) {
 		t.Error("the run ended a server that it had not started")
 	default:
 	}
-	c.Defaults.Model, c.Output = "other", filepath.Join(dir, "other.jsonl")
+	c.Defaults.Model, c.Output = "other", filepath.Join(t.TempDir(), "other.jsonl")
 	if _, err := runOnce(t, t.Context(), c, nil); !errors.Is(err, ollama.ErrModelMissing) || !strings.Contains(err.Error(), server.URL()) {
 		t.Errorf("model missing: %v, want ErrModelMissing with the address", err)
 	}

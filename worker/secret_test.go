@@ -13,24 +13,13 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"fluxworker/worker/ollama"
 )
 
 // A password in the server's address logs in and is written nowhere: not in the log, not in an error, not in a file.
 func TestRunKeepsThePasswordOfTheServer(t *testing.T) {
 	const user, password = "tokenuser", "tokenword"
 	dir := t.TempDir()
-	server, err := ollama.Start([]string{os.Args[0], fake}, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: time.Minute},
-		dir, filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop()
-	if err := server.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
-		t.Fatal(err)
-	}
-	behind, err := url.Parse(server.URL())
+	behind, err := url.Parse(runningServer(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}
