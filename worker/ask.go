@@ -29,9 +29,10 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 	bounded, cancel := context.WithTimeout(ctx, r.RequestTimeout)
 	defer cancel()
 	began, before := time.Now(), m.answered.Load()
-	full := m.asking.Add(1) >= int64(m.slots)
+	full := m.flow.fills(m.asking.Add(1), m.slots)
 	answer, err := m.client.Ask(bounded, t.row.Request)
-	full = m.asking.Add(-1)+1 >= int64(m.slots) && full
+	asking := m.asking.Add(-1) + 1
+	full = full && m.flow.fills(asking, m.slots)
 	var refused *ollama.RequestError
 	var down *ollama.UnavailableError
 	switch {
@@ -43,6 +44,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		if full && m.pace != nil {
 			m.pace.note(time.Now(), answer)
 		}
+		m.flow.answered(answer, asking)
 		r.counts.answered(answer)
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,
@@ -62,6 +64,9 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		return finished, err
 	case m.isDown(ctx, down):
 		return died, nil
+	}
+	m.flow.failed()
+	switch {
 	case errors.Is(err, ollama.ErrTimeout) && m.server != nil && m.answered.Load() == before && time.Since(began) >= r.StallTimeout:
 		// One that waits for a hung GPU spins, and so seems to work. But no row at all came to its end for all that time.
 		m.end(ending{reason: fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", r.RequestTimeout)})

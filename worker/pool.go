@@ -30,6 +30,7 @@ type member struct {
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
 	pace      *pace       // nil for a server that is not ours
+	flow      *flow       // once it has been asked
 	grown     []int64     // by how much more of each of its GPUs was in use then
 	leftOut   *SpillError // why it does not serve; nil where it does
 
@@ -126,8 +127,9 @@ func (r *run) serveMember(requests context.Context, m *member, q *queue) error {
 		pause = m.pace.suspected()
 	}
 	rows, ctx := errgroup.WithContext(own)
-	for range inFlight(m.slots) {
-		rows.Go(func() error { return r.askRows(ctx, m, q, pause) })
+	r.letIn(m)
+	for number := range inFlight(m.slots) {
+		rows.Go(func() error { return r.askRows(ctx, m, number, q, pause) })
 	}
 	err := rows.Wait()
 	switch {
@@ -149,9 +151,41 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// askRows asks one row after the other until there is none, or the server is gone or to pause.
-func (r *run) askRows(ctx context.Context, m *member, q *queue, pause <-chan struct{}) error {
+// letIn settles how many rows may be with a server at once: what was found before it was started again, where its slots are
+// still as many.
+func (r *run) letIn(m *member) {
+	if m.flow != nil && m.flow.planned == inFlight(m.slots) {
+		m.flow.resume()
+		return
+	}
+	m.flow = newFlow(m.slots, r.log.With().Str("server", m.name).Logger())
+	r.flowsMu.Lock()
+	defer r.flowsMu.Unlock()
+	r.flows = append(r.flows, namedFlow{m.name, m.flow})
+}
+
+// namedFlow is the flow of one server.
+type namedFlow struct {
+	server string
+	flow   *flow
+}
+
+// inFlight is what was found of each server, and once more where it was started again with fewer slots.
+func (r *run) inFlight() []InFlight {
+	r.flowsMu.Lock()
+	defer r.flowsMu.Unlock()
+	var all []InFlight
+	for _, f := range r.flows {
+		all = append(all, f.flow.stand(f.server))
+	}
+	return all
+}
+
+// askRows asks one row after the other until there is none, or the server is gone or to pause. The number says which of the
+// server's askers it is.
+func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, pause <-chan struct{}) error {
 	for !isClosed(pause) {
+		m.flow.enter(ctx, number, q.ended, pause)
 		if m.isEnding() {
 			return errLost // not one more row for it
 		}

@@ -47,6 +47,9 @@ type run struct {
 
 	deadline Deadline
 	rowTimes rowTimes
+
+	flowsMu sync.Mutex
+	flows   []namedFlow
 }
 
 // Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within

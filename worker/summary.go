@@ -22,7 +22,8 @@ type Summary struct {
 	TokensPerSecond float64 `json:"tokens_per_second"` // written by the model
 	Complete        bool    `json:"complete"`          // every row of the input has its line
 
-	GPUs []GPUUse `json:"gpus,omitempty"`
+	GPUs     []GPUUse   `json:"gpus,omitempty"`
+	InFlight []InFlight `json:"in_flight,omitempty"`
 
 	Total *Total `json:"all_attempts,omitempty"`
 }
@@ -67,6 +68,7 @@ func (r *run) summary(started time.Time) Summary {
 		OK:          ok, Failed: failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
+		InFlight: r.inFlight(),
 	}
 }
 
