@@ -54,7 +54,7 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 		s.gone()
 	}
 	defer s.slots.Release(1)
-	s.recorder.begin()
+	working := s.recorder.begin()
 	defer s.recorder.end()
 	s.load(req, options.context)
 	if held {
@@ -64,7 +64,7 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 			s.gone()
 		}
 	}
-	a := answer{request: req, options: options, arrived: arrived, began: time.Now()}
+	a := answer{request: req, options: options, arrived: arrived, began: time.Now(), beside: working}
 	if s.startFault == startNoFirstAnswer {
 		fault = hang
 	}
@@ -91,7 +91,7 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 	if fault.isSlow() {
 		delay = 10 * max(delay, 10*time.Millisecond)
 	}
-	if !s.wait(r, delay) {
+	if !s.wait(r, s.knee.stretch(delay, a.beside)) {
 		s.gone()
 	}
 	if fault != none && !fault.isSlow() {
@@ -114,6 +114,7 @@ type answer struct {
 	options        sampling
 	arrived, began time.Time
 	sent           bool
+	beside         int // how many are at work, this one among them
 
 	generation
 	prompt int // tokens

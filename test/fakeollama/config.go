@@ -40,6 +40,7 @@ type config struct {
 	room        room
 	vision      bool
 	delay       time.Duration
+	knee        knee
 	threads     int
 	pullError   string
 	pullLayers  []int64
@@ -83,6 +84,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
 	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
+	f.Var(&c.knee, "knee", "answers take longer when more than `N[:POWER]` are at work: (number/N)^POWER times the delay; POWER is 1 unless given")
 	f.IntVar(&c.threads, "num-thread", 0, "the num_thread that every model's own parameters name; 0 is none")
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
 	layers := f.String("pull-layers", strconv.Itoa(modelSize), "what is pulled, in layers of `BYTES[,BYTES…]`")

@@ -27,6 +27,9 @@ func TestParse(t *testing.T) {
 		{"an unknown start fault", []string{"--start-fault", "late", "serve"}, nil, false},
 		{"an unknown fault", []string{"--fault", "denied", "serve"}, nil, false},
 		{"a pid without a child", []string{"--child-pid", "f", "serve"}, nil, false},
+		{"a knee", []string{"--knee", "8:2", "serve"}, nil, true},
+		{"a knee of nothing", []string{"--knee", "0", "serve"}, nil, false},
+		{"a knee with a power that is none", []string{"--knee", "8:steep", "serve"}, nil, false},
 		{"for ever", []string{"--max-life", "0", "serve"}, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -153,11 +153,14 @@ func (r *recorder) keepBody(body []byte) {
 
 func (r *recorder) leave() { r.change(func(*Record) { r.inFlight-- }) }
 
-func (r *recorder) begin() {
+// begin notes that a request has a slot, and tells how many have one now.
+func (r *recorder) begin() (working int) {
 	r.change(func(rec *Record) {
 		r.working++
+		working = r.working
 		rec.PeakWorking = max(rec.PeakWorking, r.working)
 	})
+	return working
 }
 
 func (r *recorder) end() { r.change(func(*Record) { r.working-- }) }

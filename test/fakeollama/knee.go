@@ -1,0 +1,45 @@
+package fakeollama
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// knee is the number of rows up to which a server answers each of them as quickly as one alone. With n of them, above it, each
+// takes (n/at)^power times as long: by 1 throughput stays the same, by 2 it falls as it rose.
+type knee struct {
+	at    int // 0: there is none
+	power float64
+}
+
+// String is what Set reads.
+func (k *knee) String() string {
+	if k.at == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%g", k.at, k.power)
+}
+
+// Set reads N[:POWER].
+func (k *knee) Set(text string) (err error) {
+	at, power, given := strings.Cut(text, ":")
+	k.power = 1
+	if k.at, err = strconv.Atoi(at); err == nil && given {
+		k.power, err = strconv.ParseFloat(power, 64)
+	}
+	if err != nil || k.at < 1 || k.power < 0 {
+		return fmt.Errorf("want a number above 0, and after a colon the power of the slowdown, at least 0")
+	}
+	return nil
+}
+
+// stretch is how long something takes beside so many others, itself among them.
+func (k *knee) stretch(d time.Duration, working int) time.Duration {
+	if k.at == 0 || working <= k.at {
+		return d
+	}
+	return time.Duration(float64(d) * math.Pow(float64(working)/float64(k.at), k.power))
+}
