@@ -70,7 +70,7 @@ func (s scout) start(ctx context.Context) (*ollama.Server, error) {
 
 func (s scout) client(server *ollama.Server) (*ollama.Client, error) {
 	if server != nil {
-		return ollama.NewClientVia(server, 1, ollama.Runner{Context: 1}), nil
+		return ollama.NewClientVia(server.Address(), server.Dial, 1, ollama.Runner{Context: 1}), nil
 	}
 	client, err := ollama.NewClient(s.URL, 1, ollama.Runner{Context: 1})
 	if err != nil {

@@ -15,7 +15,9 @@ import (
 type sharedServer struct {
 	curve  func(working int) float64 // tokens per second of all slots together
 	spread float64                   // by what part the rows' lengths differ from rowTokens at most
-	fails  func(working int) bool    // whether a row fails that ends beside so many
+	fails  func(working int) bool    // whether a row fails that begins beside so many
+	// roundTrip is how long a request and its answer are on their way; of use with ServeHTTP.
+	roundTrip time.Duration
 
 	slots *semaphore.Weighted
 	wake  chan struct{}
@@ -25,8 +27,11 @@ type sharedServer struct {
 	done   float64 // tokens of each row that has been there from the start
 	at     time.Time
 	rows   byEnd
-	idle   time.Duration // of the slots, summed up
 	count  int
+	first  time.Time     // when all slots were busy for the first time
+	idle   time.Duration // of the slots since, summed up
+	began  time.Time     // the last row did, and by then
+	missed time.Duration // they were idle so long
 }
 
 const rowTokens = 100
@@ -86,7 +91,9 @@ func (s *sharedServer) advance() {
 	if n := len(s.rows); n > 0 {
 		s.done += now.Sub(s.at).Seconds() * s.curve(n) / float64(n)
 	}
-	s.idle += now.Sub(s.at) * time.Duration(s.count-len(s.rows))
+	if !s.first.IsZero() {
+		s.idle += now.Sub(s.at) * time.Duration(s.count-len(s.rows))
+	}
 	s.at = now
 }
 
@@ -102,6 +109,9 @@ func (s *sharedServer) answer(ctx context.Context) (tokens int, ok bool) {
 	row := sharedRow{end: s.done + float64(tokens), ended: make(chan struct{})}
 	heap.Push(&s.rows, row)
 	ok = s.fails == nil || !s.fails(len(s.rows))
+	if s.began, s.missed = s.at, s.idle; s.first.IsZero() && len(s.rows) == s.count {
+		s.first = s.at
+	}
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -113,4 +123,11 @@ func (s *sharedServer) answer(ctx context.Context) (tokens int, ok bool) {
 	case <-ctx.Done():
 		return 0, false
 	}
+}
+
+// idleShare is the part of the slots' time that they were idle for, from when all of them were busy to when the last row began.
+func (s *sharedServer) idleShare() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missed.Seconds() / (s.began.Sub(s.first).Seconds() * float64(s.count))
 }

@@ -199,7 +199,7 @@ func (r *run) start(ctx context.Context, m *member) error {
 	if err := m.server.WaitListening(bounded, r.Server.Device); err != nil {
 		return err
 	}
-	m.client = ollama.NewClientVia(m.server, inFlight(m.slots), ollama.Runner{Context: m.context, Threads: r.manifest.Plan.Threads})
+	m.client = ollama.NewClientVia(m.server.Address(), m.server.Dial, inFlight(m.slots), ollama.Runner{Context: m.context, Threads: r.manifest.Plan.Threads})
 	if _, err := m.client.WaitAnswering(bounded); err != nil {
 		return serverError(m.server, "", because(bounded, err))
 	}

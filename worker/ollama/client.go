@@ -45,8 +45,8 @@ func (r Runner) options() map[string]any {
 	return o
 }
 
-// dialer connects to an address, once for each connection.
-type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+// Dialer connects to an address, once for each connection.
+type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
 // in flight; each keeps its connection. A user and password in base log in, and are in no error.
@@ -65,12 +65,13 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	return c, nil
 }
 
-// NewClientVia makes a client for a server of our own, isolated or not. It must be listening.
-func NewClientVia(server *Server, connections int, runner Runner) *Client {
-	return newClient(&url.URL{Scheme: "http", Host: server.address}, server.Dial, connections, runner)
+// NewClientVia makes a client for a server that only dial reaches, such as an isolated one of our own; the address is how the
+// server knows itself. It must be listening.
+func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
+	return newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
 }
 
-func newClient(base *url.URL, dial dialer, connections int, runner Runner) *Client {
+func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Client {
 	transport := &http.Transport{
 		DialContext:         dial,
 		Proxy:               nil, // a proxy of the job's environment is not for loopback

@@ -96,7 +96,7 @@ func (o order) run() (r report, server *Server) {
 	if err := server.WaitListening(ctx, DeviceCPU); err != nil {
 		return fail(err)
 	}
-	client := NewClientVia(server, 1, Runner{Context: 512})
+	client := NewClientVia(server.address, server.Dial, 1, Runner{Context: 512})
 	defer client.Close()
 	r.Version, err = client.WaitAnswering(ctx)
 	return fail(err)

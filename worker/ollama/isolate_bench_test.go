@@ -33,7 +33,7 @@ func BenchmarkAsk(b *testing.B) {
 	for _, i := range []Isolation{IsolateNever, IsolateAlways} {
 		s, _ := startFake(b, i)
 		waitListening(b, s, DeviceCPU)
-		c := NewClientVia(s, inFlight, Runner{Context: 512})
+		c := NewClientVia(s.address, s.Dial, inFlight, Runner{Context: 512})
 		b.Cleanup(c.Close)
 		clients = append(clients, c)
 	}

@@ -130,6 +130,9 @@ func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return s.hatch.dial(ctx, address)
 }
 
+// Address is where the server listens, as host:port; empty before WaitListening.
+func (s *Server) Address() string { return s.address }
+
 // URL is where the server answers; empty before WaitListening.
 func (s *Server) URL() string { return "http://" + s.address }
 

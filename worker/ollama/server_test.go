@@ -42,7 +42,7 @@ func waitListening(t testing.TB, s *Server, device Device) *Client {
 	if err := s.WaitListening(ctx, device); err != nil {
 		t.Fatal(err)
 	}
-	c := NewClientVia(s, 4, Runner{Context: 512})
+	c := NewClientVia(s.address, s.Dial, 4, Runner{Context: 512})
 	t.Cleanup(c.Close)
 	return c
 }
