@@ -94,7 +94,7 @@ func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 	if err := c.checkSight(ctx, r); err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(c.native(r))
+	body, err := appendRequest(nil, c.native(r))
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
@@ -120,8 +120,8 @@ func (c *Client) interpret(ctx context.Context, status int, data []byte, r promp
 	if status != http.StatusOK {
 		return nil, c.refusal(ctx, status, data)
 	}
-	var native api.ChatResponse
-	if err := json.Unmarshal(data, &native); err != nil {
+	native, err := decodeAnswer(data)
+	if err != nil {
 		return nil, unavailable(ctx, status, fmt.Errorf("the answer is no JSON: %w", err))
 	}
 	// HTTP 200 does not mean an answer: a generation that the server gave up comes with done false, and one that its
@@ -129,7 +129,7 @@ func (c *Client) interpret(ctx context.Context, status int, data []byte, r promp
 	if !native.Done || native.DoneReason != "stop" && native.DoneReason != "length" {
 		return nil, unavailable(ctx, status, fmt.Errorf("the answer is incomplete (done %t, done_reason %q)", native.Done, native.DoneReason))
 	}
-	return c.answer(&native, r)
+	return c.answer(native, r)
 }
 
 // unavailable keeps a cancelled request apart from a failing server.

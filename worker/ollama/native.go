@@ -40,8 +40,7 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 	if s.Seed != nil {
 		seed = *s.Seed
 	}
-	options := c.runner.options()
-	maps.Copy(options, map[string]any{
+	options := map[string]any{
 		"num_predict":       s.MaxTokens,
 		"temperature":       s.Temperature,
 		"top_p":             s.TopP,
@@ -52,7 +51,8 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 		"repeat_penalty":    1.0,
 		"frequency_penalty": s.FrequencyPenalty,
 		"presence_penalty":  s.PresencePenalty,
-	})
+	}
+	maps.Copy(options, c.runner.options())
 	options["stop"] = append([]string{}, s.Stop...) // an empty list, too, wins over the model's own
 	return options
 }

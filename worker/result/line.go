@@ -1,9 +1,6 @@
 package result
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "github.com/segmentio/encoding/json"
 
 // Line is one line of the output, in the schema of OpenAI's Batch API. A reader takes a line for a success when Error is
 // nil and the response's status code is 2xx.
@@ -38,11 +35,6 @@ func (l Line) ok() bool {
 
 // encode renders the line with its newline. Prompts hold code and markup, so < and & stay as they are.
 func (l Line) encode() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(l); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	data, err := json.Append(nil, &l, 0)
+	return append(data, '\n'), err
 }

@@ -1,0 +1,30 @@
+package ollama
+
+import (
+	"github.com/ollama/ollama/api"
+	"github.com/segmentio/encoding/json"
+)
+
+// Every row is encoded once and decoded once, and with encoding/json that was a quarter of this program's time. This
+// package takes the same types and tags.
+
+// appendRequest encodes a request behind what is in buffer.
+func appendRequest(buffer []byte, r *api.ChatRequest) ([]byte, error) {
+	return json.Append(buffer, r, 0) // which neither sorts the options nor escapes < and &
+}
+
+// plainMessage is api.Message without its method, which would have each message parsed twice.
+type plainMessage api.Message
+
+// decodeAnswer reads what the server sent. Nothing in the result refers to data.
+func decodeAnswer(data []byte) (*api.ChatResponse, error) {
+	var r struct {
+		api.ChatResponse
+		Message plainMessage `json:"message"`
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, err
+	}
+	r.ChatResponse.Message = api.Message(r.Message)
+	return &r.ChatResponse, nil
+}
