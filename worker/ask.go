@@ -26,11 +26,9 @@ const (
 
 // ask asks a server one task. The error is only for what ends the run.
 func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
-	bounded, cancel := context.WithTimeout(ctx, r.RequestTimeout)
-	defer cancel()
 	began, before := time.Now(), m.answered.Load()
 	full := m.flow.fills(m.asking.Add(1), m.slots)
-	answer, err := m.client.Ask(bounded, t.row.Request)
+	answer, err := m.client.AskWithin(ctx, r.RequestTimeout, t.row.Request)
 	asking := m.asking.Add(-1) + 1
 	full = full && m.flow.fills(asking, m.slots)
 	var refused *ollama.RequestError

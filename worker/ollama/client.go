@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ollama/ollama/api"
@@ -19,12 +20,14 @@ import (
 )
 
 // maxAnswer bounds what one answer may make us hold.
-const maxAnswer = 256 << 20
+const maxAnswer = 256 << 20 // bytes
 
 // Client asks one server for answers. It may be used from many goroutines.
 type Client struct {
 	base   *url.URL
+	chat   *url.URL
 	http   *http.Client
+	direct *connections // to chat; nil where net/http has to ask: by TLS, or with a login
 	runner Runner
 	sight  sight
 }
@@ -56,11 +59,14 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
 	}
 	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner)
+	if u.Scheme == "http" && u.User == nil {
+		c.direct = newConnections((&net.Dialer{}).DialContext, c.chat)
+	}
 	if u.User != nil {
 		// Out of the address, which errors and logs name.
 		password, _ := u.User.Password()
 		c.http.Transport = &login{host: u.Host, user: u.User.Username(), password: password, next: c.http.Transport}
-		u.User = nil
+		u.User, c.chat.User = nil, nil
 	}
 	return c, nil
 }
@@ -68,7 +74,9 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 // NewClientVia makes a client for a server that only dial reaches, such as an isolated one of our own; the address is how the
 // server knows itself. It must be listening.
 func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
-	return newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
+	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
+	c.direct = newConnections(dial, c.chat)
+	return c
 }
 
 func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Client {
@@ -79,40 +87,92 @@ func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Clie
 		MaxIdleConnsPerHost: connections,
 		DisableCompression:  true,
 	}
-	return &Client{base: base, http: &http.Client{Transport: transport}, runner: runner}
+	return &Client{base: base, chat: base.JoinPath("/api/chat"), http: &http.Client{Transport: transport}, runner: runner}
 }
 
 // Close lets go of the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	if c.direct != nil {
+		c.direct.close()
+	}
+}
 
 // control is the client for everything but answers: api.Client allocates 8 MB for each request it reads a stream of.
 func (c *Client) control() *api.Client { return api.NewClient(c.base, c.http) }
 
+// buffers hold what is sent and what is received, for the time of one request.
+type buffers struct{ request, answer []byte }
+
+var spare = sync.Pool{New: func() any { return new(buffers) }}
+
+// keptBuffer is how large a buffer may be and still be kept for the next request.
+const keptBuffer = 1 << 20
+
+// giveBack keeps the buffers for another request.
+func (b *buffers) giveBack() {
+	if cap(b.request)+cap(b.answer) <= keptBuffer {
+		spare.Put(b)
+	}
+}
+
 // Ask gets one answer. Errors: RequestError where the request is to blame, UnavailableError where the server is,
 // ErrModelMissing, or the context's.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
-	if err := c.checkSight(ctx, r); err != nil {
+	return c.AskWithin(ctx, 0, r)
+}
+
+// AskWithin is Ask with a limit of its own, after which the server counts as unavailable (ErrTimeout); 0 is no limit. It
+// costs less than a context made for each row.
+func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Request) (*Answer, error) {
+	deadline, _ := ctx.Deadline()
+	if own := time.Now().Add(limit); limit > 0 && (deadline.IsZero() || own.Before(deadline)) {
+		deadline = own
+	}
+	if err := c.checkSight(ctx, deadline, r); err != nil {
 		return nil, err
 	}
-	body, err := appendRequest(nil, c.native(r))
-	if err != nil {
+	b := spare.Get().(*buffers)
+	defer b.giveBack()
+	var err error
+	if b.request, err = appendRequest(b.request[:0], c.native(r)); err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath("/api/chat").String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+	var got response
+	if c.direct != nil {
+		got = c.direct.post(ctx, deadline, b.request, b.answer[:0])
 	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, unavailable(ctx, 0, err)
+	if c.direct == nil || got.status/100 == 3 { // net/http follows redirects
+		got = c.post(ctx, deadline, b.request, b.answer[:0])
 	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, unavailable(ctx, resp.StatusCode, fmt.Errorf("the answer broke off: %w", err))
+	b.answer = got.body
+	if got.err != nil {
+		return nil, unavailable(ctx, got.status, got.err)
 	}
-	return c.interpret(ctx, resp.StatusCode, data, r)
+	return c.interpret(ctx, got.status, got.body, r)
+}
+
+// post asks by net/http, and appends the body of the response to into.
+func (c *Client) post(ctx context.Context, deadline time.Time, body, into []byte) response {
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.chat.String(), bytes.NewReader(body))
+	if err != nil {
+		return response{body: into, err: fmt.Errorf("make request: %w", err)}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return response{body: into, err: err}
+	}
+	r := response{status: answer.StatusCode}
+	if r.body, err = readBody(answer, into); err != nil {
+		r.err = fmt.Errorf("the answer broke off: %w", err)
+	}
+	return r
 }
 
 // interpret makes an answer, or the reason why there is none, of what the server sent.
@@ -137,7 +197,7 @@ func unavailable(ctx context.Context, status int, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) { // whatever the cause: a signal, or the loss of the server
 		return context.Canceled
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrTimeout
 	}
 	return &UnavailableError{Status: status, Err: err}

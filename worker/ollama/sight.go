@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/types/model"
@@ -23,10 +24,16 @@ type sight struct {
 
 // checkSight refuses a row with images where the model cannot see. The old generation would not: it gives such a model
 // the text "[img-0]" in the image's place, and the answer looks like any other.
-func (c *Client) checkSight(ctx context.Context, r prompt.Request) error {
+// To ask for that may take until the deadline, which may be zero.
+func (c *Client) checkSight(ctx context.Context, deadline time.Time, r prompt.Request) error {
 	hasImages := func(m prompt.Message) bool { return len(m.Images) > 0 }
 	if !slices.ContainsFunc(r.Messages, hasImages) {
 		return nil
+	}
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
 	}
 	sees, err := c.sees(ctx, r.Model)
 	if err != nil {

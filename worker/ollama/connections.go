@@ -1,0 +1,119 @@
+package ollama
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// idleLimit is for how long a connection may lie idle and be used again. Some servers close such connections by and by,
+// and a request that meets its connection's end is lost; a new connection is cheap where nothing was in a hurry.
+const idleLimit = time.Second
+
+// connections are those to one path of one server: as many as requests are in flight, since each that becomes free is
+// there for the next request.
+type connections struct {
+	dial    Dialer
+	address string
+	url     string // for errors
+	head    []byte // of a request, up to the length of its body
+
+	mu     sync.Mutex // held for no more than a look at the fields below
+	idle   []*connection
+	closed bool
+}
+
+// newConnections makes connections for POST requests with JSON. The scheme of to must be http.
+func newConnections(dial Dialer, to *url.URL) *connections {
+	address := to.Host
+	if to.Port() == "" {
+		address = net.JoinHostPort(to.Hostname(), "80")
+	}
+	path := "/" + strings.TrimPrefix(to.RequestURI(), "/") // url.JoinPath leaves it out where nothing was in front
+	head := "POST " + path + " HTTP/1.1\r\nHost: " + to.Host + "\r\nUser-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: "
+	return &connections{dial: dial, address: address, url: to.String(), head: []byte(head)}
+}
+
+// post sends a body and appends that of the response to into. It ends with the context or at the deadline, which may be zero.
+func (p *connections) post(ctx context.Context, deadline time.Time, body, into []byte) response {
+	c, err := p.take(ctx, deadline)
+	if err != nil {
+		return response{body: into, err: fmt.Errorf("post %s: %w", p.url, err)}
+	}
+	var space [256]byte
+	head := append(strconv.AppendInt(append(space[:0], p.head...), int64(len(body)), 10), "\r\n\r\n"...)
+	r, reusable := c.exchange(ctx, deadline, head, body, into)
+	p.giveBack(c, reusable)
+	if r.err != nil {
+		r.err = fmt.Errorf("post %s: %w", p.url, r.err)
+	}
+	return r
+}
+
+// take returns an idle connection, or a new one. Taken is the one that was used last: the others may grow old.
+func (p *connections) take(ctx context.Context, deadline time.Time) (*connection, error) {
+	for {
+		c := p.last()
+		if c == nil {
+			break
+		}
+		if time.Since(c.idle) <= idleLimit {
+			return c, nil
+		}
+		c.Close()
+	}
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	conn, err := p.dial(ctx, "tcp", p.address)
+	if err != nil {
+		return nil, err
+	}
+	return newConnection(conn), nil
+}
+
+// last takes the connection that became idle last; nil where none is.
+func (p *connections) last() *connection {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle[n-1], p.idle = nil, p.idle[:n-1]
+	return c
+}
+
+func (p *connections) giveBack(c *connection, reusable bool) {
+	if reusable {
+		c.idle = time.Now()
+		p.mu.Lock()
+		if !p.closed {
+			p.idle = append(p.idle, c)
+			c = nil
+		}
+		p.mu.Unlock()
+	}
+	if c != nil {
+		c.Close()
+	}
+}
+
+// close closes the idle connections, and each of the others when its request is through.
+func (p *connections) close() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.Close()
+	}
+}

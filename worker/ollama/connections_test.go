@@ -1,0 +1,207 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// asking is a client of a server that answers by the handler, and how many connections the server has seen.
+func asking(t *testing.T, handler http.HandlerFunc) (*Client, *httptest.Server, *atomic.Int64) {
+	t.Helper()
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c, err := NewClient(server.URL, 4, Runner{Context: 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, server, &opened
+}
+
+func answerComplete(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	io.WriteString(w, complete)
+}
+
+// As many connections are opened as requests are in flight, however many follow.
+func TestConnectionsAreKept(t *testing.T) {
+	const inFlight, each = 4, 50
+	var together sync.WaitGroup
+	together.Add(inFlight)
+	var first sync.Map
+	c, _, opened := asking(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, again := first.LoadOrStore(r.RemoteAddr, true); !again {
+			together.Done()
+			together.Wait() // so that nobody gets a connection that another one has done with
+		}
+		answerComplete(w, r)
+	})
+	var asked sync.WaitGroup
+	for range inFlight {
+		asked.Go(func() {
+			for range each {
+				if a, err := c.AskWithin(t.Context(), time.Minute, request()); err != nil || a.Text != "456" {
+					t.Errorf("%+v, %v", a, err)
+				}
+			}
+		})
+	}
+	asked.Wait()
+	if n := opened.Load(); n != inFlight {
+		t.Errorf("%d connections were opened, want %d", n, inFlight)
+	}
+}
+
+// Answers come whole however the server sends them, and what it closes is not used again.
+func TestAnswersAsServersSendThem(t *testing.T) {
+	long := strings.Repeat("word and ", 40000)
+	whole := strings.Replace(complete, "456", long, 1)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, whole)
+	}))
+	defer elsewhere.Close()
+	for name, send := range map[string]http.HandlerFunc{
+		"with a length": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
+			io.WriteString(w, whole)
+		},
+		"in chunks": func(w http.ResponseWriter, _ *http.Request) {
+			for piece := range strings.SplitAfterSeq(whole, "word") {
+				io.WriteString(w, piece)
+			}
+			http.NewResponseController(w).Flush()
+		},
+		"up to the end of the connection": func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"+whole)
+		},
+		"and close": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close")
+			io.WriteString(w, whole)
+		},
+		"announced": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusProcessing)
+			io.WriteString(w, whole)
+		},
+		"from elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, _ := asking(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				send(w, r)
+			})
+			for range 3 {
+				if a, err := c.Ask(t.Context(), request()); err != nil || a.Text != long {
+					t.Fatalf("got %d bytes, want %d: %v", len(a.Text), len(long), err)
+				}
+			}
+		})
+	}
+}
+
+// An answer that breaks off is none, and the next request gets a connection that is whole.
+func TestAnswersThatBreakOff(t *testing.T) {
+	var n atomic.Int64
+	c, _, _ := asking(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		switch n.Add(1) {
+		case 1:
+			w.Header().Set("Content-Length", fmt.Sprint(len(complete)))
+			io.WriteString(w, complete[:100])
+		case 2:
+			io.WriteString(w, complete[:100])
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		case 3:
+			panic(http.ErrAbortHandler)
+		default:
+			io.WriteString(w, complete)
+		}
+	})
+	for _, want := range []struct {
+		status int
+		text   string
+	}{{200, "broke off"}, {200, "broke off"}, {0, "EOF"}} {
+		_, err := c.Ask(t.Context(), request())
+		var down *UnavailableError
+		if !errors.As(err, &down) || down.Status != want.status || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("got %v, want an UnavailableError with status %d that says %q", err, want.status, want.text)
+		}
+	}
+	if _, err := c.Ask(t.Context(), request()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server may close a connection that lay idle. No request is lost by that.
+func TestConnectionsThatLayIdle(t *testing.T) {
+	c, server, opened := asking(t, answerComplete)
+	for range 2 {
+		if _, err := c.Ask(t.Context(), request()); err != nil {
+			t.Fatal(err)
+		}
+		server.CloseClientConnections()
+		for _, idle := range c.direct.idle {
+			idle.idle = idle.idle.Add(-idleLimit)
+		}
+	}
+	if n := opened.Load(); n != 2 {
+		t.Errorf("%d connections were opened, want 2", n)
+	}
+}
+
+// The limit is that of one request: a connection that was used with one is as good as new for a request without.
+func TestLimitIsOfOneRequest(t *testing.T) {
+	var hang atomic.Bool
+	c, _, _ := asking(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if hang.Load() {
+			<-r.Context().Done()
+			return
+		}
+		io.WriteString(w, complete)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, ask := range []func() (*Answer, error){
+		func() (*Answer, error) { return c.AskWithin(t.Context(), time.Minute, request()) },
+		func() (*Answer, error) { return c.Ask(ctx, request()) },
+		func() (*Answer, error) { return c.Ask(t.Context(), request()) },
+	} {
+		if _, err := ask(); err != nil {
+			t.Error(err)
+		}
+	}
+	if c.direct.idle[0].limited {
+		t.Error("the limit of an earlier request stayed on the connection")
+	}
+	hang.Store(true)
+	if _, err := c.AskWithin(t.Context(), 20*time.Millisecond, request()); !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v, want ErrTimeout", err)
+	}
+}
