@@ -40,12 +40,13 @@ func collect(ctx context.Context, parts []Part) (*collection, error) {
 		return nil, fmt.Errorf("the output has %d shards; %d are the most", len(parts), maxParts)
 	}
 	c := &collection{parts: parts}
+	lines := newScanner()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for kind := range c.files {
 		c.files[kind] = make([]*os.File, len(parts))
 		for part := range parts {
-			g.Go(func() error { return c.scan(ctx, kind, part) })
+			g.Go(func() error { return c.scan(ctx, lines, kind, part) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -65,7 +66,7 @@ func (c *collection) path(kind, part int) string {
 }
 
 // scan reads one file. It stays open where it has lines.
-func (c *collection) scan(ctx context.Context, kind, part int) error {
+func (c *collection) scan(ctx context.Context, s *scanner, kind, part int) error {
 	path := c.path(kind, part)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,25 +79,24 @@ func (c *collection) scan(ctx context.Context, kind, part int) error {
 	d := Damage{Path: path}
 	entries := make([]entry, 0, handed)
 	lines, offset, ours := int64(0), int64(0), false
-	err = linesOf(ctx, f, path, func(line []byte) error {
+	err = s.each(ctx, f, path, func(line parsed) error {
 		lines++
-		key, err := keyOf(line)
 		switch {
-		case line[len(line)-1] != '\n':
-			d.Torn = int64(len(line))
-		case err != nil:
+		case !line.whole():
+			d.Torn = int64(len(line.text))
+		case line.err != nil:
 			if d.Lines++; d.Lines == 1 {
 				d.First = lines
 			}
 		default:
 			ours = true
-			entries = append(entries, entry{name: entryOf(key).name, request: uint64(spotOf(kind == 1, part, offset))})
+			entries = append(entries, entry{name: entryOf(line.key).name, request: uint64(spotOf(kind == 1, part, offset))})
 		}
 		if len(entries) == handed {
 			c.add(entries)
 			entries = entries[:0]
 		}
-		offset += int64(len(line))
+		offset += int64(len(line.text))
 		return nil
 	})
 	if err != nil {

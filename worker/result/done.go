@@ -3,7 +3,10 @@ package result
 import (
 	"cmp"
 	"encoding/binary"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"fluxworker/worker/prompt"
 )
@@ -50,8 +53,16 @@ func (d *Done) Lines() (answered, failed int64) { return d.answered.len(), d.fai
 // seal makes lookups possible. It returns the names that stand on more than one line.
 func (d *Done) seal() (twice map[uint64]bool) {
 	twice = make(map[uint64]bool)
-	d.answered.seal(twice)
-	d.failed.seal(twice)
+	for _, k := range []*keys{&d.answered, &d.failed} {
+		k.seal()
+		for _, s := range k.segments {
+			for i := 1; i < len(s); i++ {
+				if s[i].name == s[i-1].name {
+					twice[s[i].name] = true
+				}
+			}
+		}
+	}
 	for _, segment := range d.failed.segments {
 		for _, e := range segment {
 			if _, ok := d.answered.find(e.name); ok {
@@ -62,12 +73,18 @@ func (d *Done) seal() (twice map[uint64]bool) {
 	return twice
 }
 
-// segments is into how many parts keys are sorted. Each is grown and copied by itself, so that never much is there twice.
+// segments is into how many parts keys are sorted. Each is sorted by itself, so that never much is there twice.
 const segments = 64
 
 // keys holds the halves of rows' keys. It is filled, sealed, and only then asked: a sorted list has no empty places, as a
-// map has many.
-type keys struct{ segments [segments][]entry }
+// map has many. While it is filled it grows by blocks, since a list that grows is there twice, and half empty then.
+type keys struct {
+	blocks   [segments][][]entry // until they are sealed
+	segments [segments][]entry
+}
+
+// blockEntries is how many entries a block has room for: 8 KiB of them.
+const blockEntries = 512
 
 type entry struct{ name, request uint64 }
 
@@ -75,25 +92,39 @@ func entryOf(k prompt.Key) entry {
 	return entry{name: binary.BigEndian.Uint64(k[:8]), request: binary.BigEndian.Uint64(k[8:])}
 }
 
+// compare orders entries by their names; of those with one name the lower second half comes first.
+func (e entry) compare(other entry) int {
+	return cmp.Or(cmp.Compare(e.name, other.name), cmp.Compare(e.request, other.request))
+}
+
 func segmentOf(name uint64) uint64 { return name >> 58 } // the upper 6 of 64 bits
 
 func (k *keys) add(e entry) {
-	s := &k.segments[segmentOf(e.name)]
-	*s = append(*s, e)
+	blocks := &k.blocks[segmentOf(e.name)]
+	last := len(*blocks) - 1
+	if last < 0 || len((*blocks)[last]) == blockEntries {
+		*blocks = append(*blocks, make([]entry, 0, blockEntries))
+		last++
+	}
+	(*blocks)[last] = append((*blocks)[last], e)
 }
 
-// seal sorts, and notes in twice the names that are there more than once.
-func (k *keys) seal(twice map[uint64]bool) {
-	for i, s := range k.segments {
-		s = append(make([]entry, 0, len(s)), s...) // without the room that growing left
-		slices.SortFunc(s, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
-		for j := 1; j < len(s); j++ {
-			if s[j].name == s[j-1].name {
-				twice[s[j].name] = true
-			}
-		}
-		k.segments[i] = s
+// mostSorters is on how many cores segments are sorted: each of them is there twice meanwhile.
+const mostSorters = 8
+
+// seal sorts what was added, on all cores. It is called once.
+func (k *keys) seal() {
+	var sorters errgroup.Group
+	sorters.SetLimit(min(runtime.GOMAXPROCS(0), mostSorters))
+	for i := range k.segments {
+		sorters.Go(func() error {
+			k.segments[i] = slices.Concat(k.blocks[i]...)
+			k.blocks[i] = nil
+			slices.SortFunc(k.segments[i], entry.compare)
+			return nil
+		})
 	}
+	sorters.Wait()
 }
 
 // place is where an entry stands in sealed keys.

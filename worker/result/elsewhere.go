@@ -15,9 +15,9 @@ import (
 func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	d := new(Done)
 	for _, path := range paths {
-		err := eachLine(ctx, realDisk{}, path, func(line []byte) error {
-			if key, err := keyOf(line); err == nil && line[len(line)-1] == '\n' {
-				d.answered.add(entryOf(key))
+		err := eachLine(ctx, realDisk{}, path, func(line parsed) error {
+			if line.err == nil && line.whole() {
+				d.answered.add(entryOf(line.key))
 			}
 			return nil
 		})
@@ -41,7 +41,7 @@ func HoldsAnswers(path string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	first, err := readLine(bufio.NewReaderSize(f, 1<<16))
+	first, err := bufio.NewReaderSize(f, 1<<16).ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}

@@ -1,10 +1,5 @@
 package result
 
-import (
-	"cmp"
-	"slices"
-)
-
 // index knows where the line of each row stands, in 16 bytes a row: an entry's second half is its spot. Of several lines
 // of a row it keeps the best: an answer before a failure, then the one of the earlier part.
 type index struct {
@@ -38,10 +33,8 @@ func (p spot) offset() int64 { return int64(p & (1<<offsetBits - 1)) }
 
 // seal makes lookups possible: it sorts, keeps the best line of each row, and counts the others.
 func (x *index) seal() {
+	x.keys.seal()
 	for i, s := range x.segments {
-		slices.SortFunc(s, func(a, b entry) int {
-			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.request, b.request))
-		})
 		kept := s[:0]
 		counted := false // the last kept row is among the doubles
 		for _, e := range s {
@@ -60,7 +53,7 @@ func (x *index) seal() {
 				counted = true
 			}
 		}
-		x.segments[i] = append(make([]entry, 0, len(kept)), kept...) // without the room that growing left
+		x.segments[i] = kept
 	}
 }
 

@@ -136,12 +136,11 @@ func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) boo
 			continue
 		}
 		before := dropped
-		err := l.rewrite(ctx, s, func(line []byte) (bool, error) {
-			key, err := keyOf(line)
-			if err != nil {
-				return false, err // it was whole when the file was opened
+		err := l.rewrite(ctx, s, func(line parsed) (bool, error) {
+			if line.err != nil {
+				return false, line.err // it was whole when the file was opened
 			}
-			if drop(key, s == &l.errors) {
+			if drop(line.key, s == &l.errors) {
 				dropped++
 				return false, nil
 			}

@@ -232,7 +232,7 @@ func (m *merge) countStrays() {
 // nameOf takes the name out of a line that was found whole before.
 func nameOf(line []byte) (uint64, error) {
 	if len(line) > idEnd {
-		if key, err := prompt.ParseKey(string(line[idStart:idEnd])); err == nil {
+		if key, err := keyAt(line); err == nil {
 			return entryOf(key).name, nil
 		}
 	}

@@ -4,13 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-
-	"fluxworker/worker/prompt"
 )
 
 // CorruptError is an output file that holds lines, but not one of ours. Open does not touch it: it is somebody's own.
@@ -36,9 +33,6 @@ type Repair struct {
 	Twice   int64  // lines of rows that had one before, moved to Aside
 	Aside   string // the file that has them now; empty where nothing was moved
 }
-
-// checkEvery is after how many lines a scan looks whether it is to be given up.
-const checkEvery = 1024
 
 // recoverAll reads both files, repairs what a kill or a power cut left, and learns which rows are done.
 func (l *Log) recoverAll(ctx context.Context) error {
@@ -68,7 +62,7 @@ func (l *Log) recoverAll(ctx context.Context) error {
 // does so no more, then writes to files that nobody sees.
 func (l *Log) fence(ctx context.Context) error {
 	for _, s := range l.streams() {
-		all := func([]byte) (bool, error) { return true, nil }
+		all := func(parsed) (bool, error) { return true, nil }
 		if err := l.rewrite(ctx, s, all, l.hold.check); err != nil {
 			return err
 		}
@@ -89,27 +83,26 @@ func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
 	var c scanned
 	var odd *CorruptError // the first line that nobody of us can have written
 	lines, ours := int64(0), int64(0)
-	err := eachLine(ctx, l.disk, s.path, func(line []byte) error {
+	err := eachLine(ctx, l.disk, s.path, func(line parsed) error {
 		lines++
-		whole := line[len(line)-1] == '\n'
-		key, err := keyOf(line)
+		err := line.err
 		switch {
-		case !whole:
-			c.tail, c.foreign = int64(len(line)), !broken(line)
+		case !line.whole():
+			c.tail, c.foreign = int64(len(line.text)), !broken(line.text)
 		case err == nil:
 			ours++
-			s.keys.add(entryOf(key))
+			s.keys.add(entryOf(line.key))
 		default:
 			c.damaged++
 		}
-		if err == nil && !whole {
+		if err == nil && !line.whole() {
 			err = errors.New("it has no line end")
 		}
-		if err != nil && !broken(line) && odd == nil {
+		if err != nil && !broken(line.text) && odd == nil {
 			odd = &CorruptError{Path: s.path, Line: lines, Offset: c.size, Err: err}
 		}
-		if whole {
-			c.size += int64(len(line))
+		if line.whole() {
+			c.size += int64(len(line.text))
 		}
 		return nil
 	})
@@ -161,17 +154,16 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 		return nil
 	}
 	kept := l.kept
-	err = l.rewrite(ctx, s, func(line []byte) (bool, error) {
-		key, err := keyOf(line)
-		if err != nil || line[len(line)-1] != '\n' {
-			return false, move(line, &r.Damaged)
+	err = l.rewrite(ctx, s, func(line parsed) (bool, error) {
+		if line.err != nil || !line.whole() {
+			return false, move(line.text, &r.Damaged)
 		}
-		name := entryOf(key).name
+		name := entryOf(line.key).name
 		if !twice[name] {
 			return true, nil
 		}
 		if kept[name] {
-			return false, move(line, &r.Twice)
+			return false, move(line.text, &r.Twice)
 		}
 		kept[name] = true
 		return true, nil
@@ -192,23 +184,22 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 
 // rewrite replaces a file by one that holds only the lines that keep accepts, and learns its keys anew. Before is called
 // when all lines were seen, before the new file takes the place of the old one.
-func (l *Log) rewrite(ctx context.Context, s *stream, keep func(line []byte) (bool, error), before func() error) error {
+func (l *Log) rewrite(ctx context.Context, s *stream, keep func(parsed) (bool, error), before func() error) error {
 	size := int64(0)
 	left := new(keys)
 	err := replace(l.disk, s.path, l.paths.mode(), func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 1<<20)
-		err := eachLine(ctx, l.disk, s.path, func(line []byte) error {
+		err := eachLine(ctx, l.disk, s.path, func(line parsed) error {
 			ok, err := keep(line)
 			if err != nil || !ok {
 				return err
 			}
-			key, err := keyOf(line)
-			if err != nil {
-				return err
+			if line.err != nil {
+				return line.err
 			}
-			left.add(entryOf(key))
-			size += int64(len(line))
-			_, err = out.Write(line)
+			left.add(entryOf(line.key))
+			size += int64(len(line.text))
+			_, err = out.Write(line.text)
 			return err
 		})
 		if err == nil {
@@ -226,46 +217,10 @@ func (l *Log) rewrite(ctx context.Context, s *stream, keep func(line []byte) (bo
 	if s.file, err = l.openStream(s.path); err != nil {
 		return err
 	}
-	left.seal(make(map[uint64]bool))
+	left.seal()
 	*s.keys, s.size = *left, size
 	return nil
 }
-
-// eachLine calls do with each line of the file at path, its newline included. The last one may have none. A line is valid
-// until do returns.
-func eachLine(ctx context.Context, d disk, path string, do func(line []byte) error) error {
-	f, err := d.Open(path, os.O_RDONLY, 0)
-	if err != nil {
-		return &WriteError{Path: path, Err: err}
-	}
-	defer f.Close()
-	return linesOf(ctx, f, path, do)
-}
-
-// linesOf is eachLine for a file that is open.
-func linesOf(ctx context.Context, f io.Reader, path string, do func(line []byte) error) error {
-	r := bufio.NewReaderSize(f, 1<<20)
-	for n := 0; ; n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		line, err := readLine(r)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		if len(line) > 0 {
-			if err := do(line); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return nil
-		}
-	}
-}
-
-// lineStart is how every line of ours begins.
-const lineStart = `{"id":"batch_req_`
 
 // broken tells whether something that is no line can be what is left of one of ours: its beginning, or the zeros that a
 // power cut leaves where data had not reached the disk. Anything else is somebody's own text.
@@ -273,38 +228,3 @@ func broken(line []byte) bool {
 	n := min(len(lineStart), len(line))
 	return string(line[:n]) == lineStart[:n] || bytes.IndexByte(line, 0) >= 0
 }
-
-// readLine returns the next line with its newline; io.EOF comes with whatever is left without one. The slice is valid
-// until the next call unless the line was longer than the reader's buffer.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	line, err := r.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
-	}
-	long := append([]byte(nil), line...)
-	rest, err := r.ReadBytes('\n')
-	return append(long, rest...), err
-}
-
-// keyOf takes the key out of a line and checks that the line is whole.
-func keyOf(line []byte) (prompt.Key, error) {
-	if len(line) > idEnd && string(line[:idStart]) == lineStart[:idStart] && line[idEnd] == '"' { // as we write it
-		if !json.Valid(line) {
-			return prompt.Key{}, errors.New("it is no JSON")
-		}
-		return prompt.ParseKey(string(line[idStart:idEnd]))
-	}
-	var l struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		return prompt.Key{}, err
-	}
-	return prompt.ParseKey(l.ID)
-}
-
-// Where the id stands in a line as we write it.
-const (
-	idStart = len(`{"id":"`)
-	idEnd   = idStart + len("batch_req_") + 32
-)
