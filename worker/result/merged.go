@@ -15,9 +15,15 @@ type mergedFiles [2]*mergedFile // answers and failures
 
 type mergedFile struct {
 	*draft
-	own os.FileInfo
-	out *bufio.Writer
+	own     os.FileInfo
+	out     *bufio.Writer
+	waiting int64      // bytes written since a sync was begun
+	syncing chan error // of the sync that is under way; nil where none is
 }
+
+// syncAhead is after how many bytes a merged file is synced while it is written on: else the disk would idle first, and
+// the merge wait for it at the end. It also bounds what the page cache, which SLURM counts as the job's memory, holds for us.
+const syncAhead = 32 << 20
 
 func newMergedFiles(to Paths) (*mergedFiles, error) {
 	if err := os.MkdirAll(filepath.Dir(to.Results), to.dirMode()); err != nil {
@@ -59,8 +65,29 @@ func (f *mergedFile) taken() bool {
 }
 
 func (m *mergedFiles) write(kind int, line []byte) error {
-	if _, err := m[kind].out.Write(line); err != nil {
-		return m[kind].failure()
+	f := m[kind]
+	if _, err := f.out.Write(line); err != nil {
+		return f.failure()
+	}
+	if f.waiting += int64(len(line)); f.waiting < syncAhead {
+		return nil
+	}
+	if err := f.synced(); err != nil {
+		return err
+	}
+	f.waiting, f.syncing = 0, make(chan error, 1)
+	go func() { f.syncing <- f.file.Sync() }()
+	return nil
+}
+
+// synced waits for the sync that is under way.
+func (f *mergedFile) synced() error {
+	if f.syncing == nil {
+		return nil
+	}
+	err := <-f.syncing
+	if f.syncing = nil; err != nil {
+		return &WriteError{Path: f.path, Err: err}
 	}
 	return nil
 }
@@ -71,6 +98,9 @@ func (m *mergedFiles) place() error {
 	for _, f := range m {
 		if err := f.out.Flush(); err != nil {
 			return f.failure()
+		}
+		if err := f.synced(); err != nil {
+			return err
 		}
 		if f.taken() {
 			return &WriteError{Path: f.path, Err: fmt.Errorf("another merge to this file has begun meanwhile")}
@@ -91,6 +121,7 @@ func (m *mergedFiles) discard() {
 		if f == nil {
 			continue
 		}
+		f.synced() // the file is given up, whatever it says
 		if f.taken() {
 			f.file.Close() // the draft is not there any more, or another's
 		} else {
