@@ -30,6 +30,9 @@ type run struct {
 	elsewhere *result.Done // rows that other files have answered
 	counts    *Counts
 
+	early   *standing     // servers that were started before the output was read; mostly nil
+	settled chan struct{} // closed when it is known which rows are done, and that the run may go on
+
 	before     *manifest         // of an earlier run into the same output; nil without one
 	gpus       []gpu.Device      // those that this process may use
 	usedBefore map[string]uint64 // what of them was in use before the first server was started, by UUID
@@ -78,18 +81,21 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if !deadline.At.IsZero() {
 		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
-	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead)}
+	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead), settled: make(chan struct{})}
 	r.manifest = c.manifest(started)
 	if err := r.openOutput(intake); err != nil {
+		r.lowerEarly()
 		source.Close()
 		return Summary{}, r.stoppedOr(intake, err)
 	}
 	defer r.output.Release()
+	defer r.lowerEarly()
 	if err := r.settle(intake); err != nil {
 		source.Close()
 		r.output.Close()
 		return Summary{}, r.stoppedOr(intake, err)
 	}
+	close(r.settled)
 	return r.attempt(started, func() error { return r.answer(ctx, intake, source) })
 }
 

@@ -2,32 +2,27 @@ package worker
 
 import (
 	"context"
-	"sync"
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
 
-// serve waits for the first pending row, starts the servers for it, and keeps their slots full until no row is left.
+// serve waits for the first pending row, starts the servers for it where they do not stand already, and keeps their slots
+// full until no row is left.
 func (r *run) serve(intake, requests context.Context) error {
 	first, ok := r.next(intake)
+	servers := r.early
+	if servers == nil {
+		if !ok {
+			return nil
+		}
+		servers = r.raise(intake)
+	}
+	defer func() { r.gpuUse = servers.lower() }()
 	if !ok {
 		return nil
 	}
-	planned, err := r.prepare(intake)
-	var serving []*member
-	if err == nil {
-		stopWatching := r.watchGPUs(planned)
-		defer func() { r.gpuUse = stopWatching() }()
-		defer func() {
-			var stopping sync.WaitGroup // at once: a server that ignores TERM takes seconds
-			for _, m := range planned {
-				stopping.Go(m.stop)
-			}
-			stopping.Wait()
-		}()
-		serving, err = r.startAll(intake, planned)
-	}
+	serving, err := servers.wait(intake)
 	if err != nil {
 		if intake.Err() != nil {
 			return nil // a signal during the start, or the input is lost; the row stays undone
@@ -54,7 +49,7 @@ func (r *run) prepare(ctx context.Context) ([]*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.sameModel(info); err != nil {
+	if err := r.sameModel(ctx, info); err != nil {
 		return nil, err
 	}
 	r.manifest.Server = info
