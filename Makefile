@@ -15,7 +15,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: torture fuzz build probe demo engine slurm test test-short lint bench clean
+.PHONY: torture fuzz build probe demo engine slurm test test-short lint bench bench-full gobench clean
 
 ## build: bin/fluxworker, one static file
 build: probe
@@ -67,8 +67,16 @@ lint: probe
 	@scripts/shellcheck.sh
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 
-## bench: the Go benchmarks
+## bench: what fluxworker costs and what it holds, one table (some 15 minutes); ARGS="-only a,d" for some figures
 bench:
+	$(GO) run ./test/bench $(ARGS)
+
+## bench-full: the same with every size that is promised; hours, and 60 GB of scratch
+bench-full:
+	$(GO) run ./test/bench -full $(ARGS)
+
+## gobench: the Go benchmarks
+gobench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:

@@ -27,6 +27,9 @@ func Fluxworker(t testing.TB) string {
 	return result(t, fluxworker)
 }
 
+// Program is Fluxworker for those who are no test.
+func Program() (string, error) { return fluxworker() }
+
 // Cache returns a folder for what tests build. Test programs of several packages run at the same time, so a file must
 // appear in it whole, by a rename.
 func Cache(t testing.TB) string {

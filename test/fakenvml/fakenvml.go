@@ -91,12 +91,22 @@ var (
 func library(t testing.TB, v *variant) string {
 	t.Helper()
 	build.NeedC(t)
-	cache := build.Cache(t)
+	dir, err := v.built(build.Cache(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Library is Build for those who are no test. The library is made in the cache folder, unless it is there.
+func Library(cache string) (string, error) { return current.built(cache) }
+
+func (v *variant) built(cache string) (string, error) {
 	v.once.Do(func() { v.dir, v.err = v.compile(cache) })
 	if v.err != nil {
-		t.Fatalf("build the stand-in NVML: %v", v.err)
+		return "", fmt.Errorf("build the stand-in NVML: %w", v.err)
 	}
-	return v.dir
+	return v.dir, nil
 }
 
 // compile makes the library in the cache, in a folder named for what it is made of, unless it is there.

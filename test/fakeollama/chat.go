@@ -69,8 +69,8 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 		fault = hang
 	}
 	s.work(w, r, &a, fault)
-	if !proof && a.sent {
-		s.recorder.change(func(rec *Record) { rec.Answered++ })
+	if a.sent {
+		s.recorder.change(func(rec *Record) { s.recorder.answered(rec, proof) })
 	}
 }
 

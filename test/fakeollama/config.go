@@ -46,6 +46,7 @@ type config struct {
 	pullLayers  []int64
 	pullStep    time.Duration
 	record      string
+	lean        bool
 	bodies      bool
 	startFault  startFault
 	child       bool
@@ -89,7 +90,8 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
 	layers := f.String("pull-layers", strconv.Itoa(modelSize), "what is pulled, in layers of `BYTES[,BYTES…]`")
 	f.DurationVar(&c.pullStep, "pull-step", 0, "how long each quarter of a layer takes")
-	f.StringVar(&c.record, "record", "", "write what was seen to this `file`")
+	f.StringVar(&c.record, "record", "", "write what was seen to this `file`, or, where it is a folder, to a file of its own there")
+	f.BoolVar(&c.lean, "lean", false, "answer plain chat requests with the least work: no log lines, and a record that is written at the end alone")
 	f.BoolVar(&c.bodies, "record-bodies", false, "record the bodies of the chat requests too")
 	start := f.String("start-fault", "", "how not to become ready: exit, silent, deaf or no-first-answer")
 	f.BoolVar(&c.child, "child", false, "start a child that ignores signals and is left behind")
@@ -142,6 +144,8 @@ func (c *config) check(rest []string) error {
 		return fmt.Errorf("--max-life is %s; it must be above 0", c.maxLife)
 	case c.hold < 0 || c.holdRows < 0 || (c.hold > 0) != (c.holdRows > 0):
 		return errors.New("--hold N and --hold-rows M go together, both above 0")
+	case c.lean && (len(c.faults) > 0 || c.hold > 0 || c.bodies || c.startFault != startWell || len(c.models) == 0):
+		return errors.New("--lean needs a model, and goes with no fault, no --hold and no --record-bodies")
 	case !c.child && (c.childSetsid || c.childPID != ""):
 		return errors.New("--child-setsid and --child-pid need --child")
 	}

@@ -21,6 +21,9 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /api/generate", s.loadOnly)
 	mux.HandleFunc("POST /api/chat", s.chat)
 	mux.HandleFunc("POST /api/pull", s.pull)
+	if s.lean {
+		return newLean(s, mux)
+	}
 	return s.logged(mux)
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -32,6 +34,12 @@ type Record struct {
 	Pulls        int `json:"pulls"`          // how often it was asked to fetch one
 	PeakInFlight int `json:"peak_in_flight"` // chat requests being held at the same time, proofs too
 	PeakWorking  int `json:"peak_working"`   // those of them that had a slot
+
+	Listening    time.Time `json:"listening,omitzero"`     // when it listened
+	LastProof    time.Time `json:"last_proof,omitzero"`    // when the last proof was answered
+	FirstRequest time.Time `json:"first_request,omitzero"` // when the first of Requests arrived
+	LastAnswer   time.Time `json:"last_answer,omitzero"`   // when the last of Answered was
+	SlotSeconds  float64   `json:"slot_seconds"`           // for which slots were taken, all of them together
 
 	Faults  map[string]int    `json:"faults"`           // how often each kind struck
 	Options []OptionSet       `json:"options"`          // in the order of their first appearance
@@ -72,13 +80,14 @@ type recorder struct {
 	record    Record
 	inFlight  int
 	working   int
+	counted   time.Time // until when SlotSeconds are counted
 	bodyBytes int
 	sets      map[string]int // index into record.Options
 }
 
 func newRecorder(c config, argv, env []string, log *logger) *recorder {
 	return &recorder{
-		path: c.record, log: log, bodies: c.bodies,
+		path: ownFile(c.record), log: log, bodies: c.bodies,
 		dirty: make(chan struct{}, 1),
 		record: Record{
 			Argv: argv, Env: env, PID: os.Getpid(),
@@ -86,6 +95,20 @@ func newRecorder(c config, argv, env []string, log *logger) *recorder {
 		},
 		sets: make(map[string]int),
 	}
+}
+
+// ownFile is the record's file. Where the path is a folder, each of the servers of a run has one there, named for its
+// process outside of its namespaces: inside, all have the same number.
+func ownFile(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return path
+	}
+	self, err := os.Readlink("/proc/self")
+	if err != nil {
+		self = strconv.Itoa(os.Getpid())
+	}
+	return filepath.Join(path, self+".json")
 }
 
 // keep writes the file as often as it may, until the context ends.
@@ -109,25 +132,26 @@ func (r *recorder) keep(ctx context.Context) {
 
 // change applies f to the record.
 func (r *recorder) change(f func(*Record)) {
-	r.mu.Lock()
-	f(&r.record)
-	r.mu.Unlock()
+	r.count(f)
 	select {
 	case r.dirty <- struct{}{}:
 	default:
 	}
 }
 
+// count applies f to the record, and leaves the file as it is.
+func (r *recorder) count(f func(*Record)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.record)
+}
+
 // arrive notes a chat request.
 func (r *recorder) arrive(body []byte, proof bool) {
 	eager := false
 	r.change(func(rec *Record) {
-		r.inFlight++
-		rec.PeakInFlight = max(rec.PeakInFlight, r.inFlight)
-		if proof {
-			rec.Proofs++
-		} else {
-			rec.Requests++
+		r.arrived(rec, proof)
+		if !proof {
 			r.keepBody(body)
 		}
 		eager = rec.Requests+rec.Proofs <= eagerRequests
@@ -135,6 +159,30 @@ func (r *recorder) arrive(body []byte, proof bool) {
 	if eager {
 		r.write()
 	}
+}
+
+// arrived counts a chat request. The lock is held.
+func (r *recorder) arrived(rec *Record, proof bool) {
+	r.inFlight++
+	rec.PeakInFlight = max(rec.PeakInFlight, r.inFlight)
+	if proof {
+		rec.Proofs++
+		return
+	}
+	rec.Requests++
+	if rec.Requests == 1 {
+		rec.FirstRequest = time.Now()
+	}
+}
+
+// answered counts a complete answer. The lock is held.
+func (r *recorder) answered(rec *Record, proof bool) {
+	if proof {
+		rec.LastProof = time.Now()
+		return
+	}
+	rec.Answered++
+	rec.LastAnswer = time.Now()
 }
 
 func (r *recorder) keepBody(body []byte) {
@@ -156,14 +204,33 @@ func (r *recorder) leave() { r.change(func(*Record) { r.inFlight-- }) }
 // begin notes that a request has a slot, and tells how many have one now.
 func (r *recorder) begin() (working int) {
 	r.change(func(rec *Record) {
-		r.working++
+		r.began(rec)
 		working = r.working
-		rec.PeakWorking = max(rec.PeakWorking, r.working)
 	})
 	return working
 }
 
-func (r *recorder) end() { r.change(func(*Record) { r.working-- }) }
+func (r *recorder) end() { r.change(func(rec *Record) { r.ended(rec) }) }
+
+// began counts a request that has a slot now. The lock is held.
+func (r *recorder) began(rec *Record) {
+	r.countSlots(rec)
+	r.working++
+	rec.PeakWorking = max(rec.PeakWorking, r.working)
+}
+
+// ended counts one that has it no more. The lock is held.
+func (r *recorder) ended(rec *Record) {
+	r.countSlots(rec)
+	r.working--
+}
+
+// countSlots brings SlotSeconds up to now. The lock is held.
+func (r *recorder) countSlots(rec *Record) {
+	now := time.Now()
+	rec.SlotSeconds += float64(r.working) * now.Sub(r.counted).Seconds()
+	r.counted = now
+}
 
 // struck notes a fault and has it on disk before it strikes, for the process may not live on.
 func (r *recorder) struck(k kind) {

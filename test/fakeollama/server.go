@@ -81,6 +81,7 @@ func (s *server) run(ctx context.Context) (code int, how string) {
 		acceptOnly(ctx, listener)
 		return outcome(ctx, s.log)
 	}
+	s.recorder.change(func(rec *Record) { rec.Listening = time.Now() })
 	s.log.listening(listener.Addr().String(), s.version)
 	s.log.compute(s.gpu)
 	s.door = newDoor(listener)

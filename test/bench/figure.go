@@ -1,0 +1,33 @@
+package main
+
+import "context"
+
+// figure is one of the things that are measured.
+type figure struct {
+	id, what string
+	measure  func(context.Context, *bench) ([]line, error)
+}
+
+// figures are all of them, in the table's order.
+func figures() []figure {
+	return []figure{
+		{"a", "rows a second over a closed loop's, against servers that cost nothing", throughput},
+		{"b", "makespan over a closed loop's, 32 slots of 20 ms", makespan},
+		{"d", "CPU and allocations of a row", cost},
+	}
+}
+
+// repeat measures both sides of a ratio in turns.
+func repeat(ctx context.Context, times int, sides ...func(ctx context.Context, turn int) error) error {
+	for turn := range times {
+		for _, side := range sides {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err := side(ctx, turn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

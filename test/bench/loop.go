@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// loop runs the closed loop as a process of its own.
+func (b *bench) loop(ctx context.Context, url string, connections int, r rows) (usage, error) {
+	template, err := b.requestTemplate(ctx)
+	if err != nil {
+		return usage{}, err
+	}
+	return b.process(ctx, b.scratch, b.self, loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template,
+		"-rows", strconv.Itoa(r.count), "-bytes", strconv.Itoa(r.bytes), "-last", string(r.last))
+}
+
+// runLoop is the closed loop: it asks a server the same rows as fluxworker does, in the same bytes, and throws the answers
+// away. Each connection asks its next row when it has the answer to the last. So it is what net/http has to give.
+func runLoop(args []string) error {
+	flags := flag.NewFlagSet(loopCommand, flag.ContinueOnError)
+	url := flags.String("url", "", "`URL` of the server")
+	connections := flags.Int("connections", 1, "how many rows are asked at once")
+	template := flags.String("template", "", "`file` with a request as fluxworker sends it")
+	last := flags.String("last", string(longAnswer), "the last `character` of a prompt")
+	var r rows
+	flags.IntVar(&r.count, "rows", 1, "how many there are")
+	flags.IntVar(&r.bytes, "bytes", shortRow, "length of a prompt")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	r.last = (*last)[0]
+	return closedLoop(*url, *connections, *template, r)
+}
+
+func closedLoop(url string, connections int, template string, r rows) error {
+	before, after, err := readTemplate(template)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{
+		MaxIdleConns: connections, MaxIdleConnsPerHost: connections, DisableCompression: true,
+	}}
+	defer client.CloseIdleConnections()
+	prompt := r.prompts()
+	var next atomic.Int64
+	var asking sync.WaitGroup
+	failed := make(chan error, connections)
+	for range connections {
+		asking.Go(func() {
+			var body []byte
+			for i := next.Add(1) - 1; i < int64(r.count); i = next.Add(1) - 1 {
+				body = append(prompt(append(body[:0], before...), int(i)), after...)
+				if err := post(client, url, body); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
+	close(failed)
+	return <-failed
+}
+
+func post(client *http.Client, url string, body []byte) error {
+	answer, err := client.Post(url+"/api/chat", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server says %s", answer.Status)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return err
+}
+
+// readTemplate splits a recorded request around its prompt.
+func readTemplate(path string) (before, after []byte, err error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var request struct {
+		Messages []struct{ Content json.RawMessage }
+	}
+	if err := json.Unmarshal(body, &request); err != nil || len(request.Messages) != 1 {
+		return nil, nil, fmt.Errorf("read %s: want a request with one message: %w", path, err)
+	}
+	content := request.Messages[0].Content
+	before, after, _ = bytes.Cut(body, content)
+	return append(before[:len(before):len(before)], '"'), append([]byte{'"'}, after...), nil
+}

@@ -1,0 +1,88 @@
+// Command bench measures fluxworker and prints one table: each figure is a ratio of two things that were measured in turns
+// in the same run, or an amount that does not depend on the machine's mood. It needs no GPU.
+//
+//	usage: go run ./test/bench [-only a,b] [-full] [-fluxworker FILE] [-scratch FOLDER] [-out FILE]
+//
+// Servers are stand-ins (test/fakeollama) but for figure c, which asks the real engines. Everything runs as a process of
+// its own: fluxworker, each stand-in, and the closed loop that fluxworker is held against.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"fluxworker/test/fakeollama"
+)
+
+// Commands by which this program starts itself as another one.
+const (
+	standInCommand = "stand-in"
+	loopCommand    = "closed-loop"
+	countCommand   = "count-allocations"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case standInCommand:
+			os.Args = os.Args[1:]
+			os.Exit(fakeollama.Main())
+		case loopCommand:
+			exit(runLoop(os.Args[2:]))
+		case countCommand:
+			exit(runCount(os.Args[2:]))
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(run(ctx, os.Args[1:]))
+}
+
+func exit(err error) {
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case !errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	os.Exit(1)
+}
+
+// run measures what the command line asks for. A figure that cannot be measured costs only its own lines.
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	b, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var table table
+	var failed []error
+	for _, f := range figures() {
+		if !o.wants(f.id) {
+			continue
+		}
+		b.say("%s: %s", f.id, f.what)
+		lines, err := f.measure(ctx, b)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("figure %s: %w", f.id, err))
+			fmt.Fprintf(os.Stderr, "bench: figure %s: %v\n", f.id, err)
+		}
+		table = append(table, lines...)
+		for _, l := range lines {
+			b.say("%s", l)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(append(failed, o.report(describe(b.scratch), table))...)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+// makespan is figure b: the time for a number of rows where each takes a slot for 20 ms, over that of a closed loop with a
+// connection for each slot. A slot of the loop's stands empty from its answer to its next question; fluxworker has a few rows
+// more with the server than there are slots.
+func makespan(ctx context.Context, b *bench) ([]line, error) {
+	const delay = "20ms"
+	rows := rows{count: b.size.of(320, 16_000, 48_000), bytes: shortRow, last: longAnswer}
+	var ours, bare, ratio, idle, idleBare sample
+	side := func(client func(url string) (usage, error), makespan, idle *sample) error {
+		took, record, err := b.against(ctx, rows, client, "--lean", "--delay", delay)
+		*makespan = append(*makespan, took.Seconds())
+		window := record.LastAnswer.Sub(record.FirstRequest).Seconds()
+		*idle = append(*idle, 100*(1-record.SlotSeconds/(slots*window)))
+		return err
+	}
+	worker := func(ctx context.Context, _ int) error {
+		return side(func(url string) (usage, error) {
+			r, err := b.run(ctx, job{input: rows, url: url, slots: slots})
+			return r.usage, err
+		}, &ours, &idle)
+	}
+	loop := func(ctx context.Context, turn int) error {
+		err := side(func(url string) (usage, error) { return b.loop(ctx, url, slots, rows) }, &bare, &idleBare)
+		ratio = append(ratio, ours[turn]/bare[turn])
+		return err
+	}
+	if err := repeat(ctx, b.size.of(1, 3, 5), worker, loop); err != nil {
+		return nil, err
+	}
+	return []line{
+		{
+			id: "b", what: "makespan of `fluxworker run` over a closed loop's, " + strconv.Itoa(slots) + " slots, " + delay + " a row", values: ratio, goal: goal{atMost, 0.99},
+			seen:  fmt.Sprintf("%s s against %s s for %d rows", number(ours.median()), number(bare.median()), rows.count),
+			limit: "the server's own time for each row",
+		},
+		{
+			id: "b", what: "of that time slots stood empty", values: idle, unit: "%", goal: goal{atMost, 1},
+			seen:  fmt.Sprintf("%s %% with the closed loop", number(idleBare.median())),
+			limit: "the server's own time between two rows; the last rows leave slots empty",
+		},
+	}, nil
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"math"
+	"slices"
+)
+
+// sample is what the repetitions of one measurement gave.
+type sample []float64
+
+// median is the middle value, or the mean of the two in the middle; NaN without any.
+func (s sample) median() float64 {
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// spread is the smallest and the largest value; NaN without any.
+func (s sample) spread() (least, most float64) {
+	if len(s) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	return slices.Min(s), slices.Max(s)
+}
