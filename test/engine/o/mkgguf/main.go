@@ -1,19 +1,18 @@
-// Command mkgguf writes the model that the end-to-end tests and the demo run: a GGUF file of 6 MB, of the llama
-// architecture, whose greedy answer depends only on the last character of the prompt. A test therefore knows the right
-// answer to every prompt, and a reply that went to the wrong row shows.
+// Command mkgguf writes the models that the end-to-end tests and the demo run: GGUF files whose greedy answer depends only
+// on the last character of the prompt. A test therefore knows the right answer to every prompt, and a reply that went to the
+// wrong row shows. One of 6 MB is of the llama architecture and has work to do; smaller ones are of each architecture in the
+// model list.
 //
 // The rule: a digit is followed by the next digit, 9 by a, a letter by the next letter, z by the end of the answer,
 // anything else by 0. The prompt "…3" is answered "456789abcdefghijklmnopqrstuvwxyz".
 //
-//	usage: mkgguf FILE
+//	usage: mkgguf FOLDER
 package main
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/ollama/ollama/fs/ggml"
 )
@@ -38,23 +37,36 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: mkgguf FILE")
+		fmt.Fprintln(os.Stderr, "usage: mkgguf FOLDER")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1]); err != nil {
+	if err := writeAll(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "mkgguf:", err)
 		os.Exit(1)
 	}
 }
 
+func writeAll(dir string) error {
+	if err := write(filepath.Join(dir, "bigram.gguf"), metadata(), tensors()); err != nil {
+		return err
+	}
+	for name, t := range families() {
+		if err := write(filepath.Join(dir, name+".gguf"), t.kv(), t.tensors()); err != nil {
+			return err
+		}
+	}
+	kv, list := gemma3Projector()
+	return write(filepath.Join(dir, "tiny-gemma3-vision.mmproj.gguf"), kv, list)
+}
+
 // write leaves either the whole model at path or nothing: a torn one would be imported and fail much later.
-func write(path string) error {
+func write(path string, metadata ggml.KV, tensors []*ggml.Tensor) error {
 	partial := path + ".partial"
 	f, err := os.Create(partial)
 	if err != nil {
 		return err
 	}
-	if err := ggml.WriteGGUF(f, metadata(), tensors()); err != nil {
+	if err := ggml.WriteGGUF(f, metadata, tensors); err != nil {
 		f.Close()
 		return fmt.Errorf("write %s: %w", partial, err)
 	}
@@ -130,13 +142,7 @@ func tokens() (spelled []string, kinds []int32) {
 // tensors is a transformer whose blocks change nothing: attention and feed-forward are computed with small random
 // weights, at their usual cost, and multiplied by zero on the way out. What is left is embedding times output, the rule.
 func tensors() []*ggml.Tensor {
-	zero := func(int) float32 { return 0 }
-	one := func(int) float32 { return 1 }
-	state := uint32(12345)
-	random := func(int) float32 {
-		state = state*1664525 + 1013904223 // a linear congruential generator: the file is the same on every machine
-		return (float32(state>>8)/(1<<24) - 0.5) / 20
-	}
+	random := noise()
 	identity := func(i int) float32 {
 		if i%width == i/width {
 			return 1
@@ -169,17 +175,4 @@ func tensors() []*ggml.Tensor {
 		)
 	}
 	return list
-}
-
-// tensor fills an F32 tensor, innermost dimension first.
-func tensor(name string, value func(i int) float32, shape ...uint64) *ggml.Tensor {
-	n := uint64(1)
-	for _, s := range shape {
-		n *= s
-	}
-	data := make([]byte, 0, 4*n)
-	for i := range n {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(value(int(i))))
-	}
-	return &ggml.Tensor{Name: name, Kind: 0, Shape: shape, WriterTo: bytes.NewReader(data)}
 }
