@@ -149,6 +149,9 @@ func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) 
 		return p, err
 	}
 	c.Wish = wish
+	if text := engineFault(architecture, info.Version); text != "" {
+		p.Warnings = append(p.Warnings, text)
+	}
 	warning, err := c.checkMemory(p)
 	if warning != "" {
 		p.Warnings = append(p.Warnings, warning)
@@ -163,6 +166,10 @@ func (c Config) architecture(info ollama.Info) modelcfg.Architecture {
 	a, err := batcher.FromMetadata(info.Metadata, info.WeightsBytes, 0) // the projector's file is counted in the weights
 	if err != nil {                                                     // a kind of model that is not known here: the YAML's numbers, or the rule of thumb, have to do
 		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
+	}
+	if info.Projector && ollama.Old(info.Version) {
+		// The old generation runs such a model by its llama.cpp, which gives layers with a window the whole context.
+		a.SlidingWindow = 0
 	}
 	if len(info.Capabilities) > 0 {
 		// Ollama serves a model that writes no text, such as an embedder, with one slot.

@@ -77,6 +77,9 @@ func (j *job) seen() []seen {
 	return all
 }
 
+// onCPU is the line by which the old generation's own engine says that it computes on the CPU.
+var onCPU = regexp.MustCompile(`offloaded 0/(\d+) layers to GPU`)
+
 func serveFront(argv []string) int {
 	server := exec.Command(argv[0], argv[1:]...)
 	output, err := server.StderrPipe()
@@ -111,6 +114,7 @@ func serveFront(argv []string) int {
 		}
 		if os.Getenv("FRONT_GPU") != "" {
 			line = strings.Replace(line, "id=cpu library=cpu", `id=GPU-0 filter_id="" library=CUDA`, 1)
+			line = onCPU.ReplaceAllString(line, "offloaded $1/$1 layers to GPU")
 		}
 		fmt.Fprint(os.Stderr, line)
 	}

@@ -33,6 +33,8 @@ type Info struct {
 	Threads int `json:"num_thread,omitempty"`
 	// WeightsBytes is the size of the model's files, a projector included; 0 where the server does not say.
 	WeightsBytes int64 `json:"weights_bytes,omitempty"`
+	// Projector says that images are encoded by a file of its own, and not by the model's.
+	Projector bool `json:"projector,omitempty"`
 	// Metadata holds the raw keys of the model's GGUF file, arrays in full.
 	Metadata map[string]any `json:"-"`
 }
@@ -90,6 +92,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Parameters:   show.Details.ParameterSize,
 		Quantization: show.Details.QuantizationLevel,
 		Metadata:     show.ModelInfo,
+		Projector:    len(show.ProjectorInfo) > 0,
 		Threads:      ownThreads(show.Parameters),
 	}
 	for _, capability := range show.Capabilities {
