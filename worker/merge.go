@@ -22,10 +22,13 @@ type MergeConfig struct {
 	// ResumeFrom are result files of other splits, as the run had them: answers there count where the output has none.
 	ResumeFrom []string
 	// To is the file for the answers; failures go to its sibling. Empty stands for the output itself, where only its shards
-	// were written by runs.
-	To      string
+	// were written by runs. A document has both.
+	To string
+	// Format is what is written; Lines if empty.
+	Format  result.Format
 	Check   bool // write nothing, only look
 	Partial bool // write although rows are missing
+	Replace bool // let a document take the place of whatever is there
 }
 
 // Merge brings the lines of all shards of an output into the order of the input. Rows are told by their names, so neither
@@ -41,21 +44,21 @@ func Merge(ctx context.Context, c MergeConfig) (result.Merged, error) {
 		return result.Merged{}, &InputError{Err: err}
 	}
 	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial}
-	if !c.Check {
-		to, err := c.target(o.Parts)
-		if err != nil {
-			return result.Merged{}, err
-		}
-		o.To = &to
+	if err := c.aim(&o); err != nil {
+		return result.Merged{}, err
 	}
 	source, err := prompt.Open(c.Input)
 	if err != nil {
 		return result.Merged{}, &InputError{Err: err}
 	}
 	defer source.Close()
-	o.Rows = prompt.NewReader(source, prompt.Options{
+	rows := prompt.NewReader(source, prompt.Options{
 		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true,
-	}).Next
+	})
+	o.Rows = rows.Next
+	if o.Document != nil {
+		o.Document.Input = rows.Input
+	}
 	m, err := result.Merge(ctx, o)
 	var write *result.WriteError
 	switch {
@@ -127,6 +130,13 @@ func modeOf(parts []result.Part) (fs.FileMode, error) {
 		}
 	}
 	return 0, nil
+}
+
+// sameFile tells whether two paths name one file that is there.
+func sameFile(a, b string) bool {
+	first, errA := os.Stat(a)
+	second, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(first, second)
 }
 
 // same tells whether two paths name one place, whether or not there is a file.

@@ -23,7 +23,7 @@ func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
 	if paths.Contain(c.Input) {
 		return paths, &ConfigError{Err: fmt.Errorf("input %s is where the results would go; choose another --output", c.Input)}
 	}
-	return paths, nil
+	return paths, c.checkDocument(paths)
 }
 
 // openOutput takes the output for this run and tells what was mended in it.

@@ -87,9 +87,9 @@ func (c *Config) shard() (result.Shard, error) {
 		}
 		p, err := pin(whole, pinned{N: chosen.Count})
 		if err == nil && p.N != chosen.Count {
-			ext := filepath.Ext(c.Output)
+			ext := filepath.Ext(whole.Results)
 			err = &ConfigError{Err: fmt.Errorf("--shard %s: output %s was split into %d parts; take that count, or another --output with --resume-from '%s.*%s'",
-				chosen, c.Output, p.N, strings.TrimSuffix(c.Output, ext), ext)}
+				chosen, c.Output, p.N, strings.TrimSuffix(whole.Results, ext), ext)}
 		}
 		return result.Shard{Index: chosen.Index, Count: chosen.Count}, err
 	}

@@ -96,7 +96,11 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return Summary{}, r.stoppedOr(intake, err)
 	}
 	close(r.settled)
-	return r.attempt(started, func() error { return r.answer(ctx, intake, source) })
+	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, source) })
+	if err == nil {
+		summary.Document, err = r.writeDocument(ctx)
+	}
+	return summary, err
 }
 
 // stoppedOr is a StoppedError where the end of intake was the reason.

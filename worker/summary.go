@@ -25,6 +25,9 @@ type Summary struct {
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
 
+	// Document is the file that holds all rows, where one was asked for and is written; empty otherwise.
+	Document string `json:"-"`
+
 	Total *Total `json:"all_attempts,omitempty"`
 }
 

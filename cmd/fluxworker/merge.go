@@ -23,6 +23,7 @@ type mergeFlags struct {
 	maxRowBytes int64
 	dedupe      string
 	failOn      string
+	format      string
 	resumeFrom  []string
 }
 
@@ -34,6 +35,9 @@ func mergeCommand() *cobra.Command {
 		Long: `merge finds all shards of an output (results.0003-of-0016.jsonl, of whichever split) and writes their lines in the order
 of the input: answers to results.jsonl, failures to results-errors.jsonl, or to the file of --to and its sibling. Both
 appear whole or not at all. It also puts the one file of an output without shards in order; that needs --to.
+
+With --format, or where the file is called .json or .csv, it writes one document for all rows instead: llmflux is LLMFlux's
+{"results": [...]}, llmflux-array the list alone, csv a table of id, answer and error.
 
 Rows are told by their custom_id (without one, by their content), so no model and no settings are needed: only --input and
 --output, and --dedupe and --max-row-bytes where the run had them. The shards are never changed, and may be merged while
@@ -63,7 +67,8 @@ Exit codes:
 func (f *mergeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Input, "input", "", "`FILE` with the rows, as the run had it")
 	flags.StringVar(&f.c.Output, "output", "", "`FILE` that the run's --output names, without any shard's number")
-	flags.StringVar(&f.c.To, "to", "", "`FILE` for the merged lines (default: the output's own name)")
+	flags.StringVar(&f.c.To, "to", "", "`FILE` for what is merged (default: the output's own name, with the format's ending)")
+	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv`: what is written; auto goes by the name of the file, and is openai but for .json (llmflux) and .csv")
 	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "as the run had it: result files of another split (`PATTERN` in quotes), whose answers count, too")
 	flags.BoolVar(&f.c.Check, "check", false, "write nothing; exit 0 only where every row has exactly one answer")
 	flags.BoolVar(&f.c.Partial, "partial", false, "write what there is although rows are missing; still exits 75 then")
@@ -76,6 +81,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.c.Format = f.chosenFormat()
 	f.c.KeepFirst, f.c.MaxRowBytes = f.dedupe == dedupeFirst, int(f.maxRowBytes)
 	var err error
 	if f.c.ResumeFrom, err = resumeFiles(f.resumeFrom); err != nil {
@@ -109,6 +115,9 @@ func (f *mergeFlags) check() error {
 		return usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
 	}
 	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
+		return err
+	}
+	if err := f.checkFormat(); err != nil {
 		return err
 	}
 	return oneOf("fail-on", f.failOn, "rows", "none")
@@ -146,11 +155,7 @@ func (f *mergeFlags) report(out io.Writer, m result.Merged) {
 		fmt.Fprintf(out, "warning: %d lines belong to no row of %s and were left out; they are in %s\n", m.Strays, f.c.Input, strings.Join(m.StraysIn, ", "))
 	}
 	if m.Written {
-		to := f.c.To
-		if to == "" {
-			to = f.c.Output
-		}
-		fmt.Fprintf(out, "merged to %s\n", to)
+		fmt.Fprintf(out, "merged to %s\n", f.target())
 	}
 }
 

@@ -22,7 +22,7 @@ type resultFlags struct {
 }
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion")
+	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion; .json and .csv are written at the end, from the lines beside them")
 	flags.StringVar(&f.onChange, "on-change", string(worker.ChangeStops), "`stop|rerun|keep`: what to do where input, model or settings are not those of the lines in the output: say so and stop, ask again what changed, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop what is in the output and start anew; a job that SLURM requeues goes on all the same")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows again that are in the errors file")

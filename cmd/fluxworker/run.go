@@ -142,7 +142,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
 	if summary.Rows() > 0 {
-		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, config.Output)
+		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, resultsIn(config, summary))
 	}
 	if f.job.requeue {
 		f.job.requeueWhereWorth(ctx, console.log, config.Place.Job, summary, signals.warned(), err)

@@ -45,7 +45,9 @@ type Reader struct {
 	bare    bool // NamesOnly
 	leftOut int64
 	begun   bool
-	err     error // what ended the reading
+	last    line   // the row that Next returned last, for Input
+	lastID  string // and its name
+	err     error  // what ended the reading
 }
 
 // NewReader makes a Reader of the decompressed input r. It reads nothing yet.
@@ -98,6 +100,7 @@ func (r *Reader) Next() (Row, error) {
 			r.leftOut++
 			continue
 		}
+		r.last, r.lastID = l, row.CustomID
 		return row, nil
 	}
 }

@@ -197,11 +197,17 @@ func TestPathsOf(t *testing.T) {
 	if p, err := PathsOf(link, Shard{}); err != nil || p.Results != filepath.Join(filepath.Dir(link), "there.jsonl") {
 		t.Errorf("a link: got %+v, %v; want the place that it leads to", p, err)
 	}
+	for _, document := range []string{"d/results.json", "d/results.csv"} {
+		want := Paths{Results: "d/results.jsonl", Errors: "d/results-errors.jsonl", Run: "d/results.run", Document: document}
+		if p, err := PathsOf(document, Shard{}); err != nil || p != want {
+			t.Errorf("a document: got %+v, %v", p, err)
+		}
+	}
 	want := Paths{Results: "d/results.0003-of-0016.jsonl", Errors: "d/results-errors.0003-of-0016.jsonl", Run: "d/results.run/0003-of-0016"}
 	if p, err := PathsOf("d/results.jsonl", Shard{Index: 3, Count: 16}); err != nil || p != want {
 		t.Errorf("a shard: got %+v, %v", p, err)
 	}
-	for _, output := range []string{"results.json", "results.jsonl.gz", "results.jsonl.zst", "r.run", "-", "--x", ".", "d/", ".jsonl", "/dev/null", t.TempDir()} {
+	for _, output := range []string{".json", "results.jsonl.gz", "results.jsonl.zst", "r.run", "-", "--x", ".", "d/", ".jsonl", "/dev/null", t.TempDir()} {
 		if _, err := PathsOf(output, Shard{}); err == nil {
 			t.Errorf("%s was accepted", output)
 		}

@@ -17,8 +17,10 @@ type MergeOptions struct {
 	Split int
 	// Rows returns the rows of the input in their order, then io.EOF. Only their names are looked at.
 	Rows func() (prompt.Row, error)
-	// To is where the lines go; nil writes nothing and only counts.
-	To *Paths
+	// To is where the lines go. Document is one file for all rows in place of it. Without either nothing is written, only
+	// counted.
+	To       *Paths
+	Document *Document
 	// Partial writes what there is although rows are missing.
 	Partial bool
 }
@@ -75,12 +77,13 @@ func Merge(ctx context.Context, o MergeOptions) (Merged, error) {
 	for kind := range m.matched {
 		m.matched[kind] = make([]int64, len(o.Parts))
 	}
-	if o.To != nil {
-		if m.out, err = newMergedFiles(*o.To); err != nil {
-			return Merged{}, err
-		}
-		defer m.out.discard()
+	if out, err := o.target(); err != nil {
+		return Merged{}, err
+	} else if out != nil {
+		m.out = out
+		defer out.discard()
 	}
+	m.inputs = newInputs(o.Document)
 	if err := m.all(ctx); err != nil {
 		return Merged{}, err
 	}
@@ -100,8 +103,9 @@ type merge struct {
 	*collection
 	Merged
 	pages   *pages
-	out     *mergedFiles // nil where nothing is written, or not any more
-	matched [2][]int64   // lines taken of each file
+	out     target // nil where nothing is written, or not any more
+	inputs  *inputs
+	matched [2][]int64 // lines taken of each file
 }
 
 // ahead is how many rows may be read before their lines are copied.
@@ -113,6 +117,7 @@ type wanted struct {
 	index    int64
 	line     int64
 	customID string
+	input    []byte // the row as JSON, where a document wants it
 }
 
 // all copies the lines of all rows while the next rows are being read.
@@ -125,7 +130,9 @@ func (m *merge) all(ctx context.Context) error {
 		ended <- m.read(ctx, rows)
 	}()
 	for row := range rows {
-		if err := m.copy(row); err != nil {
+		err := m.copy(row)
+		m.inputs.release(row.input)
+		if err != nil {
 			cancel()
 			for range rows { // until the reader has seen it
 			}
@@ -145,8 +152,12 @@ func (m *merge) read(ctx context.Context, rows chan<- wanted) error {
 		if err != nil {
 			return err
 		}
+		input, err := m.inputs.take(ctx)
+		if err != nil {
+			return err
+		}
 		select {
-		case rows <- wanted{name: entryOf(row.Key).name, index: row.Index, line: row.Line, customID: row.CustomID}:
+		case rows <- wanted{name: entryOf(row.Key).name, index: row.Index, line: row.Line, customID: row.CustomID, input: input}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -158,8 +169,7 @@ func (m *merge) copy(row wanted) error {
 	m.Merged.Rows++
 	at, ok := m.index.find(row.name)
 	if !ok {
-		m.miss(row)
-		return nil
+		return m.miss(row)
 	}
 	kind := 0
 	if at.failed() {
@@ -180,11 +190,11 @@ func (m *merge) copy(row wanted) error {
 	if name, err := nameOf(line); err != nil || name != row.name {
 		return fmt.Errorf("read %s: it was changed in place while it was read; run the same command again", f.Name())
 	}
-	return m.out.write(kind, line)
+	return m.out.write(kind, row, line)
 }
 
 // miss notes a row without a line. What was to be whole is given up then.
-func (m *merge) miss(row wanted) {
+func (m *merge) miss(row wanted) error {
 	m.Missing++
 	if m.out != nil && !m.Partial {
 		m.out.discard()
@@ -204,6 +214,10 @@ func (m *merge) miss(row wanted) {
 	if len(m.Absent) < named {
 		m.Absent = append(m.Absent, AbsentRow{Line: row.line, CustomID: row.customID, Shard: shard})
 	}
+	if m.out == nil {
+		return nil
+	}
+	return m.out.write(0, row, nil)
 }
 
 // countStrays finds the lines that no row has asked for: every row asks once.

@@ -247,7 +247,7 @@ func TestMergesDoNotMix(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, m := range []*mergedFiles{first, second} {
-		if err := m.write(0, []byte(mergeLine(i, false))); err != nil {
+		if err := m.write(0, wanted{}, []byte(mergeLine(i, false))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -64,12 +64,12 @@ func (f *mergedFile) taken() bool {
 	return err != nil || !os.SameFile(now, f.own)
 }
 
-func (m *mergedFiles) write(kind int, line []byte) error {
-	f := m[kind]
-	if _, err := f.out.Write(line); err != nil {
+// add appends to the file, and syncs what there was before, now and then, while more is written.
+func (f *mergedFile) add(data []byte) error {
+	if _, err := f.out.Write(data); err != nil {
 		return f.failure()
 	}
-	if f.waiting += int64(len(line)); f.waiting < syncAhead {
+	if f.waiting += int64(len(data)); f.waiting < syncAhead {
 		return nil
 	}
 	if err := f.synced(); err != nil {
@@ -92,20 +92,37 @@ func (f *mergedFile) synced() error {
 	return nil
 }
 
+// complete makes all that was written durable.
+func (f *mergedFile) complete() error {
+	if err := f.out.Flush(); err != nil {
+		return f.failure()
+	}
+	if err := f.synced(); err != nil {
+		return err
+	}
+	if f.taken() {
+		return &WriteError{Path: f.path, Err: errors.New("another merge to this file has begun meanwhile")}
+	}
+	return f.finish()
+}
+
+// discard removes the draft, unless it is not there any more, or another's.
+func (f *mergedFile) discard() {
+	f.synced() // the file is given up, whatever it says
+	if f.taken() {
+		f.file.Close()
+	} else {
+		f.draft.discard()
+	}
+}
+
+func (m *mergedFiles) write(kind int, _ wanted, line []byte) error { return m[kind].add(line) }
+
 // place makes both files durable and then puts them where they belong, the answers last: who sees these sees the failures
 // that go with them.
 func (m *mergedFiles) place() error {
 	for _, f := range m {
-		if err := f.out.Flush(); err != nil {
-			return f.failure()
-		}
-		if err := f.synced(); err != nil {
-			return err
-		}
-		if f.taken() {
-			return &WriteError{Path: f.path, Err: fmt.Errorf("another merge to this file has begun meanwhile")}
-		}
-		if err := f.finish(); err != nil {
+		if err := f.complete(); err != nil {
 			return err
 		}
 	}
@@ -118,20 +135,17 @@ func (m *mergedFiles) place() error {
 // discard removes what did not come to its place.
 func (m *mergedFiles) discard() {
 	for _, f := range m {
-		if f == nil {
-			continue
-		}
-		f.synced() // the file is given up, whatever it says
-		if f.taken() {
-			f.file.Close() // the draft is not there any more, or another's
-		} else {
-			f.draft.discard()
+		if f != nil {
+			f.discard()
 		}
 	}
 }
 
 // Replaceable is an error where a file at path is none that lines were merged to: it begins with something else.
-func Replaceable(path string) error {
+func Replaceable(path string) error { return startsWith(path, lineStart) }
+
+// startsWith is an error where a file at path begins with something else.
+func startsWith(path, want string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -140,12 +154,12 @@ func Replaceable(path string) error {
 		return fmt.Errorf("replace %s: %w", path, cause(err))
 	}
 	defer f.Close()
-	start := make([]byte, len(lineStart))
+	start := make([]byte, len(want))
 	n, err := io.ReadFull(f, start)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("replace %s: %w", path, cause(err))
 	}
-	if n > 0 && string(start[:n]) != lineStart {
+	if n > 0 && string(start[:n]) != want {
 		return fmt.Errorf("%s is there and holds something else than results; name another file with --to", path)
 	}
 	return nil

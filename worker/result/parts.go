@@ -54,7 +54,7 @@ func Parts(output string) ([]Part, error) {
 	}
 	if len(parts) == 0 {
 		return nil, fmt.Errorf("%w: neither %s nor shards of it such as %s; give the --output of the run, as its command has it",
-			ErrNoOutput, output, strings.TrimSuffix(output, filepath.Ext(output))+"."+Shard{Count: 2}.String()+filepath.Ext(output))
+			ErrNoOutput, whole.Results, strings.TrimSuffix(whole.Results, filepath.Ext(whole.Results))+"."+Shard{Count: 2}.String()+filepath.Ext(whole.Results))
 	}
 	return parts, nil
 }

@@ -10,9 +10,12 @@ import (
 
 // Paths are the places of one run's output, all next to each other.
 type Paths struct {
-	Results string // answered rows: the file that the user named
+	Results string // answered rows: the file that the user named, or the one of lines beside the document that he named
 	Errors  string // rows that failed for good
 	Run     string // the folder with manifest, summary, lock and server logs
+	// Document is the file that the user named where its name is that of a document, which is written when all rows have
+	// their line; empty otherwise, and for a shard.
+	Document string
 	// Mode is what new files get, less the umask; 0 stands for 0600. Folders may also be searched by whom it lets read.
 	Mode fs.FileMode
 }
@@ -28,7 +31,7 @@ const mostLinks = 40
 
 // PathsOf derives the places from the output's name: results.jsonl gives results-errors.jsonl and results.run, and for a
 // shard results.0003-of-0016.jsonl, results-errors.0003-of-0016.jsonl and results.run/0003-of-0016. The error says why the
-// name is none for results.
+// name is none for results. The lines of a document (results.json, results.csv) are in the file beside it that ends in .jsonl.
 //
 // Links are followed: two names of one file are one output, with one folder and one lock.
 func PathsOf(output string, shard Shard) (Paths, error) {
@@ -57,28 +60,30 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	case ".run":
 		return Paths{}, fmt.Errorf("output %s: that is what the folder of the run beside it is called; name the file %s",
 			output, strings.TrimSuffix(output, ext)+".jsonl")
-	case ".json":
-		return Paths{}, fmt.Errorf("output %s: results are written line by line as they come; name the file %s",
-			output, strings.TrimSuffix(output, ext)+".jsonl")
 	case ".gz", ".zst":
 		return Paths{}, fmt.Errorf("output %s: results are not compressed while they are written, so that a kill loses nothing; leave %s off",
 			output, ext)
 	}
-	base := strings.TrimSuffix(output, ext)
+	base, named := strings.TrimSuffix(output, ext), output
+	if FormatOf(output) == Lines {
+		named = ""
+	} else {
+		ext = linesExt
+	}
 	if shard.Count < 1 {
-		return Paths{Results: output, Errors: base + "-errors" + ext, Run: base + ".run"}, nil
+		return Paths{Results: base + ext, Errors: base + "-errors" + ext, Run: base + ".run", Document: named}, nil
 	}
 	part := "." + shard.String()
 	return Paths{Results: base + part + ext, Errors: base + "-errors" + part + ext, Run: filepath.Join(base+".run", shard.String())}, nil
 }
 
-// Contain tells whether the file at path is one of the two that results go to, by whatever name.
+// Contain tells whether the file at path is one of those that results go to, by whatever name.
 func (p Paths) Contain(path string) bool {
 	file, err := os.Stat(path)
 	if err != nil {
 		return false
 	}
-	for _, output := range []string{p.Results, p.Errors} {
+	for _, output := range []string{p.Results, p.Errors, p.Document} {
 		if info, err := os.Stat(output); err == nil && os.SameFile(file, info) {
 			return true
 		}
