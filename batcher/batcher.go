@@ -106,6 +106,9 @@ type Budget struct {
 	Unusable string `json:"unusable,omitempty"`
 }
 
+// SlotsWanted is the Source of how many slots a server should have.
+const SlotsWanted = "slots wanted"
+
 // Source says where a number of the plan came from.
 type Source struct {
 	What  string `json:"what"`

@@ -114,13 +114,13 @@ func (p *Plan) slotRange(m modelcfg.Model, w Wish, oneSlot bool) (start, most in
 	limits := m.Validation.BatchSizeRange
 	if w.Slots > 0 {
 		start = min(w.Slots, MaxSlots)
-		p.source("slots wanted", fmt.Sprintf("%d", start), "asked for")
+		p.source(SlotsWanted, fmt.Sprintf("%d", start), "asked for")
 		if limits != nil && !limits.Contains(float64(start)) {
 			p.warn("batch size %d is outside batch_size_range %g to %g of %s", start, limits.Low, limits.High, m.Name)
 		}
 		return start, start
 	}
-	p.source("slots wanted", fmt.Sprintf("at least %d", start), from)
+	p.source(SlotsWanted, fmt.Sprintf("at least %d", start), from)
 	most, from = max(start, mostAutomatic), "default"
 	if limits != nil {
 		most, from = min(max(int(limits.High), 1), MaxSlots), "validation.batch_size_range"

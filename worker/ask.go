@@ -90,12 +90,12 @@ func requestID(row prompt.Row) string {
 	return "req_" + row.Key.String()[len("batch_req_"):]
 }
 
-// retry makes the task wait before it is asked again: twice as long each time, up to 8 s, and by chance up to half of that
-// less, so that tasks which failed together do not come back together.
-func (t task) retry() task {
-	d := 250 * time.Millisecond << min(t.retries, 5)
+// retry makes the task wait before it is asked again: first for so long, then twice as long each time, up to 32 times, and by
+// chance up to half of that less, so that tasks which failed together do not come back together.
+func (t task) retry(first time.Duration) task {
+	d := first << min(t.retries, 5)
 	t.retries++
-	t.notBefore = time.Now().Add(d - rand.N(d/2))
+	t.notBefore = time.Now().Add(d - rand.N(d/2+1))
 	return t
 }
 

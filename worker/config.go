@@ -26,6 +26,7 @@ type Config struct {
 
 	RequestTimeout time.Duration // for one row's answer
 	MaxRetries     int           // how often a row is asked again after a failure of the server
+	RetryDelay     time.Duration // before a row is asked again for the first time, and twice as long each time after; 0 is at once
 	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
 	SlowAfter      time.Duration // answers that come slowly for this long have the server's speed measured; 0 never

@@ -158,7 +158,7 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 			q.finish()
 			return errors.Join(err, errLost)
 		case what == again, what == passed:
-			q.giveBack(t.retry())
+			q.giveBack(t.retry(r.RetryDelay))
 		default:
 			q.finish()
 		}

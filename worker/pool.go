@@ -206,10 +206,10 @@ func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, paus
 				m.diedWith(t, q)
 				return errLost
 			case again:
-				q.giveBack(t.retry())
+				q.giveBack(t.retry(r.RetryDelay))
 			case passed:
 				t.retries, t.passes = 0, t.passes+1
-				q.giveBack(t.retry())
+				q.giveBack(t.retry(r.RetryDelay))
 			default:
 				q.finish()
 			}

@@ -59,7 +59,7 @@ func config(t *testing.T, n int, flags ...string) (c Config, record string) {
 			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: time.Minute, ScratchRoot: dir,
 		},
 		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512},
-		RequestTimeout: time.Minute, MaxRetries: 1, StallTimeout: time.Minute, Grace: time.Minute, Results: Results{SyncEvery: time.Second},
+		RequestTimeout: time.Minute, MaxRetries: 1, RetryDelay: time.Millisecond, StallTimeout: time.Minute, Grace: time.Minute, Results: Results{SyncEvery: time.Second},
 	}, record
 }
 

@@ -24,7 +24,9 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		}
 		if err := flags.Set(f.Name, value); err != nil {
 			failed = usagef("environment %s is %q; it must be %s", name, value, kindOf(f))
+			return
 		}
+		setOrigin(f, name)
 	})
 	return failed
 }
@@ -34,6 +36,11 @@ func flagError(command string, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
 		return usagef("--%s is %q; it must be %s (see %s --help)", invalid.GetFlag().Name, invalid.GetValue(), kindOf(invalid.GetFlag()), command)
+	}
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		if where := llmfluxFlags[unknown.GetSpecifiedName()]; where != "" {
+			return usagef("--%s is a flag of llmflux that fluxworker does not have: %s", unknown.GetSpecifiedName(), where)
+		}
 	}
 	return usagef("%w (see %s --help)", err, command)
 }

@@ -89,11 +89,12 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	plan.Sources = f.run.withSources(plan.Sources, flags, s)
 	if f.sbatch {
 		for _, w := range plan.Warnings {
 			console.log.Warn().Msg(w)
 		}
-		return f.printSbatch(os.Stdout, config, plan, flags)
+		return f.printSbatch(os.Stdout, config, plan, flags, s.dotenv)
 	}
 	isolated, why := isolation(config.Server)
 	if f.asJSON {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
@@ -38,10 +39,11 @@ it was.
 
 Exit codes: 0 when the model is there, 75 when a signal came, 82 when the network or the server failed, 84 when the folder
 has no room or cannot be written, 85 when the registry does not have the model.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.pull(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.pull(cmd.Context(), cmd.Flags()) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
+	flags.SetNormalizeFunc(llmfluxNames)
 	flags.StringVar(&f.run.request.model, "model", "", "`NAME` of the model to fetch")
 	flags.StringVar(&f.run.request.modelConfig, "model-config", "", "YAML `FILE` with the model's settings, which may name another tag to fetch")
 	f.run.registerOllama(flags)
@@ -49,9 +51,16 @@ has no room or cannot be written, 85 when the registry does not have the model.`
 	return cmd
 }
 
-func (f *pullFlags) pull(ctx context.Context) error {
+func (f *pullFlags) pull(ctx context.Context, flags *pflag.FlagSet) error {
 	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
 	if err != nil {
+		return err
+	}
+	env, err := readDotenv(console.log)
+	if err != nil {
+		return err
+	}
+	if err := env.apply(flags, console.log); err != nil {
 		return err
 	}
 	config, err := f.config(console)

@@ -46,6 +46,7 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
+	flags.SetNormalizeFunc(llmfluxNames)
 	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
 	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "rows longer than `BYTES` become error lines")
 	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: of rows with the same custom_id ask only the first, or make the others error lines")
@@ -73,10 +74,18 @@ func (f *requestFlags) needInput() error {
 type settings struct {
 	model    modelcfg.Model
 	defaults prompt.Defaults
+	dotenv   dotenv
 }
 
-// resolve merges flag, environment, YAML and default, in this order; a row's own options win over all of them.
+// resolve merges flag, environment, .env, YAML and default, in this order; a row's own options win over all of them.
 func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settings, error) {
+	env, err := readDotenv(log)
+	if err != nil {
+		return settings{}, err
+	}
+	if err := env.apply(flags, log); err != nil {
+		return settings{}, err
+	}
 	if f.maxRowBytes < 1 {
 		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
 	}
@@ -93,6 +102,9 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, &usageError{err}
 	}
+	if slots := env.slots(flags); slots > 0 {
+		model.Resources.BatchSize = slots
+	}
 	sampling, err := f.sampling(flags, model.Parameters)
 	if err != nil {
 		return settings{}, err
@@ -105,7 +117,7 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, err
 	}
-	return settings{model: model, defaults: prompt.Defaults{
+	return settings{model: model, dotenv: env, defaults: prompt.Defaults{
 		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, ImageFiles: images,
 	}}, nil
 }

@@ -24,6 +24,9 @@ const (
 	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
 	// which costs less than an hour at a quarter of its speed.
 	slowAfter = 10 * time.Minute
+	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
+	defaultRetryDelay = 250 * time.Millisecond
+	mostRetryDelay    = time.Hour
 )
 
 type runFlags struct {
@@ -45,6 +48,7 @@ type runFlags struct {
 	requestTimeout time.Duration
 	loadTimeout    time.Duration
 	maxRetries     int
+	retryDelay     secondsValue
 	maxRestarts    int
 	stallTimeout   time.Duration
 	serverMemory   string
@@ -88,6 +92,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
+	f.retryDelay = secondsValue(defaultRetryDelay)
+	flags.Var(&f.retryDelay, "retry-delay", "pause before a row is asked again, twice as long each time, up to 32 times; a bare number is seconds")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
 	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
 	flags.StringVar(&f.serverMemory, "max-server-memory", "auto", "host memory in `MiB` above which a server is started anew; auto is a little less than the limit that the kernel enforces on the job, for all together; 0 is no limit")
@@ -199,7 +205,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
-		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries, RetryDelay: time.Duration(f.retryDelay),
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
 		Grace: f.grace, Version: version(),
 	}, nil
@@ -229,6 +235,8 @@ func (f *runFlags) check() error {
 		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
 	case f.maxRetries < 0:
 		return usagef("--max-retries is %d; it must be 0 or more", f.maxRetries)
+	case f.retryDelay < 0 || time.Duration(f.retryDelay) > mostRetryDelay:
+		return usagef("--retry-delay is %s; it must be from 0 to %s", &f.retryDelay, mostRetryDelay)
 	case f.maxRestarts < 0:
 		return usagef("--max-restarts is %d; it must be 0 or more", f.maxRestarts)
 	case f.stallTimeout <= 0:

@@ -27,6 +27,9 @@ type sbatchScript struct {
 	array   bool    // each task takes its part
 	requeue bool
 	command []string
+
+	more     []string // options that somebody else has set, such as --account=NAME
+	moreFrom string   // and the file that says so
 }
 
 // checkSbatch refuses what a job script cannot be made of.
@@ -51,7 +54,7 @@ func (f *planFlags) checkSbatch() error {
 }
 
 // printSbatch prints the script.
-func (f *planFlags) printSbatch(out io.Writer, config worker.Config, plan batcher.Plan, flags *pflag.FlagSet) error {
+func (f *planFlags) printSbatch(out io.Writer, config worker.Config, plan batcher.Plan, flags *pflag.FlagSet, env dotenv) error {
 	s := sbatchScript{
 		model: config.Model.Name, plan: plan, array: config.Place.Shard.Auto, requeue: f.run.job.requeue, command: f.command(flags),
 		rate: f.rate, from: "--rate",
@@ -64,6 +67,7 @@ func (f *planFlags) printSbatch(out io.Writer, config worker.Config, plan batche
 		return err
 	}
 	s.all, s.size = all, config.JobSize(plan, left, s.rate, s.array)
+	s.more, s.moreFrom = env.sbatchLines(s.rate > 0), env.path
 	_, err = io.WriteString(out, s.String())
 	return err
 }
@@ -92,6 +96,12 @@ func (s sbatchScript) String() string {
 		line("#SBATCH --requeue")
 	}
 	line("#SBATCH --open-mode=append")
+	if len(s.more) > 0 {
+		line("# As %s says:", s.moreFrom)
+	}
+	for _, option := range s.more {
+		line("#SBATCH %s", option)
+	}
 	b.WriteString("\n# \"exec\" matters: SLURM warns only the script's own process of the time limit, so fluxworker has to become it.\nexec ")
 	b.WriteString(strings.Join(s.command, " \\\n  ") + "\n")
 	return b.String()
@@ -131,6 +141,9 @@ func (s sbatchScript) memory(line func(string, ...any)) {
 
 func (s sbatchScript) time(line func(string, ...any)) {
 	if s.rate == 0 {
+		if slices.ContainsFunc(s.more, func(option string) bool { return strings.HasPrefix(option, "--time=") }) {
+			return
+		}
 		line("# No --time: nobody knows yet how fast these rows come. Try a few hundred of them in a short job with another --output;")
 		line("# the rows/s that it ends with is what plan --sbatch --rate wants, which has then a time limit here.")
 		return

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// secondsValue is a flag for a duration that may be a bare number of seconds, too, as LLMFlux has it.
+type secondsValue time.Duration
+
+func (v *secondsValue) String() string { return time.Duration(*v).String() }
+
+// Type is that of other durations in messages.
+func (v *secondsValue) Type() string { return "duration" }
+
+func (v *secondsValue) Set(s string) error {
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		if !(math.Abs(n) < math.MaxInt64/float64(time.Second)) {
+			return fmt.Errorf("%s seconds are too long", s)
+		}
+		*v = secondsValue(n * float64(time.Second))
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	*v = secondsValue(d)
+	return err
+}
