@@ -125,9 +125,9 @@ func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 // AskWithin is Ask with a limit of its own, after which the server counts as unavailable (ErrTimeout); 0 is no limit. It
 // costs less than a context made for each row.
 func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Request) (*Answer, error) {
-	deadline, _ := ctx.Deadline()
-	if own := time.Now().Add(limit); limit > 0 && (deadline.IsZero() || own.Before(deadline)) {
-		deadline = own
+	var deadline time.Time // the context's own ends the request by the context, and with its cause
+	if limit > 0 {
+		deadline = time.Now().Add(limit)
 	}
 	if err := c.checkSight(ctx, deadline, r); err != nil {
 		return nil, err
