@@ -26,6 +26,9 @@ const (
 
 // ask asks a server one task. The error is only for what ends the run.
 func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
+	if waits, err := r.putOffLong(&t.row); waits {
+		return finished, err
+	}
 	began, before := time.Now(), m.answered.Load()
 	full := m.flow.fills(m.asking.Add(1), m.slots)
 	answer, err := m.client.AskWithin(ctx, r.RequestTimeout, t.row.Request)
@@ -43,6 +46,7 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 			m.pace.note(time.Now(), answer)
 		}
 		m.flow.answered(answer, asking)
+		r.fit.note(&t.row, answer)
 		r.counts.answered(answer)
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,
@@ -51,6 +55,10 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		m.answered.Add(1)
 		m.failing.Store(0)
 		r.broken.reset()
+		if waits, err := r.putOffRefused(&t.row, refused); waits {
+			return finished, err
+		}
+		refused = r.fit.explain(&t.row, refused, m.context)
 		r.counts.asked.Add(1)
 		r.counts.fail(r.log, t.row, refused.Code, refused.Message)
 		return finished, r.output.Append(t.row, &result.Response{

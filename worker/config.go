@@ -21,6 +21,9 @@ type Config struct {
 
 	Model modelcfg.Model // what its YAML says; what the server says of it counts for more
 	Wish  batcher.Wish   // slots and context as the user wants them
+	// FitContext chooses the context by what the rows take, whatever Wish says of it; not below Wish.MinContext. A server
+	// that is not ours keeps the context of Wish.
+	FitContext bool
 
 	Server Server
 

@@ -36,7 +36,11 @@ type Counts struct {
 // shownFailures is how many failed rows are named in the log. The errors file has them all.
 const shownFailures = 10
 
-func (c *Counts) startClock() { c.clock.Store(time.Now().UnixNano()) }
+// startClock begins the time. Where it was begun before, it goes on.
+func (c *Counts) startClock() {
+	c.clock.CompareAndSwap(0, time.Now().UnixNano())
+	c.stopped.Store(0)
+}
 
 // stopClock ends the time that the rates are over: what the servers take to end does not slow any row.
 func (c *Counts) stopClock() { c.stopped.Store(time.Now().UnixNano()) }

@@ -22,13 +22,15 @@ import (
 // manifest says what made the results. It is written when the servers are ready or did not become so, and again when one
 // is started anew in another way; a later run into the same output compares what would make its requests with it.
 type manifest struct {
-	Version  string      `json:"fluxworker_version"`
-	Started  time.Time   `json:"started"`
-	Host     string      `json:"host"`
-	Input    inputFile   `json:"input"`
-	Requests requests    `json:"requests"`
-	Plan     plan        `json:"plan"`
-	Server   ollama.Info `json:"server"`
+	Version  string    `json:"fluxworker_version"`
+	Started  time.Time `json:"started"`
+	Host     string    `json:"host"`
+	Input    inputFile `json:"input"`
+	Requests requests  `json:"requests"`
+	Plan     plan      `json:"plan"`
+	// Fitting is how the context was chosen, for each time that servers were planned; empty where the user named one.
+	Fitting []Fitting   `json:"context_chosen,omitempty"`
+	Server  ollama.Info `json:"server"`
 	// Failure is why no server answered; empty where one did.
 	Failure string `json:"start_error,omitempty"`
 }

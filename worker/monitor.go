@@ -56,15 +56,15 @@ type monitor struct {
 
 // watchGPUs looks at the run's GPUs until the returned function is called, which waits for it and takes the last look. A
 // server whose GPU is lost is ended, so that its rows go to the others; one that lost what it had there is started again.
-func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
+func (r *run) watchGPUs() (stop func() []GPUUse) {
 	if len(r.gpus) == 0 {
 		return func() []GPUUse { return nil }
 	}
 	w := &monitor{
 		began:  time.Now(),
-		onBusy: func(d gpu.Device) { noteBusy(d, members) },
-		onHurt: func(d gpu.Device, cause error) { r.endServersOf(d, members, cause, false) },
-		onLost: func(d gpu.Device, cause error) { r.endServersOf(d, members, cause, true) },
+		onBusy: func(d gpu.Device) { noteBusy(d, r.crewNow()) },
+		onHurt: func(d gpu.Device, cause error) { r.endServersOf(d, r.crewNow(), cause, false) },
+		onLost: func(d gpu.Device, cause error) { r.endServersOf(d, r.crewNow(), cause, true) },
 	}
 	for _, d := range r.gpus {
 		w.gpus = append(w.gpus, &watched{Device: d})
@@ -83,6 +83,14 @@ func (r *run) watchGPUs(members []*member) (stop func() []GPUUse) {
 		w.look(last) // for the end of the energy counter
 		return w.uses()
 	}
+}
+
+// crewNow is the servers of the present pass; none before they are planned.
+func (r *run) crewNow() []*member {
+	if members := r.crew.Load(); members != nil {
+		return *members
+	}
+	return nil
 }
 
 // watch takes a sample now and then, and heeds critical errors as the driver reports them.

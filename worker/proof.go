@@ -45,7 +45,7 @@ func (r *run) shrink(m *member) error {
 	switch {
 	case m.slots > 1:
 		m.slots -= max(1, m.slots/4)
-	case r.Wish.MinContext > 0 && m.context > r.Wish.MinContext:
+	case r.fit == nil && r.Wish.MinContext > 0 && m.context > r.Wish.MinContext:
 		m.context = max(m.context/2, r.Wish.MinContext)
 	default:
 		return &SpillError{Model: r.Defaults.Model, Slots: m.slots, Context: m.context, Bytes: m.footprint.Bytes, OnGPU: m.footprint.GPUBytes}

@@ -141,6 +141,7 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 		err := in.reject(row)
 		return err == nil, err
 	}
+	in.fit.look(&row)
 	in.counts.taken.Add(1)
 	select {
 	case in.pending <- row:

@@ -44,6 +44,8 @@ type run struct {
 
 	pending chan prompt.Row // rows to ask, in input order; closed by the reader
 	broken  breaker
+	fit     *fit                      // nil where the context is not chosen by the rows
+	crew    atomic.Pointer[[]*member] // the servers of the present pass, for the watch of the GPUs
 
 	memory    ledger
 	inputRows atomic.Int64 // of all shards; valid once all was read
@@ -82,7 +84,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
 	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead), settled: make(chan struct{})}
-	r.manifest = c.manifest(started)
+	r.manifest, r.fit = c.manifest(started), r.newFit()
 	if err := r.openOutput(intake); err != nil {
 		r.lowerEarly()
 		source.Close()

@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"sync"
 
+	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
@@ -24,11 +26,27 @@ func (r *run) serve(intake, requests context.Context) error {
 	}
 	serving, err := servers.wait(intake)
 	if err != nil {
-		if intake.Err() != nil {
-			return nil // a signal during the start, or the input is lost; the row stays undone
-		}
+		return unlessOver(intake, err)
+	}
+	if err := r.askPending(intake, requests, serving, first); err != nil {
 		return err
 	}
+	servers.dismiss()
+	return r.laterPasses(intake, requests)
+}
+
+// pass serves the pending rows with servers that are started for them.
+func (r *run) pass(intake, requests context.Context, first prompt.Row) error {
+	planned, serving, err := r.startPlanned(intake)
+	defer stopAll(planned)
+	if err != nil {
+		return unlessOver(intake, err)
+	}
+	return r.askPending(intake, requests, serving, first)
+}
+
+// askPending has the servers answer the pending rows.
+func (r *run) askPending(intake, requests context.Context, serving []*member, first prompt.Row) error {
 	if err := r.writeManifest(); err != nil {
 		return err
 	}
@@ -37,32 +55,70 @@ func (r *run) serve(intake, requests context.Context) error {
 	return r.fanOut(intake, requests, serving, first)
 }
 
-// prepare plans the servers.
-func (r *run) prepare(ctx context.Context) ([]*member, error) {
+// startPlanned plans the servers and starts them. Where the model turns out not to fit with a context that was chosen, a
+// shorter one is. What was started is for the caller to stop, with an error, too.
+func (r *run) startPlanned(intake context.Context) (planned, serving []*member, err error) {
+	for {
+		plan, err := r.plan(intake)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, w := range plan.Warnings {
+			r.log.Warn().Msg(w)
+		}
+		planned = r.members(plan)
+		r.crew.Store(&planned)
+		r.planned(plan, planned)
+		if serving, err = r.startAll(intake, planned); err == nil || !r.shorten(err) {
+			return planned, serving, err
+		}
+		stopAll(planned)
+	}
+}
+
+// stopAll ends servers at once: one that ignores TERM takes seconds.
+func stopAll(members []*member) {
+	var stopping sync.WaitGroup
+	for _, m := range members {
+		stopping.Go(m.stop)
+	}
+	stopping.Wait()
+}
+
+// unlessOver leaves out an error during the start when intake is over: a signal came, or the input is lost, and the rows
+// stay undone.
+func unlessOver(intake context.Context, err error) error {
+	if intake.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// prepare learns what the plans are made of.
+func (r *run) prepare(ctx context.Context) error {
 	if r.Server.URL == "" && r.Server.Device != ollama.DeviceCPU {
 		var err error
 		if r.gpus, err = AllocatedGPUs(ctx, r.log); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	info, err := r.Look(ctx, r.log, r.paths.In(serverLog(0)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.sameModel(ctx, info); err != nil {
-		return nil, err
+		return err
 	}
 	r.manifest.Server = info
-	plan, err := r.Plan(info, r.gpus)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// plan plans the servers, with the context that the user wants or the one that suits the rows.
+func (r *run) plan(ctx context.Context) (batcher.Plan, error) {
+	if r.fit == nil {
+		return r.Plan(r.manifest.Server, r.gpus)
 	}
-	for _, w := range plan.Warnings {
-		r.log.Warn().Msg(w)
-	}
-	members := r.members(plan)
-	r.planned(plan, members)
-	return members, nil
+	return r.planFit(ctx)
 }
 
 // next takes a pending row unless intake is over.

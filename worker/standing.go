@@ -15,8 +15,9 @@ type standing struct {
 	serving []*member
 	use     func() []GPUUse // ends the watch over the GPUs
 
-	lowered sync.Once
-	gpuUse  []GPUUse
+	dismissed sync.Once
+	lowered   sync.Once
+	gpuUse    []GPUUse
 }
 
 // raise begins to prepare and start the servers.
@@ -25,11 +26,11 @@ func (r *run) raise(ctx context.Context) *standing {
 	s := &standing{cancel: cancel, ended: make(chan struct{}), use: func() []GPUUse { return nil }}
 	go func() {
 		defer close(s.ended)
-		if s.planned, s.err = r.prepare(ctx); s.err != nil {
+		if s.err = r.prepare(ctx); s.err != nil {
 			return
 		}
-		s.use = r.watchGPUs(s.planned)
-		s.serving, s.err = r.startAll(ctx, s.planned)
+		s.use = r.watchGPUs()
+		s.planned, s.serving, s.err = r.startPlanned(ctx)
 	}()
 	return s
 }
@@ -42,19 +43,19 @@ func (s *standing) wait(ctx context.Context) ([]*member, error) {
 	return s.serving, s.err
 }
 
-// lower ends the servers, or their start, and waits for that. It returns what the run made of the GPUs, each time that it
-// is called.
-func (s *standing) lower() []GPUUse {
-	s.lowered.Do(func() {
+// dismiss ends the servers, or their start, and waits for that.
+func (s *standing) dismiss() {
+	s.dismissed.Do(func() {
 		s.cancel()
 		<-s.ended
-		var stopping sync.WaitGroup // at once: a server that ignores TERM takes seconds
-		for _, m := range s.planned {
-			stopping.Go(m.stop)
-		}
-		stopping.Wait()
-		s.gpuUse = s.use()
+		stopAll(s.planned)
 	})
+}
+
+// lower ends the servers and the watch over the GPUs. It returns what the run made of these, each time that it is called.
+func (s *standing) lower() []GPUUse {
+	s.dismiss()
+	s.lowered.Do(func() { s.gpuUse = s.use() })
 	return s.gpuUse
 }
 

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// defaultContext is what Ollama itself would give on a small GPU.
-	defaultContext = 4096
 	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
 	// which costs less than an hour at a quarter of its speed.
 	slowAfter = 10 * time.Minute
 	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
+	// automatic is what the flags say that leave a number to us.
+	automatic = "auto"
 )
 
 type runFlags struct {
@@ -35,7 +35,7 @@ type runFlags struct {
 	job     jobFlags
 
 	batchSize      string
-	context        int
+	context        string
 	minContext     int
 	kvCacheType    string
 	ollama         string
@@ -81,8 +81,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.results.register(flags)
 	f.job.register(flags)
 	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows that each server answers at the same time (slots): `N`, or auto for as many as the GPU's free memory holds")
-	flags.IntVar(&f.context, "context", defaultContext, "context length of each slot in tokens, prompt and answer together")
-	flags.IntVar(&f.minContext, "min-context", 0, "where not even one slot fits, take a smaller context, but not below this; 0 never does")
+	flags.StringVar(&f.context, "context", automatic, "context length of each slot in tokens, prompt and answer together: `N`, or auto for what suits most rows; those that need more are then answered last, with a longer one")
+	flags.IntVar(&f.minContext, "min-context", 0, "auto takes no context below this; with --context N: where not even one slot fits, take a smaller one, but not below this; 0 never does")
 	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; smaller holds more slots")
 	f.registerOllama(flags)
 	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this `URL` and start none; --batch-size says how many slots it has")
@@ -205,7 +205,8 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
-		Model: s.model, Wish: wish, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries, RetryDelay: time.Duration(f.retryDelay),
+		Model: s.model, Wish: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		RetryDelay:  time.Duration(f.retryDelay),
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
 		Grace: f.grace, Version: version(),
 	}, nil
@@ -227,10 +228,8 @@ func (f *runFlags) check() error {
 		}
 	}
 	switch {
-	case f.minContext < 0 || f.minContext > f.context:
-		return usagef("--min-context is %d; it must be from 0 (never less than --context) to --context, which is %d", f.minContext, f.context)
-	case f.context < 1:
-		return usagef("--context is %d; it must be at least 1", f.context)
+	case f.minContext < 0:
+		return usagef("--min-context is %d; it must be 0 or more", f.minContext)
 	case f.requestTimeout <= 0:
 		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
 	case f.maxRetries < 0:
@@ -256,10 +255,18 @@ func (f *runFlags) checkLoadTimeout() error {
 
 // wish is what the flags say of slots and context.
 func (f *runFlags) wish() (batcher.Wish, error) {
-	w := batcher.Wish{
-		Context: f.context, MinContext: f.minContext, KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers,
+	w := batcher.Wish{MinContext: f.minContext, KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
+	if f.context != automatic {
+		n, err := strconv.Atoi(f.context)
+		if err != nil || n < 1 {
+			return w, usagef("--context is %q; it must be auto or a number of tokens, at least 1", f.context)
+		}
+		if f.minContext > n {
+			return w, usagef("--min-context is %d; it must be from 0 (never less than --context) to --context, which is %d", f.minContext, n)
+		}
+		w.Context = n
 	}
-	if f.batchSize != "auto" {
+	if f.batchSize != automatic {
 		n, err := strconv.Atoi(f.batchSize)
 		if err != nil || n < 1 || n > batcher.MaxSlots {
 			return w, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, batcher.MaxSlots)
@@ -271,7 +278,7 @@ func (f *runFlags) wish() (batcher.Wish, error) {
 
 // memoryLimits are what each server, and all of them together, may hold of the host's memory, in bytes; 0 is no limit.
 func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
-	if f.serverMemory == "auto" {
+	if f.serverMemory == automatic {
 		return 0, worker.MostForServers(place.Enforced), nil
 	}
 	mib, err := strconv.ParseInt(f.serverMemory, 10, 64)

@@ -216,7 +216,10 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 		// A login that is refused is not the row's fault either.
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
-		return &RequestError{Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.runner.Context, contextHint)}
+		return &RequestError{
+			Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.runner.Context, contextHint),
+			PromptTokens: countedTokens(message),
+		}
 	default:
 		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message}
 	}

@@ -52,6 +52,9 @@ type RequestError struct {
 	Status  int // HTTP status, 4xx
 	Code    string
 	Message string
+	// With CodeContextLength: the tokens of the prompt, 0 where the server does not say, and those that the answer had when
+	// the context was full, 0 where the prompt alone was too long.
+	PromptTokens, CompletionTokens int
 }
 
 func (e *RequestError) Error() string { return e.Message }

@@ -76,6 +76,7 @@ func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) 
 			Code:   CodeContextLength,
 			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d: %s",
 				a.CompletionTokens, a.PromptTokens, c.runner.Context, contextHint),
+			PromptTokens: a.PromptTokens, CompletionTokens: a.CompletionTokens,
 		}
 	}
 	return a, nil

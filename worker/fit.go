@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+	"fluxworker/worker/tokens"
+)
+
+// fit has the servers' context follow from what the rows take. Rows are answered in passes: the first has the context that
+// suits most of them, and those that need more wait for the next, which has a longer one. Only with the longest context that
+// the model and the memory allow is a row too long. A nil fit does nothing: the context is the one that the user wants.
+type fit struct {
+	sample   tokens.Sample // of the rows that are to be asked
+	begun    atomic.Bool   // the first context is chosen
+	estimate *tokens.Estimator
+	total    float64 // rows of the input, about
+
+	// These change only between the passes.
+	context int            // of this pass
+	served  int            // the longest with which servers were ready
+	limit   int            // the longest that is possible
+	because string         // what sets the limit, for people
+	waiting *waiting       // rows for the next pass
+	demand  *tokens.Demand // of this pass's rows, from the second on
+	number  int            // of the pass, from 1
+}
+
+// look takes a row that was read into the sample for as long as the context is not chosen.
+func (f *fit) look(row *prompt.Row) {
+	if f != nil && !f.begun.Load() {
+		f.sample.Add(&row.Request)
+	}
+}
+
+// note learns from an answer.
+func (f *fit) note(row *prompt.Row, a *ollama.Answer) {
+	if f != nil {
+		f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
+	}
+}
+
+// last tells whether a row that is too long now will not do better later.
+func (f *fit) last() bool { return f == nil || f.context >= f.limit }
+
+// putOffLong has a row wait for a longer context if it seems to need one. One whose prompt seems to fit none is asked all
+// the same: it costs little to refuse, and the server counts for sure.
+func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
+	f := r.fit
+	if f.last() {
+		return false, nil
+	}
+	text := f.estimate.AtMost(tokens.Weigh(&row.Request))
+	need := text + row.Request.Sampling.MaxTokens
+	if need <= f.context || text >= f.limit {
+		return false, nil
+	}
+	return true, f.waiting.add(row, min(need, f.limit))
+}
+
+// putOffRefused has a row wait that the server found too long, whether its prompt was or its answer did not come to its end,
+// unless it is known to fit no context.
+func (r *run) putOffRefused(row *prompt.Row, refused *ollama.RequestError) (waits bool, _ error) {
+	f := r.fit
+	if f.last() || refused.Code != ollama.CodeContextLength || refused.PromptTokens >= f.limit {
+		return false, nil
+	}
+	text := refused.PromptTokens
+	if text == 0 { // not counted: more than there is, and so maybe far more than it seemed
+		if text = f.estimate.AtMost(tokens.Weigh(&row.Request)); text <= f.context {
+			text = 2 * f.context
+		}
+	}
+	return true, f.waiting.add(row, min(max(text+row.Request.Sampling.MaxTokens, f.context+1), f.limit))
+}
+
+// explain says of a row that is too long for good how many tokens it has and how many there are.
+func (f *fit) explain(row *prompt.Row, refused *ollama.RequestError, context int) *ollama.RequestError {
+	if f == nil || refused.Code != ollama.CodeContextLength {
+		return refused
+	}
+	longest := f.longest()
+	if refused.PromptTokens < f.limit && context < f.limit {
+		longest = fmt.Sprintf("the longest context that the server could be given is %d tokens", context)
+	}
+	e := *refused
+	switch estimate := f.estimate.Guess(tokens.Weigh(&row.Request)); {
+	case refused.CompletionTokens > 0:
+		e.Message = fmt.Sprintf("the answer was cut after %d of at most %d tokens: the prompt has %d, and %s; shorten the prompt",
+			refused.CompletionTokens, row.Request.Sampling.MaxTokens, refused.PromptTokens, longest)
+	case refused.PromptTokens > 0:
+		e.Message = fmt.Sprintf("the prompt has %d tokens, and %s; shorten it", refused.PromptTokens, longest)
+	case estimate > f.limit:
+		e.Message = fmt.Sprintf("the prompt has about %d tokens (estimated), and %s; shorten it", estimate, longest)
+	default:
+		e.Message = fmt.Sprintf("the prompt has more than %d tokens, and %s; shorten it", context, longest)
+	}
+	return &e
+}
+
+func (f *fit) longest() string {
+	return fmt.Sprintf("the longest context that %s is %d tokens", f.because, f.limit)
+}
+
+// failWaiting writes the error line of a row that waited for a context that the servers cannot have after all.
+func (r *run) failWaiting(row prompt.Row) error {
+	message := fmt.Sprintf("the row needs about %d tokens (estimated, its answer of at most %d included), and %s; shorten it",
+		r.fit.estimate.Guess(tokens.Weigh(&row.Request))+row.Request.Sampling.MaxTokens, row.Request.Sampling.MaxTokens, r.fit.longest())
+	r.counts.asked.Add(1)
+	r.counts.fail(r.log, row, ollama.CodeContextLength, message)
+	return r.output.Append(row, nil, &result.Failure{Code: ollama.CodeContextLength, Message: message, Line: row.Line})
+}

@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/tokens"
+)
+
+const (
+	// sampleTime is how long it may take to look at the input's rows before the context is chosen. The model is not there
+	// yet, and a look at it takes longer.
+	sampleTime = 300 * time.Millisecond
+	// samplePlaces is in how many places of a file it is looked: inputs are often sorted, by length, too.
+	samplePlaces = 64
+)
+
+// sampler looks at rows of an input.
+type sampler struct {
+	Config
+	isNew func(prompt.Key) bool // whether the row is to be asked
+	into  *tokens.Sample
+}
+
+// always has every row be a part of a sample.
+func always(prompt.Key) bool { return true }
+
+// file looks at rows in places that are spread evenly over a file with one row in a line, else at the first rows. It
+// returns about how many rows the file has, 0 where that cannot be told. That a file cannot be read is found when it is
+// read for its rows.
+func (s *sampler) file(ctx context.Context) (total float64) {
+	info, err := os.Stat(s.Input)
+	if err != nil || !isFile(s.Input) {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, sampleTime)
+	defer cancel()
+	// Of a compressed file the last ending tells no format.
+	if f := prompt.FormatOf("x" + filepath.Ext(s.Input)); f == prompt.Auto || info.Size() < samplePlaces<<10 {
+		return s.start(ctx)
+	}
+	file, err := os.Open(s.Input)
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	var seen, bytes int64
+	for i := range int64(samplePlaces) {
+		from, to := info.Size()*i/samplePlaces, info.Size()*(i+1)/samplePlaces
+		section := bufio.NewReaderSize(io.NewSectionReader(file, from, info.Size()-from), 64<<10)
+		if from > 0 { // in the middle of a line
+			skipped, err := skipLine(section)
+			if err != nil { // of the last
+				break
+			}
+			from += skipped
+		}
+		counting := &countReader{in: section}
+		rows := prompt.NewReader(counting, s.options())
+		read := func() int64 { return counting.n - int64(rows.Buffered()) }
+		each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
+		seen += s.rows(each, rows, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
+		cancel()
+		bytes += read()
+	}
+	return float64(seen) * float64(info.Size()) / float64(max(bytes, 1))
+}
+
+// start looks at the first rows.
+func (s *sampler) start(ctx context.Context) (total float64) {
+	source, err := prompt.Open(s.Input)
+	if err != nil {
+		return 0
+	}
+	defer source.Close()
+	rows := prompt.NewReader(source, s.options())
+	seen := s.rows(ctx, rows, func() bool { return true }, tokens.MostSampled)
+	return float64(seen) * float64(source.Size()) / float64(max(source.Offset()-int64(rows.Buffered()), 1))
+}
+
+// options do without the split into shards: what rows take does not depend on it.
+func (s *sampler) options() prompt.Options {
+	return prompt.Options{
+		Name: s.Input, Format: prompt.FormatOf(s.Input), MaxRowBytes: s.MaxRowBytes, Defaults: s.Defaults, KeepFirst: s.KeepFirst,
+	}
+}
+
+// rows looks at rows for as long as it is to go on, at most so many, and tells at how many. Those that have their line are no
+// part of the sample.
+func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, most int) (seen int64) {
+	for n := 0; n < most && goOn(); n++ {
+		row, err := rows.Next()
+		if err != nil {
+			break
+		}
+		seen++
+		if row.Reject == nil && s.isNew(row.Key) && !s.into.Add(&row.Request) || ctx.Err() != nil {
+			break
+		}
+	}
+	return seen
+}
+
+// skipLine reads to the end of a line.
+func skipLine(in *bufio.Reader) (bytes int64, _ error) {
+	for {
+		piece, err := in.ReadSlice('\n')
+		bytes += int64(len(piece))
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return bytes, err
+		}
+	}
+}
+
+// countReader counts what is read through it.
+type countReader struct {
+	in io.Reader
+	n  int64
+}
+
+func (c *countReader) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.n += int64(n)
+	return n, err
+}

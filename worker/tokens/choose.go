@@ -1,0 +1,61 @@
+package tokens
+
+// restartCost is how long it takes to end a server, start it with another context and load the model again, in the time
+// that a row has a slot: half a minute to some minutes against some seconds.
+const restartCost = 25
+
+// leastContext is the shortest context that is chosen: below it nothing is won.
+const leastContext = 512
+
+// Contexts are the lengths from which one is chosen, in rising order: four for each doubling, from 512 to the limit, which
+// is one of them, and none below least.
+func Contexts(least, limit int) []int {
+	var list []int
+	for base := leastContext; base < limit; base *= 2 {
+		for quarters := 4; quarters < 8; quarters++ {
+			if c := base / 4 * quarters; c%step == 0 && c >= least && c < limit {
+				list = append(list, c)
+			}
+		}
+	}
+	return append(list, limit)
+}
+
+// Choose picks the context with which all rows are answered soonest: with a short one a server has many slots, but rows that
+// need more wait for a second pass, with the longest context that a row needs, which costs a restart. Of contexts that do
+// as well as each other it takes the shortest. A row that needs more than all of them counts as needing the last.
+//
+// slots tells how many rows are answered at once with a context, 0 where it does not fit; total is how many rows there
+// are, of which d is a sample. It returns 0 where no context fits. contexts are in rising order.
+func Choose(d *Demand, total float64, contexts []int, slots func(context int) int) (best int) {
+	var fitting []int
+	var room []float64
+	for _, c := range contexts {
+		if n := slots(c); n > 0 {
+			fitting, room = append(fitting, c), append(room, float64(n))
+		}
+		if c >= d.Most() && len(fitting) > 0 {
+			break // no row needs more
+		}
+	}
+	if len(fitting) == 0 {
+		return 0
+	}
+	last := len(fitting) - 1
+	scale := total / float64(max(d.Rows(), 1))
+	least := 0.0
+	for i, c := range fitting {
+		late := 0.0
+		if i < last {
+			late = float64(d.Beyond(c)) * scale
+		}
+		cost := (total - late) / room[i]
+		if late > 0 {
+			cost += restartCost + late/room[last]
+		}
+		if i == 0 || cost < least {
+			best, least = c, cost
+		}
+	}
+	return best
+}

@@ -1,0 +1,80 @@
+package tokens
+
+import (
+	"sync"
+
+	"fluxworker/worker/prompt"
+)
+
+const (
+	// MostSampled is how many rows a sample has at most.
+	MostSampled = 4096
+	// mostText is how many bytes of prompts are kept to be cut by a vocabulary, and mostOfRow how many of each.
+	mostText  = 64 << 10
+	mostOfRow = 2 << 10
+)
+
+// Sample is some of an input's rows, by what they take. It may be used from many goroutines. The zero value has none.
+type Sample struct {
+	mu    sync.Mutex
+	rows  []size
+	texts []string
+	bytes int // of texts
+}
+
+// size is what decides how much context a row needs.
+type size struct {
+	weight int // of its prompt
+	answer int // tokens that its answer may have
+}
+
+// Add takes a row in, and tells whether there is room for another one.
+func (s *Sample) Add(r *prompt.Request) (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rows) >= MostSampled {
+		return false
+	}
+	s.rows = append(s.rows, size{Weigh(r), r.Sampling.MaxTokens})
+	for i := range r.Messages {
+		text := r.Messages[i].Content
+		text = text[:min(len(text), mostOfRow)]
+		if s.bytes += len(text); text != "" && s.bytes <= mostText {
+			s.texts = append(s.texts, text)
+		}
+	}
+	return true
+}
+
+// Rows is how many there are.
+func (s *Sample) Rows() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rows)
+}
+
+// Scale tells an estimator how a vocabulary cuts the rows' texts. A nil one tells nothing.
+func (s *Sample) Scale(v *Vocabulary, e *Estimator) {
+	if v == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	weight, tokens := 0, 0
+	for _, text := range s.texts {
+		weight += weighText(text)
+		tokens += v.Count(text)
+	}
+	e.Scale(weight, tokens)
+}
+
+// Demand is how much context the rows need, by an estimator.
+func (s *Sample) Demand(e *Estimator) *Demand {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := new(Demand)
+	for _, row := range s.rows {
+		d.Add(e.AtMost(row.weight) + row.answer)
+	}
+	return d
+}
