@@ -23,6 +23,8 @@ type Counts struct {
 	ok           atomic.Int64
 	failed       atomic.Int64
 
+	putOff atomic.Int64 // how often a row was left for servers with a longer context
+
 	tokensIn  atomic.Int64
 	tokensOut atomic.Int64
 

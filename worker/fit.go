@@ -19,6 +19,7 @@ type fit struct {
 	estimate *tokens.Estimator
 	total    float64 // rows of the input, about
 
+	counts bool // the server tells how many tokens a prompt has that it refuses
 	// These change only between the passes.
 	context int            // of this pass
 	served  int            // the longest with which servers were ready
@@ -47,7 +48,7 @@ func (f *fit) note(row *prompt.Row, a *ollama.Answer) {
 func (f *fit) last() bool { return f == nil || f.context >= f.limit }
 
 // putOffLong has a row wait for a longer context if it seems to need one. One whose prompt seems to fit none is asked all
-// the same: it costs little to refuse, and the server counts for sure.
+// the same: to refuse it costs little. So does one whose prompt alone is too long, where the server then tells its tokens.
 func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
 	f := r.fit
 	if f.last() {
@@ -55,10 +56,10 @@ func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
 	}
 	text := f.estimate.AtMost(tokens.Weigh(&row.Request))
 	need := text + row.Request.Sampling.MaxTokens
-	if need <= f.context || text >= f.limit {
+	if need <= f.context || text >= f.limit || f.counts && text > f.context {
 		return false, nil
 	}
-	return true, f.waiting.add(row, min(need, f.limit))
+	return true, r.putOff(row, need)
 }
 
 // putOffRefused has a row wait that the server found too long, whether its prompt was or its answer did not come to its end,
@@ -74,7 +75,13 @@ func (r *run) putOffRefused(row *prompt.Row, refused *ollama.RequestError) (wait
 			text = 2 * f.context
 		}
 	}
-	return true, f.waiting.add(row, min(max(text+row.Request.Sampling.MaxTokens, f.context+1), f.limit))
+	return true, r.putOff(row, max(text+row.Request.Sampling.MaxTokens, f.context+1))
+}
+
+// putOff has a row wait that needs so many tokens, or as many as there are.
+func (r *run) putOff(row *prompt.Row, need int) error {
+	r.counts.putOff.Add(1)
+	return r.fit.waiting.add(row, min(need, r.fit.limit))
 }
 
 // explain says of a row that is too long for good how many tokens it has and how many there are.

@@ -8,6 +8,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/gpu"
+	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 	"fluxworker/worker/tokens"
@@ -38,6 +39,7 @@ func (r *run) planFit(ctx context.Context) (batcher.Plan, error) {
 	choose := fitter{Config: r.Config, info: r.manifest.Server, gpus: r.gpus}
 	if f.limit == 0 {
 		f.limit, f.because = choose.limit()
+		f.counts = !ollama.Old(r.manifest.Server.Version)
 	}
 	demand, total, least := f.demand, f.total, f.served+1
 	if f.number == 1 {
@@ -50,11 +52,14 @@ func (r *run) planFit(ctx context.Context) (batcher.Plan, error) {
 		}
 		total = max(total, float64(demand.Rows()))
 	}
+	if f.number > 2 { // estimates have failed, and each pass costs a restart
+		least = f.limit
+	}
 	p, err := choose.choose(demand, total, least, f.limit)
 	if err != nil {
 		return p, err
 	}
-	f.context = p.Context
+	f.context, f.limit = p.Context, max(f.limit, p.Context) // more, where layers may go to the CPU
 	r.manifest.Fitting = append(r.manifest.Fitting, fitting(&p, demand, f.estimate, f.limit, f.because))
 	r.log.Info().Int("context", p.Context).Int("slots", p.Slots).Int("longest_context", f.limit).
 		Msg("the context is chosen: " + r.manifest.Fitting[len(r.manifest.Fitting)-1].String())

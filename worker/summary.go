@@ -15,7 +15,8 @@ type Summary struct {
 	OK              int64   `json:"rows_ok"`     // lines of this run in the results, synced to the disk
 	Failed          int64   `json:"rows_failed"` // and in the errors
 	Skipped         int64   `json:"rows_done_before"`
-	FailedBefore    int64   `json:"rows_failed_before"` // of those done before
+	FailedBefore    int64   `json:"rows_failed_before"`     // of those done before
+	PutOff          int64   `json:"rows_put_off,omitempty"` // until servers had a longer context
 	TokensIn        int64   `json:"tokens_in"`
 	TokensOut       int64   `json:"tokens_out"`
 	RowsPerSecond   float64 `json:"rows_per_second"`
@@ -69,6 +70,7 @@ func (r *run) summary(started time.Time) Summary {
 		WallSeconds: time.Since(started).Seconds(),
 		AskSeconds:  p.Elapsed.Seconds(),
 		OK:          ok, Failed: failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
+		PutOff:   r.counts.putOff.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
 		InFlight: r.inFlight(),

@@ -35,7 +35,8 @@ func planCommand() *cobra.Command {
 		Use:   "plan --model NAME [--gpu 2xA100-80GB]",
 		Short: "Show what run would start, and the arithmetic behind it",
 		Long: `plan shows how run would serve the model: on which GPUs, by how many servers, with how many slots, and what each part
-takes of the GPU's free memory. It takes run's flags, starts nothing on a GPU and answers no row.
+takes of the GPU's free memory. It takes run's flags, starts nothing on a GPU and answers no row. With --input it looks at
+some of the rows and chooses the context as run would; without, or without --context N, it takes 4096 tokens.
 
 With --gpu it plans for hardware that is not here, such as A100-80GB, 2xH100-80GB or 4x24GB. What the model needs comes
 from Ollama where it has the model, else from the model's YAML.
@@ -85,7 +86,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 		config.Place.Memory = slurm.Memory{}     // the same goes for this machine's limit
 	}
 	info, from := f.look(ctx, config, console)
-	plan, err := config.Plan(info, gpus)
+	plan, fitting, err := config.PlanRows(ctx, info, gpus)
 	if err != nil {
 		return err
 	}
@@ -100,11 +101,12 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if f.asJSON {
 		return json.NewEncoder(os.Stdout).Encode(struct {
 			batcher.Plan
-			Isolated bool   `json:"isolated"`
-			Why      string `json:"isolated_because"`
-		}{plan, isolated, why})
+			Fitting  *worker.Fitting `json:"context_chosen,omitempty"`
+			Isolated bool            `json:"isolated"`
+			Why      string          `json:"isolated_because"`
+		}{plan, fitting, isolated, why})
 	}
-	if err := printPlan(plan, s.model.Name, from); err != nil {
+	if err := printPlan(plan, fitting, s.model.Name, from); err != nil {
 		return err
 	}
 	_, err = fmt.Printf("\nisolated: %t, %s\n", isolated, why)
@@ -169,10 +171,13 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	}
 }
 
-func printPlan(p batcher.Plan, model, from string) error {
+func printPlan(p batcher.Plan, rows *worker.Fitting, model, from string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s, as known from %s\n", model, from)
 	fmt.Fprintf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
+	if rows != nil {
+		fmt.Fprintf(w, "rows\t%s\n", rows)
+	}
 	for i, s := range p.Servers {
 		fmt.Fprintf(w, "\nserver %d\t%d slots on %s\n", i+1, s.Slots, deviceNames(s.Devices))
 		for _, t := range s.Terms {

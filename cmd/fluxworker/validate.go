@@ -12,6 +12,7 @@ import (
 
 	"fluxworker/worker"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/tokens"
 )
 
 // shownProblems is how many bad rows validate prints; the rest is counted.
@@ -23,6 +24,7 @@ func validateCommand() *cobra.Command {
 		Use:   "validate --model NAME --input FILE",
 		Short: "Check input and configuration; needs neither GPU nor server",
 		Long: `validate reads the whole input as run would, with the same flags, and lists the rows that would become error lines.
+It also estimates how many tokens the rows need.
 It exits 0 when every row can be asked, 65 when some cannot, and 64 when the configuration is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
 	}
@@ -49,6 +51,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		KeepFirst: f.dedupe == dedupeFirst,
 	})
 	good, bad := 0, 0
+	need, estimate := new(tokens.Demand), tokens.NewEstimator()
 	for {
 		row, err := rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -59,6 +62,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		}
 		if row.Reject == nil {
 			good++
+			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + row.Request.Sampling.MaxTokens)
 			continue
 		}
 		if bad++; bad <= shownProblems {
@@ -69,6 +73,10 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		fmt.Printf("… and %d more\n", bad-shownProblems)
 	}
 	fmt.Printf("%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
+	if good > 0 {
+		fmt.Printf("half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
+			need.At(0.5), need.At(0.99), need.Most())
+	}
 	if n := rows.LeftOut(); n > 0 {
 		fmt.Printf("%d rows are left out: an earlier one has the same custom_id (--dedupe first)\n", n)
 	}

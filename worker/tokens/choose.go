@@ -4,6 +4,9 @@ package tokens
 // that a row has a slot: half a minute to some minutes against some seconds.
 const restartCost = 25
 
+// worth is how much sooner a second pass has to make the end for its sake: what is estimated is not known.
+const worth = 1.05
+
 // leastContext is the shortest context that is chosen: below it nothing is won.
 const leastContext = 512
 
@@ -51,7 +54,7 @@ func Choose(d *Demand, total float64, contexts []int, slots func(context int) in
 		}
 		cost := (total - late) / room[i]
 		if late > 0 {
-			cost += restartCost + late/room[last]
+			cost = worth * (cost + restartCost + late/room[last])
 		}
 		if i == 0 || cost < least {
 			best, least = c, cost

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"strings"
 	"sync"
 
 	"fluxworker/worker/prompt"
@@ -40,7 +41,7 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 		text := r.Messages[i].Content
 		text = text[:min(len(text), mostOfRow)]
 		if s.bytes += len(text); text != "" && s.bytes <= mostText {
-			s.texts = append(s.texts, text)
+			s.texts = append(s.texts, strings.Clone(text)) // not the whole of the row
 		}
 	}
 	return true

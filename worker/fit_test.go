@@ -1,0 +1,312 @@
+package worker
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// sizedRow is a row of which is known what becomes of it.
+type sizedRow struct {
+	id, text string
+	most     int // max_tokens
+	error    string
+}
+
+// sized are rows for the stand-in, whose context is 8192 tokens and which takes each byte for a token. Most are short, some
+// need a longer context, and some one that there is not.
+func sized(short int) []sizedRow {
+	rows := []sizedRow{
+		// Digits weigh so much that these are known to be long before they are asked.
+		{"long-1", strings.Repeat("1", 6000) + "3", 40, ""},
+		{"long-2", strings.Repeat("1", 8100) + "w", 40, ""},
+		// These seem to fit 512 tokens. The server refuses the one, and cuts the answer of the other.
+		{"longer-than-it-seems", strings.Repeat("x", 700) + "a", 40, ""},
+		{"cut-at-first", strings.Repeat("x", 489) + "?", 40, ""},
+		{"hopeless", strings.Repeat("1", 12_000) + "3", 40, "12002 .*longest context that the model has is 8192 tokens"},
+		{"more-hopeless-than-it-seems", strings.Repeat("x", 11_600) + "3", 40, "11602 .*longest context that the model has is 8192 tokens"},
+		{"cut-for-good", strings.Repeat("1", 8170) + "?", 100, "cut after 20 of at most 100 tokens: the prompt has 8172, .*longest context that the model has is 8192 tokens"},
+	}
+	for i := range short {
+		rows = append(rows, sizedRow{fmt.Sprint(i), fmt.Sprintf("row %d ends in %c", i, "0123456789abcdefghijklmnopqrstuvwxyz"[i%36]), 40, ""})
+	}
+	return rows
+}
+
+func jsonl(rows []sizedRow) []byte {
+	var b bytes.Buffer
+	for _, r := range rows {
+		fmt.Fprintf(&b, `{"custom_id":%q,"prompt":%q,"max_tokens":%d}`+"\n", r.id, r.text, r.most)
+	}
+	return b.Bytes()
+}
+
+// fitConfig is a run over rows whose context follows from them.
+func fitConfig(t *testing.T, rows []sizedRow, flags ...string) Config {
+	t.Helper()
+	c, _ := config(t, 0, flags...)
+	c.Wish.Context, c.FitContext = 0, true
+	if err := os.WriteFile(c.Input, jsonl(rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// checkSized demands that every row has the one line that it should have, with nothing left out of its prompt or answer.
+func checkSized(t *testing.T, c Config, rows []sizedRow) {
+	t.Helper()
+	paths, err := result.PathsOf(c.Output, result.Shard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, failures := linesOf(t, paths.Results), linesOf(t, paths.Errors)
+	for _, r := range rows {
+		if r.error != "" {
+			if len(failures[r.id]) != 1 || failures[r.id][0].code() != "context_length_exceeded" || !matches(r.error, failures[r.id][0].message()) {
+				t.Errorf("%s: %d errors, want one that says %q: %s", r.id, len(failures[r.id]), r.error, said(failures[r.id]))
+			}
+			continue
+		}
+		const all = "0123456789abcdefghijklmnopqrstuvwxyz"
+		want := all[strings.IndexByte(all, r.text[len(r.text)-1])+1:]
+		if l := answers[r.id]; len(l) != 1 || l[0].text() != want || l[0].promptTokens() != len(r.text)+1 {
+			t.Errorf("%s: %d answers, failure %q; want one answer %q to %d tokens", r.id, len(l), said(failures[r.id]), want, len(r.text)+1)
+		}
+	}
+	if n := len(answers) + len(failures); n != len(rows) {
+		t.Errorf("%d rows have lines, want %d", n, len(rows))
+	}
+}
+
+// In two passes every row is answered whole or has an error that names both numbers, wherever the rows come from.
+func TestLongRowsAreAnsweredLast(t *testing.T) {
+	rows := sized(400)
+	tests := map[string]func(t *testing.T, c *Config){
+		"file": func(t *testing.T, c *Config) {},
+		"old generation": func(t *testing.T, c *Config) {
+			c.Server.Command = append(c.Server.Command, "--generation", "o")
+		},
+		"compressed": func(t *testing.T, c *Config) {
+			var b bytes.Buffer
+			w := gzip.NewWriter(&b)
+			w.Write(jsonl(rows))
+			w.Close()
+			c.Input += ".gz"
+			if err := os.WriteFile(c.Input, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"pipe": func(t *testing.T, c *Config) { c.Input = pipe(t, jsonl(rows)) },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := fitConfig(t, rows)
+			change(t, &c)
+			s, err := runOnce(t, t.Context(), c, nil)
+			if err != nil || !s.Complete || s.OK != 404 || s.Failed != 3 {
+				t.Fatalf("summary %+v, %v", s, err)
+			}
+			want := rows
+			if name == "old generation" {
+				want = uncounted(rows)
+			}
+			checkSized(t, c, want)
+			m := manifestOf(t, c)
+			if len(m.Fitting) != 2 || m.Fitting[0].Context != 512 || m.Fitting[1].Context != 8192 || m.Plan.Context != 8192 || m.Plan.Slots != 2 {
+				t.Errorf("contexts were chosen as in %+v, and the last plan is %+v; want 512 tokens and then 8192, with fewer slots", m.Fitting, m.Plan)
+			}
+			if s.PutOff < 5 || s.PutOff > 7 {
+				t.Errorf("%d rows were put off", s.PutOff)
+			}
+			left, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Output), "out.run", "waiting*"))
+			if len(left) > 0 {
+				t.Errorf("rows are left behind in %v", left)
+			}
+		})
+	}
+}
+
+// uncounted is what the old generation's errors say, which does not tell how long a prompt is.
+func uncounted(rows []sizedRow) []sizedRow {
+	old := append([]sizedRow{}, rows...)
+	for i := range old {
+		if strings.Contains(old[i].id, "hopeless") {
+			old[i].error = `the prompt has (about|more than) \d+ tokens.*, and the longest context that the model has is 8192 tokens`
+		}
+	}
+	return old
+}
+
+// Ended in either pass, the same command goes on: no row has two lines, and none has less than a whole answer.
+func TestStoppedInEitherPass(t *testing.T) {
+	rows := sized(400)
+	for i := range 60 {
+		rows = append(rows, sizedRow{fmt.Sprint("also-long-", i), strings.Repeat("1", 6000) + "x", 40, ""})
+	}
+	for name, at := range map[string]int64{"first pass": 100, "second pass": 405} {
+		t.Run(name, func(t *testing.T) {
+			c := fitConfig(t, rows, "--delay", "5ms")
+			counts := new(Counts)
+			s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, at), counts)
+			if !errors.Is(err, ErrStopped) || s.Complete || s.OK < at {
+				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, at)
+			}
+			s, err = runOnce(t, t.Context(), c, nil)
+			if err != nil || s.OK+s.Failed+s.Skipped != int64(len(rows)) {
+				t.Fatalf("the second run: %+v, %v", s, err)
+			}
+			checkSized(t, c, rows)
+		})
+	}
+}
+
+// What the context is does not change what is asked: an output goes on with another choice of it.
+func TestContextIsNoPartOfARow(t *testing.T) {
+	rows := sized(50)
+	c := fitConfig(t, rows)
+	c.Wish.Context, c.FitContext = 512, false
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 50 || s.Failed != 7 {
+		t.Fatalf("with 512 tokens: %+v, %v", s, err)
+	}
+	c.Wish.Context, c.FitContext = 0, true
+	c.Results.RetryFailed = true
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 4 || s.Failed != 3 || s.Skipped != 50 {
+		t.Fatalf("with what suits the rows: %+v, %v", s, err)
+	}
+	checkSized(t, c, rows)
+}
+
+// A server of somebody else keeps its context: nothing is put off.
+func TestARunningServerKeepsItsContext(t *testing.T) {
+	server := runningServer(t)
+	c := fitConfig(t, sized(20))
+	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
+	s, err := runOnce(t, t.Context(), c, nil)
+	if err != nil || s.OK != 22 || s.Failed != 5 || s.PutOff != 0 {
+		t.Errorf("summary %+v, %v; want the rows that 4096 tokens hold", s, err)
+	}
+}
+
+// An input that changes between the passes is no longer the one whose rows wait.
+func TestInputChangesBetweenPasses(t *testing.T) {
+	r := &run{Config: fitConfig(t, sized(3))}
+	r.manifest = r.Config.manifest(time.Now())
+	w := newWaiting("")
+	row := prompt.Row{Index: 2}
+	if err := w.add(&row, 600); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	take := func(row prompt.Row) error { got = append(got, row.CustomID); return nil }
+	if err := r.eachWaiting(t.Context(), w, take); err != nil || !reflect.DeepEqual(got, []string{"longer-than-it-seems"}) {
+		t.Fatalf("rows %v, %v", got, err)
+	}
+	if err := os.WriteFile(r.Input, jsonl(sized(4)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var input *InputError
+	if err := r.eachWaiting(t.Context(), w, take); !errors.As(err, &input) || !strings.Contains(err.Error(), r.Input) {
+		t.Errorf("got %v, want an InputError that names the input", err)
+	}
+}
+
+// A row that was on the disk is the same as before, field by field.
+func TestSpoolKeepsRows(t *testing.T) {
+	var row prompt.Row
+	fill(t, reflect.ValueOf(&row).Elem())
+	row.Reject = nil // such a row never waits
+	plain := prompt.Row{CustomID: "<&>\u2028", Request: prompt.Request{Messages: []prompt.Message{{}}, Sampling: prompt.Sampling{Seed: new(int64)}}}
+	w := newWaiting(t.TempDir())
+	defer w.close()
+	want := []prompt.Row{row, plain}
+	for i := range want {
+		if err := w.add(&want[i], 600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := new(run)
+	for range 2 { // they can be read more than once
+		var got []prompt.Row
+		if err := r.eachWaiting(t.Context(), w, func(row prompt.Row) error { got = append(got, row); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("read\n%+v\nwant\n%+v", got, want)
+		}
+	}
+	var write *result.WriteError
+	if err := newWaiting("/nonexistent").add(&row, 600); !errors.As(err, &write) {
+		t.Errorf("got %v, want a WriteError", err)
+	}
+}
+
+// fill gives every exported field a value that is not its zero.
+func fill(t *testing.T, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(t, v.Field(i))
+			}
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		if v.Type() == reflect.TypeFor[json.RawMessage]() {
+			v.Set(reflect.ValueOf(json.RawMessage(`{"a":1}`)))
+			return
+		}
+		for i := range v.Len() {
+			fill(t, v.Index(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i))
+		}
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint8:
+		v.SetUint(7)
+	case reflect.Float64:
+		v.SetFloat(0.7)
+	default:
+		t.Fatalf("no value for a field of kind %s: teach it to this test, and see that the spool keeps it", v.Kind())
+	}
+}
+
+// pipe is a named pipe that somebody writes data into.
+func pipe(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, data, 0o600) }()
+	t.Cleanup(func() {
+		if err := <-written; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
+}

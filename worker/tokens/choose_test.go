@@ -1,0 +1,77 @@
+package tokens
+
+import (
+	"slices"
+	"testing"
+)
+
+// needs is a demand of rows with these needs, so many of each.
+func needs(of map[int]int) *Demand {
+	d := new(Demand)
+	for need, rows := range of {
+		for range rows {
+			d.Add(need)
+		}
+	}
+	return d
+}
+
+// memory holds so many tokens in all, in at most 64 slots.
+func memory(tokens int) func(int) int {
+	return func(context int) int { return min(64, tokens/context) }
+}
+
+func TestChoose(t *testing.T) {
+	tests := []struct {
+		name   string
+		needs  map[int]int
+		total  float64
+		limit  int
+		tokens int
+		want   int
+	}{
+		{"all rows are alike", map[int]int{700: 100}, 100_000, 8192, 65536, 768},
+		{"a few are long, and there are many", map[int]int{700: 98, 8000: 2}, 100_000, 8192, 65536, 768},
+		{"a few are long, and there are few: no restart", map[int]int{700: 98, 8000: 2}, 100, 8192, 65536, 8192},
+		{"memory is no matter: no restart", map[int]int{700: 98, 8000: 2}, 100_000, 8192, 64 * 8192, 8192},
+		{"half of them are long, and there are many", map[int]int{512: 50, 8000: 50}, 1_000_000, 8192, 65536, 512},
+		{"most are long", map[int]int{700: 2, 8000: 98}, 100_000, 8192, 65536, 8192},
+		{"some fit nothing", map[int]int{700: 99, 100_000: 1}, 100_000, 8192, 65536, 768},
+		{"the longest does not fit", map[int]int{700: 99, 8000: 1}, 1000, 8192, 4096, 768},
+		{"nothing fits", map[int]int{700: 99}, 1000, 8192, 100, 0},
+		{"nothing is known", nil, 1000, 8192, 65536, 512},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Choose(needs(tt.needs), tt.total, Contexts(0, tt.limit), memory(tt.tokens)); got != tt.want {
+				t.Errorf("%d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestContexts(t *testing.T) {
+	for _, tt := range []struct {
+		least, limit int
+		want         []int
+	}{
+		{0, 2048, []int{512, 768, 1024, 1280, 1536, 1792, 2048}},
+		{1025, 2000, []int{1280, 1536, 1792, 2000}},
+		{0, 300, []int{300}},
+		{5000, 4096, []int{4096}},
+	} {
+		if got := Contexts(tt.least, tt.limit); !slices.Equal(got, tt.want) {
+			t.Errorf("from %d to %d: %v, want %v", tt.least, tt.limit, got, tt.want)
+		}
+	}
+}
+
+func TestDemand(t *testing.T) {
+	d := needs(map[int]int{100: 90, 300: 9, 5000: 1})
+	if d.Rows() != 100 || d.Most() != 5000 || d.Beyond(256) != 10 || d.Beyond(512) != 1 || d.Beyond(5120) != 0 {
+		t.Errorf("%d rows, at most %d tokens, beyond 256, 512 and 5120: %d, %d and %d", d.Rows(), d.Most(), d.Beyond(256), d.Beyond(512), d.Beyond(5120))
+	}
+	if d.At(0.5) != 256 || d.At(0.95) != 512 || d.At(1) != 5120 || new(Demand).At(0.5) != 0 {
+		t.Errorf("at 50, 95 and 100 %%: %d, %d and %d", d.At(0.5), d.At(0.95), d.At(1))
+	}
+}

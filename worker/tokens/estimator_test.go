@@ -1,0 +1,113 @@
+package tokens
+
+import (
+	"strings"
+	"testing"
+
+	"fluxworker/worker/prompt"
+)
+
+func ask(text string, images ...[]byte) *prompt.Request {
+	return &prompt.Request{
+		Messages: []prompt.Message{{Role: "user", Content: text, Images: images}}, Sampling: prompt.Sampling{MaxTokens: 100},
+	}
+}
+
+const english = "The committee met on Tuesday to discuss whether the results of the second survey could be published before the summer. "
+
+// Whatever the text, the weight is between a token for each byte and one for each ten.
+func TestWeigh(t *testing.T) {
+	empty := Weigh(ask(""))
+	for name, text := range map[string]string{
+		"English": strings.Repeat(english, 20), "digits": strings.Repeat("31415 92653 ", 100), "code": strings.Repeat("if (x[i] != y) { return -1; }\n", 50),
+		"Russian": strings.Repeat("Комитет собрался во вторник. ", 40), "Chinese": strings.Repeat("委员会周二开会讨论。", 50), "emoji": strings.Repeat("🙂", 200),
+	} {
+		weight := Weigh(ask(text)) - empty
+		if weight < len(text)/10 || weight > len(text) {
+			t.Errorf("%s: %d bytes weigh %d", name, len(text), weight)
+		}
+	}
+	// cl100k and Llama 3 cut this sentence into 21 tokens.
+	if weight := Weigh(ask(strings.Repeat(english, 100))) - empty; weight < 1800 || weight > 3000 {
+		t.Errorf("an English text of 2100 tokens weighs %d", weight)
+	}
+	if with := Weigh(ask("", []byte("an image"))); with != empty+imageWeight {
+		t.Errorf("an image weighs %d", with-empty)
+	}
+}
+
+// The model's count is followed, whichever scale it has and however much its template adds, and long prompts are estimated
+// well although only short ones were counted where the vocabulary told how it cuts.
+func TestEstimatorFollowsTheModel(t *testing.T) {
+	for _, m := range []struct {
+		name         string
+		start, slope float64
+	}{{"coarse", 10, 0.8}, {"a long template", 300, 1}, {"a token for each byte", -60, 4}} {
+		t.Run(m.name, func(t *testing.T) {
+			e := NewEstimator()
+			count := func(weight int) int { return int(m.start + m.slope*float64(weight)) }
+			e.Scale(10_000, int(10_000*m.slope))
+			for i := range 1000 {
+				e.Note(30+i%50, count(30+i%50))
+			}
+			for _, weight := range []int{40, 500, 5000} {
+				want := count(weight)
+				if got := e.AtMost(weight); got < want || got > want*5/4+30 {
+					t.Errorf("of a prompt of %d tokens it says at most %d", want, got)
+				}
+			}
+			if e.Counted() != 1000 {
+				t.Errorf("%d were counted", e.Counted())
+			}
+		})
+	}
+}
+
+// An input that turns to other texts on its way is followed.
+func TestEstimatorForgets(t *testing.T) {
+	e := NewEstimator()
+	for range 20_000 {
+		e.Note(1000, 1000)
+	}
+	for range 20_000 {
+		e.Note(1000, 3000)
+	}
+	if got := e.Guess(1000); got < 2500 {
+		t.Errorf("%d, want nearly 3000", got)
+	}
+}
+
+// Before anything is known, an estimate is rather too high: of English, which has the fewest tokens, by half at most.
+func TestFirstGuess(t *testing.T) {
+	e := NewEstimator()
+	if got := e.AtMost(Weigh(ask(strings.Repeat(english, 100)))); got < 2100 || got > 4200 {
+		t.Errorf("a text of 2100 tokens is estimated at %d", got)
+	}
+	e.Scale(0, 0) // an input without text
+	e.Scale(10, 0)
+	if got := e.Guess(0); got < 0 || got > 20 {
+		t.Errorf("nothing is estimated at %d", got)
+	}
+}
+
+func TestSample(t *testing.T) {
+	var s Sample
+	e := NewEstimator()
+	for i := range 2 * MostSampled {
+		if more := s.Add(ask("short")); more != (i < MostSampled) {
+			t.Fatalf("row %d: more is %t", i, more)
+		}
+	}
+	if s.Rows() != MostSampled {
+		t.Errorf("%d rows", s.Rows())
+	}
+	if d := s.Demand(e); d.Rows() != MostSampled || d.Most() < 100 || d.Most() > 200 {
+		t.Errorf("%d rows of %d tokens", d.Rows(), d.Most())
+	}
+	s.Scale(nil, e)
+	before := e.Guess(1000)
+	s.Scale(&Vocabulary{bytes: true}, e) // which has no token of more than a byte
+	if after := e.Guess(1000); after < 3*before/2 {
+		t.Errorf("%d before and %d after it was known that each byte is a token", before, after)
+	}
+}
