@@ -247,9 +247,9 @@ func refusalText(body []byte) string {
 	return e.Error
 }
 
-// contextHint is the way out of a context that is too short. A row that has its error line is not asked again into the
-// same output.
-const contextHint = "run the row again with a larger --context and another --output, or shorten it"
+// contextHint is the way out of a context that is too short. What the context is makes no part of a row: it may change
+// within an output.
+const contextHint = "run again with --retry-failed and --context auto or a larger one, or shorten the row"
 
 // tooLong knows the two sentences by which the generations refuse a prompt; neither gives a code.
 func tooLong(message string) bool {
