@@ -13,6 +13,7 @@ import (
 // Config is all that a run is told.
 type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
+	Layout      prompt.Layout   // where a table or a folder has its prompts
 	MaxRowBytes int             // rows longer than this become error lines
 	KeepFirst   bool            // of rows with the same custom_id only the first is one
 	Place       Place           // in SLURM, and so the part of the input that is this run's

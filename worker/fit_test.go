@@ -204,7 +204,12 @@ func TestARunningServerKeepsItsContext(t *testing.T) {
 // An input that changes between the passes is no longer the one whose rows wait.
 func TestInputChangesBetweenPasses(t *testing.T) {
 	r := &run{Config: fitConfig(t, sized(3))}
-	r.manifest = r.Config.manifest(time.Now())
+	in, err := openInput(t.Context(), r.Input, r.readerOptions(r.shard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.source.Close()
+	r.manifest = r.Config.manifest(time.Now(), in)
 	w := newWaiting("")
 	row := prompt.Row{Index: 2}
 	if err := w.add(&row, 600); err != nil {

@@ -68,16 +68,16 @@ func (c Config) JobSize(p batcher.Plan, rows int64, rate float64, array bool) Jo
 // RowsLeft counts the rows of the input, or of the run's shard of it, that have no line in the output yet. It goes by their
 // number alone: lines of rows that are not in the input any more would count, too. Errors: InputError.
 func (c Config) RowsLeft() (left, all int64, _ error) {
-	source, err := prompt.Open(c.Input)
-	if err != nil {
-		return 0, 0, &InputError{Err: err}
-	}
-	defer source.Close()
-	o := prompt.Options{Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true}
+	o := prompt.Options{Layout: c.Layout, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true}
 	if shard := c.Place.Shard.Shard; !c.Place.Shard.Auto && shard.Count > 1 {
 		o.Shard, o.Shards = int64(shard.Index), int64(shard.Count)
 	}
-	for rows := prompt.NewReader(source, o); ; all++ {
+	source, rows, err := OpenRows(c.Input, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer source.Close()
+	for ; ; all++ {
 		if _, err := rows.Next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {

@@ -42,17 +42,30 @@ type requests struct {
 	System   string          `json:"system_sha256,omitempty"` // only the hash: it may be as private as the prompts
 	// MaxRowBytes decides which rows have a request: one that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
+	// PromptColumn, PromptTemplate and IDColumn are the Layout, of the template only the hash.
+	PromptColumn   string `json:"prompt_column,omitempty"`
+	PromptTemplate string `json:"prompt_template_sha256,omitempty"`
+	IDColumn       string `json:"id_column,omitempty"`
 }
 
 type inputFile struct {
 	Path     string    `json:"path"`
+	Files    int64     `json:"files,omitempty"` // of a folder
 	Bytes    int64     `json:"bytes,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
 }
 
 // same tells whether a file looks untouched.
 func (f inputFile) same(other inputFile) bool {
-	return f.Path == other.Path && f.Bytes == other.Bytes && f.Modified.Equal(other.Modified)
+	return f.Path == other.Path && f.Files == other.Files && f.Bytes == other.Bytes && f.Modified.Equal(other.Modified)
+}
+
+// size is how large it is, for a message.
+func (f inputFile) size() string {
+	if f.Files > 0 {
+		return fmt.Sprintf("%d files with %d bytes", f.Files, f.Bytes)
+	}
+	return fmt.Sprintf("%d bytes", f.Bytes)
 }
 
 // plan is how the model is served: as planned, as measured, and as it came to be.
@@ -82,22 +95,33 @@ type plannedServer struct {
 	LeftOut string `json:"left_out,omitempty"`
 }
 
-func (c Config) manifest(started time.Time) manifest {
+// inputFile is the input as it was found.
+func (c Config) inputFile(p prompt.Fingerprint) inputFile {
+	return inputFile{Path: c.Input, Files: p.Files, Bytes: p.Bytes, Modified: p.Modified.UTC()}
+}
+
+func (c Config) manifest(started time.Time, in input) manifest {
+	layout := in.rows.Layout()
 	m := manifest{
-		Version:  c.Version,
-		Started:  started.UTC(),
-		Input:    inputFile{Path: c.Input},
-		Requests: requests{Model: c.Defaults.Model, Sampling: c.Defaults.Sampling, MaxRowBytes: c.MaxRowBytes},
+		Version: c.Version,
+		Started: started.UTC(),
+		Input:   c.inputFile(in.print),
+		Requests: requests{
+			Model: c.Defaults.Model, System: hashed(c.Defaults.System), Sampling: c.Defaults.Sampling, MaxRowBytes: c.MaxRowBytes,
+			PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), IDColumn: layout.IDColumn,
+		},
 	}
 	m.Host, _ = os.Hostname() // informative
-	if c.Defaults.System != "" {
-		sum := sha256.Sum256([]byte(c.Defaults.System))
-		m.Requests.System = hex.EncodeToString(sum[:])
-	}
-	if info, err := os.Stat(c.Input); err == nil {
-		m.Input.Bytes, m.Input.Modified = info.Size(), info.ModTime().UTC()
-	}
 	return m
+}
+
+// hashed is what the manifest tells of a text; empty for none.
+func hashed(text string) string {
+	if text == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // readManifest reads what an earlier run left; nil where there was none.
@@ -135,6 +159,9 @@ func (q requests) differences(now requests) []string {
 	add("model", q.Model, now.Model)
 	add("system prompt", q.System, now.System)
 	add("max-row-bytes", q.MaxRowBytes, now.MaxRowBytes)
+	add("prompt column", q.PromptColumn, now.PromptColumn)
+	add("prompt template", q.PromptTemplate, now.PromptTemplate)
+	add("id column", q.IDColumn, now.IDColumn)
 	was, is := reflect.ValueOf(q.Sampling), reflect.ValueOf(now.Sampling)
 	for i := range was.NumField() {
 		name, _, _ := strings.Cut(was.Type().Field(i).Tag.Get("json"), ",")

@@ -16,6 +16,7 @@ import (
 // MergeConfig is what a merge is told.
 type MergeConfig struct {
 	Input       string // path of the rows, or "-" for standard input
+	IDColumn    string // as in the run: the column of a table that holds the custom_ids
 	MaxRowBytes int    // as in the run: a row that is longer has another name
 	KeepFirst   bool   // as in the run: it decides which rows there are
 	Output      string // path of the results, as the run has it
@@ -47,14 +48,13 @@ func Merge(ctx context.Context, c MergeConfig) (result.Merged, error) {
 	if err := c.aim(&o); err != nil {
 		return result.Merged{}, err
 	}
-	source, err := prompt.Open(c.Input)
+	source, rows, err := OpenRows(c.Input, prompt.Options{
+		Layout: prompt.Layout{IDColumn: c.IDColumn}, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true,
+	})
 	if err != nil {
-		return result.Merged{}, &InputError{Err: err}
+		return result.Merged{}, err
 	}
 	defer source.Close()
-	rows := prompt.NewReader(source, prompt.Options{
-		Name: c.Input, Format: prompt.FormatOf(c.Input), MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, NamesOnly: true,
-	})
 	o.Rows = rows.Next
 	if o.Document != nil {
 		o.Document.Input = rows.Input
@@ -106,6 +106,9 @@ func (c MergeConfig) target(parts []result.Part) (result.Paths, error) {
 		return to, &ConfigError{Err: fmt.Errorf("%s is the output of a run itself, which a merge leaves as it is; name another file with --to", to.Results)}
 	case to.Contain(c.Input):
 		return to, &ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
+	}
+	if err := outsideInput(c.Input, name, "the merged file"); err != nil {
+		return to, err
 	}
 	for _, path := range []string{to.Results, to.Errors} {
 		if err := result.Replaceable(path); err != nil {

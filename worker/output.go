@@ -23,6 +23,9 @@ func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
 	if paths.Contain(c.Input) {
 		return paths, &ConfigError{Err: fmt.Errorf("input %s is where the results would go; choose another --output", c.Input)}
 	}
+	if err := outsideInput(c.Input, c.Output, "--output"); err != nil {
+		return paths, err
+	}
 	return paths, c.checkDocument(paths)
 }
 
@@ -172,8 +175,8 @@ func (r *run) refuseChanges(intake context.Context) error {
 		absent = answered - (c.matched - c.failed)
 	}
 	if absent > 0 {
-		return &InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from (%s, %d bytes): %d of the output's %d lines belong to rows that it does not have; %s",
-			r.Input, r.paths.Results, r.before.Input.Path, r.before.Input.Bytes, absent, r.done.Len(), changeChoices)}
+		return &InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from (%s, %s): %d of the output's %d lines belong to rows that it does not have; %s",
+			r.Input, r.paths.Results, r.before.Input.Path, r.before.Input.size(), absent, r.done.Len(), changeChoices)}
 	}
 	return nil
 }
@@ -250,12 +253,11 @@ type comparison struct {
 // compare reads the input once, for the keys of its rows alone.
 func (r *run) compare(intake context.Context) (comparison, error) {
 	c := comparison{same: r.done.NewMarks()}
-	source, err := prompt.Open(r.Input)
+	source, rows, err := OpenRows(r.Input, r.readerOptions(r.shard))
 	if err != nil {
-		return c, &InputError{Err: err}
+		return c, err
 	}
 	defer source.Close()
-	rows := prompt.NewReader(source, r.readerOptions())
 	for {
 		if intake.Err() != nil {
 			return c, stopped(intake)
@@ -296,5 +298,5 @@ func (r *run) changedRow(row prompt.Row) error {
 // isFile tells whether the input can be read more than once.
 func isFile(input string) bool {
 	info, err := os.Stat(input)
-	return input != prompt.Stdin && err == nil && info.Mode().IsRegular()
+	return input != prompt.Stdin && err == nil && (info.Mode().IsRegular() || info.IsDir())
 }

@@ -13,24 +13,25 @@ import (
 
 // openInput opens the input, unless a signal comes first: a FIFO opens only when somebody writes to it. The goroutine
 // that still waits then is left behind, since nothing can wake it, and the process ends soon.
-func openInput(intake context.Context, path string) (*prompt.Source, error) {
+func openInput(intake context.Context, path string, options prompt.Options) (input, error) {
 	type opened struct {
-		source *prompt.Source
-		err    error
+		input input
+		err   error
 	}
 	c := make(chan opened, 1)
 	go func() {
-		source, err := prompt.Open(path)
-		c <- opened{source, err}
+		var in input
+		source, rows, err := OpenRows(path, options)
+		if err == nil {
+			in = input{source: source, rows: rows, print: source.Fingerprint()}
+		}
+		c <- opened{in, err}
 	}()
 	select {
 	case o := <-c:
-		if o.err != nil {
-			return nil, &InputError{Err: o.err}
-		}
-		return o.source, nil
+		return o.input, o.err
 	case <-intake.Done():
-		return nil, stopped(intake)
+		return input{}, stopped(intake)
 	}
 }
 
@@ -49,19 +50,19 @@ type reading struct {
 }
 
 // readerOptions say how the input is read, each time that it is.
-func (r *run) readerOptions() prompt.Options {
+func (c Config) readerOptions(shard result.Shard) prompt.Options {
 	return prompt.Options{
-		Name: r.Input, Format: prompt.FormatOf(r.Input), MaxRowBytes: r.MaxRowBytes, Defaults: r.Defaults, KeepFirst: r.KeepFirst,
-		Shard: int64(r.shard.Index), Shards: int64(r.shard.Count),
+		Layout: c.Layout, MaxRowBytes: c.MaxRowBytes, Defaults: c.Defaults, KeepFirst: c.KeepFirst,
+		Shard: int64(shard.Index), Shards: int64(shard.Count),
 	}
 }
 
 // read sorts the input's rows until its end or intake's.
-func (r *run) read(intake context.Context, source *prompt.Source) error {
-	in := &reading{run: r, intake: intake, source: source, rows: prompt.NewReader(source, r.readerOptions())}
+func (r *run) read(intake context.Context, from input) error {
+	in := &reading{run: r, intake: intake, source: from.source, rows: from.rows}
 	ended := make(chan error, 1)
 	go func() {
-		defer source.Close()
+		defer from.source.Close()
 		ended <- in.all()
 	}()
 	select {

@@ -75,16 +75,18 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if err != nil {
 		return Summary{}, err
 	}
-	source, err := openInput(intake, c.Input)
+	in, err := openInput(intake, c.Input, c.readerOptions(shard))
 	if err != nil {
 		return Summary{}, err
 	}
+	in.tellPassedOver(log)
+	source := in.source
 	counts.size.Store(source.Size())
 	if !deadline.At.IsZero() {
 		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
 	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead), settled: make(chan struct{})}
-	r.manifest, r.fit = c.manifest(started), r.newFit()
+	r.manifest, r.fit = c.manifest(started, in), r.newFit()
 	if err := r.openOutput(intake); err != nil {
 		r.lowerEarly()
 		source.Close()
@@ -98,7 +100,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return Summary{}, r.stoppedOr(intake, err)
 	}
 	close(r.settled)
-	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, source) })
+	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, in) })
 	if err == nil {
 		summary.Document, err = r.writeDocument(ctx)
 	}
@@ -114,7 +116,7 @@ func (r *run) stoppedOr(intake context.Context, err error) error {
 }
 
 // answer reads, serves and asks until the input ends or something stops it.
-func (r *run) answer(ctx, intake context.Context, source *prompt.Source) error {
+func (r *run) answer(ctx, intake context.Context, in input) error {
 	g, ctx := errgroup.WithContext(ctx)
 	requests, abort := context.WithCancel(ctx)
 	defer abort()
@@ -126,7 +128,7 @@ func (r *run) answer(ctx, intake context.Context, source *prompt.Source) error {
 	finished := make(chan struct{})
 	g.Go(func() error { r.watchDeadline(intake, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
-	g.Go(func() error { return r.read(intake, source) })
+	g.Go(func() error { return r.read(intake, in) })
 	g.Go(func() error {
 		err := r.serve(intake, requests)
 		close(finished)

@@ -42,7 +42,8 @@ func (s *sampler) file(ctx context.Context) (total float64) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
 	// Of a compressed file the last ending tells no format.
-	if f := prompt.FormatOf("x" + filepath.Ext(s.Input)); f == prompt.Auto || info.Size() < samplePlaces<<10 {
+	f := prompt.FormatOf("x" + filepath.Ext(s.Input))
+	if f != prompt.JSONL && f != prompt.Text || info.IsDir() || info.Size() < samplePlaces<<10 {
 		return s.start(ctx)
 	}
 	file, err := os.Open(s.Input)
@@ -74,12 +75,11 @@ func (s *sampler) file(ctx context.Context) (total float64) {
 
 // start looks at the first rows.
 func (s *sampler) start(ctx context.Context) (total float64) {
-	source, err := prompt.Open(s.Input)
+	source, rows, err := OpenRows(s.Input, s.options())
 	if err != nil {
 		return 0
 	}
 	defer source.Close()
-	rows := prompt.NewReader(source, s.options())
 	seen := s.rows(ctx, rows, func() bool { return true }, tokens.MostSampled)
 	return float64(seen) * float64(source.Size()) / float64(max(source.Offset()-int64(rows.Buffered()), 1))
 }
@@ -87,7 +87,7 @@ func (s *sampler) start(ctx context.Context) (total float64) {
 // options do without the split into shards: what rows take does not depend on it.
 func (s *sampler) options() prompt.Options {
 	return prompt.Options{
-		Name: s.Input, Format: prompt.FormatOf(s.Input), MaxRowBytes: s.MaxRowBytes, Defaults: s.Defaults, KeepFirst: s.KeepFirst,
+		Name: s.Input, Format: prompt.FormatOf(s.Input), Layout: s.Layout, MaxRowBytes: s.MaxRowBytes, Defaults: s.Defaults, KeepFirst: s.KeepFirst,
 	}
 }
 

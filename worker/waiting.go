@@ -67,15 +67,14 @@ func (r *run) eachWaiting(ctx context.Context, w *waiting, do func(prompt.Row) e
 	if w.spool != nil {
 		return w.spool.each(do)
 	}
-	if info, err := os.Stat(r.Input); err != nil || info.Size() != r.manifest.Input.Bytes || !info.ModTime().Equal(r.manifest.Input.Modified) {
-		return &InputError{Err: fmt.Errorf("read %s again for the rows that need a longer context: it was changed or removed since the run began; run the same command again", r.Input)}
-	}
-	source, err := prompt.Open(r.Input)
+	source, rows, err := OpenRows(r.Input, r.readerOptions(r.shard))
 	if err != nil {
-		return &InputError{Err: err}
+		return fmt.Errorf("for the rows that need a longer context: %w; run the same command again", err)
 	}
 	defer source.Close()
-	rows := prompt.NewReader(source, r.readerOptions())
+	if !r.inputFile(source.Fingerprint()).same(r.manifest.Input) {
+		return &InputError{Err: fmt.Errorf("read %s again for the rows that need a longer context: it was changed since the run began; run the same command again", r.Input)}
+	}
 	for ctx.Err() == nil {
 		row, err := rows.Next()
 		if errors.Is(err, io.EOF) {

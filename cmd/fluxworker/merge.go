@@ -40,7 +40,7 @@ With --format, or where the file is called .json or .csv, it writes one document
 {"results": [...]}, llmflux-array the list alone, csv a table of id, answer and error.
 
 Rows are told by their custom_id (without one, by their content), so no model and no settings are needed: only --input and
---output, and --dedupe and --max-row-bytes where the run had them. The shards are never changed, and may be merged while
+--output, and --id-column, --dedupe and --max-row-bytes where the run had them. The shards are never changed, and may be merged while
 jobs write to them.
 
 While rows are missing nothing is written, since half a file looks like a whole one; the command says how many are missing
@@ -66,6 +66,7 @@ Exit codes:
 
 func (f *mergeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Input, "input", "", "`FILE` with the rows, as the run had it")
+	flags.StringVar(&f.c.IDColumn, "id-column", "", "as the run had it: `NAME` of the column with the custom_ids")
 	flags.StringVar(&f.c.Output, "output", "", "`FILE` that the run's --output names, without any shard's number")
 	flags.StringVar(&f.c.To, "to", "", "`FILE` for what is merged (default: the output's own name, with the format's ending)")
 	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv`: what is written; auto goes by the name of the file, and is openai but for .json (llmflux) and .csv")

@@ -33,6 +33,7 @@ type requestFlags struct {
 	input       string
 	maxRowBytes int64
 	dedupe      string
+	layout      prompt.Layout
 	model       string
 	modelConfig string
 	system      string
@@ -47,7 +48,10 @@ type requestFlags struct {
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(llmfluxNames)
-	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line; .gz and .zst too; - is standard input")
+	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line, or .csv or .tsv; .gz and .zst of these, too; or a FOLDER of texts or images; - is standard input")
+	flags.StringVar(&f.layout.PromptColumn, "prompt-column", "", "`NAME` of the column of a .csv or .tsv that holds the prompts (default: prompt)")
+	flags.StringVar(&f.layout.PromptTemplate, "prompt-template", "", "`TEXT` that makes the prompt of a .csv's or .tsv's columns, as in 'Sum up {{.title}}: {{index . \"my column\"}}', or of a folder's files ({{.text}}, {{.name}}); @FILE reads it from a file")
+	flags.StringVar(&f.layout.IDColumn, "id-column", "", "`NAME` of the column of a .csv or .tsv that holds the custom_ids (default: custom_id, where there is such a column)")
 	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "rows longer than `BYTES` become error lines")
 	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: of rows with the same custom_id ask only the first, or make the others error lines")
 	flags.StringVar(&f.model, "model", "", "`NAME` of the model: one that \"fluxworker models\" lists, or any Ollama tag")
@@ -75,6 +79,7 @@ type settings struct {
 	model    modelcfg.Model
 	defaults prompt.Defaults
 	dotenv   dotenv
+	layout   prompt.Layout
 }
 
 // resolve merges flag, environment, .env, YAML and default, in this order; a row's own options win over all of them.
@@ -117,7 +122,11 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, err
 	}
-	return settings{model: model, dotenv: env, defaults: prompt.Defaults{
+	layout, err := f.promptLayout()
+	if err != nil {
+		return settings{}, err
+	}
+	return settings{model: model, layout: layout, dotenv: env, defaults: prompt.Defaults{
 		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, ImageFiles: images,
 	}}, nil
 }
@@ -168,18 +177,36 @@ func checkSampling(s prompt.Sampling) error {
 	return nil
 }
 
-// systemText reads --system. The trailing newline that editors leave in a file is not part of the message.
+// systemText is the system message that the flag or else the YAML wants.
 func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (string, error) {
 	if !flags.Changed("system") {
 		return model.System.Prompt, nil
 	}
-	path, isFile := strings.CutPrefix(f.system, "@")
+	return textOf("system", f.system)
+}
+
+// promptLayout checks where the prompts are said to be.
+func (f *requestFlags) promptLayout() (layout prompt.Layout, err error) {
+	layout = f.layout
+	if layout.PromptTemplate, err = textOf("prompt-template", layout.PromptTemplate); err != nil {
+		return layout, err
+	}
+	if err := layout.Check(); err != nil {
+		return layout, &usageError{err}
+	}
+	return layout, nil
+}
+
+// textOf reads a flag whose value is a text, or the name of its file. The trailing newline that editors leave in a file is
+// not part of the text.
+func textOf(flag, value string) (string, error) {
+	path, isFile := strings.CutPrefix(value, "@")
 	if !isFile {
-		return f.system, nil
+		return value, nil
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", usagef("--system: %w", err)
+		return "", usagef("--%s: %w", flag, err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -198,7 +198,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		return worker.Config{}, err
 	}
 	return worker.Config{
-		Input: f.request.input, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
+		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
 		Server: worker.Server{
 			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),

@@ -41,15 +41,13 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	source, err := prompt.Open(f.input)
+	source, rows, err := worker.OpenRows(f.input, prompt.Options{
+		Layout: s.layout, MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults, KeepFirst: f.dedupe == dedupeFirst,
+	})
 	if err != nil {
-		return &worker.InputError{Err: err}
+		return err
 	}
 	defer source.Close()
-	rows := prompt.NewReader(source, prompt.Options{
-		Name: f.input, Format: prompt.FormatOf(f.input), MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults,
-		KeepFirst: f.dedupe == dedupeFirst,
-	})
 	good, bad := 0, 0
 	need, estimate := new(tokens.Demand), tokens.NewEstimator()
 	for {
@@ -79,6 +77,9 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	}
 	if n := rows.LeftOut(); n > 0 {
 		fmt.Printf("%d rows are left out: an earlier one has the same custom_id (--dedupe first)\n", n)
+	}
+	if n, example := source.PassedOver(); n > 0 {
+		fmt.Printf("files passed over, since they are neither text nor image by their names: %d (%s for instance)\n", n, example)
 	}
 	switch {
 	case good+bad == 0:

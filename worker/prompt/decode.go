@@ -38,6 +38,14 @@ func (d *decoder) textLine(line []byte) (Request, *problem) {
 	return d.request(Chat, d.defaults.Model, []Message{{Role: roleUser, Content: string(line)}}, d.sampling()), nil
 }
 
+// promptRow makes the request of a prompt and the images that go with it. It takes them over.
+func (d *decoder) promptRow(text string, images [][]byte) (Request, *problem) {
+	if text == "" {
+		return Request{}, problemf(CodeInvalidValue, "", "makes an empty prompt")
+	}
+	return d.request(Chat, d.defaults.Model, []Message{{Role: roleUser, Content: text, Images: images}}, d.sampling()), nil
+}
+
 // jsonLine makes the request of a line that is a JSON object. customID is set wherever it can be read, also in a row
 // with a problem.
 func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *problem) {
@@ -209,8 +217,16 @@ func (d *decoder) model(value []byte) (string, *problem) {
 
 // checkUTF8 finds bytes that are no UTF-8. encoding/json would replace them silently.
 func checkUTF8(line []byte, code string) *problem {
+	if wrong := notUTF8(line); wrong != "" {
+		return problemf(code, "", "the line %s", wrong)
+	}
+	return nil
+}
+
+// notUTF8 says where text is no UTF-8; empty where all of it is.
+func notUTF8(line []byte) string {
 	if utf8.Valid(line) {
-		return nil
+		return ""
 	}
 	at := 0
 	for {
@@ -224,7 +240,7 @@ func checkUTF8(line []byte, code string) *problem {
 	if bytes.HasPrefix(line, []byte("\xff\xfe")) || bytes.HasPrefix(line, []byte("\xfe\xff")) {
 		hint = "; the file looks like UTF-16, save it as UTF-8"
 	}
-	return problemf(code, "", "the line is not UTF-8: byte %d of it, 0x%02x, does not belong there%s", at+1, line[at], hint)
+	return fmt.Sprintf("is not UTF-8: byte %d of it, 0x%02x, does not belong there%s", at+1, line[at], hint)
 }
 
 // syntaxProblem says where line stops being JSON.

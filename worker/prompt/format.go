@@ -8,14 +8,17 @@ import (
 	"strings"
 )
 
-// Format is how the lines of an input are to be read.
+// Format is how an input is to be read.
 type Format int
 
 // The formats of an input.
 const (
-	Auto  Format = iota // decided by the first line that is neither blank nor a comment
-	JSONL               // a JSON object on each line; lines that start with # are comments
-	Text                // a prompt on each line, taken as it stands
+	Auto   Format = iota // decided by the first line that is neither blank nor a comment
+	JSONL                // a JSON object on each line; lines that start with # are comments
+	Text                 // a prompt on each line, taken as it stands
+	CSV                  // a header that names the columns, then a record for each row, as RFC 4180 has it
+	TSV                  // the same with tabs for commas
+	Folder               // each file is a row: its text, or its image
 )
 
 // String names the format.
@@ -25,12 +28,18 @@ func (f Format) String() string {
 		return "jsonl"
 	case Text:
 		return "text"
+	case CSV:
+		return "csv"
+	case TSV:
+		return "tsv"
+	case Folder:
+		return "folder"
 	default:
 		return "auto"
 	}
 }
 
-// FormatOf tells the format from a file's name, below .gz and .zst.
+// FormatOf tells the format of a file from its name, below .gz and .zst.
 func FormatOf(path string) Format {
 	path = path[:len(path)-len(compression(path))]
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -38,6 +47,10 @@ func FormatOf(path string) Format {
 		return JSONL
 	case ".txt":
 		return Text
+	case ".csv":
+		return CSV
+	case ".tsv":
+		return TSV
 	default:
 		return Auto
 	}

@@ -46,8 +46,8 @@ func FuzzReader(f *testing.F) {
 	if err := folder.root.WriteFile("a.png", []byte(png), 0o600); err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, input []byte, format, limit int, files bool) {
-		o := Options{Format: Format(format), MaxRowBytes: limit, Defaults: testDefaults()}
+	f.Fuzz(func(t *testing.T, input []byte, asked, limit int, files bool) {
+		o := Options{Format: Format(asked), MaxRowBytes: limit, Defaults: testDefaults()}
 		if o.Format != JSONL && o.Format != Text {
 			o.Format = Auto
 		}
@@ -78,13 +78,14 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("line %d has the name of another", line)
 			}
 			names[row.Key.Name()] = true
-			checkRow(t, row, r.lines.limit)
-			if row.Reject != nil && !files && strings.Contains(row.Reject.Message, secretMark) && isSecret(input, row.Line, r.format) {
+			checkRow(t, row, r.limit)
+			if row.Reject != nil && !files && strings.Contains(row.Reject.Message, secretMark) && isSecret(input, row.Line, r.form.(*lines).format) {
 				t.Fatalf("line %d: the message tells the prompt: %s", line, row.Reject.Message)
 			}
 		}
-		if want := countRows(input, r.format); rows != want {
-			t.Fatalf("%d rows as %v, want %d", rows, r.format, want)
+		format := r.form.(*lines).format
+		if want := countRows(input, format); rows != want {
+			t.Fatalf("%d rows as %v, want %d", rows, format, want)
 		}
 	})
 }

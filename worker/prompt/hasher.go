@@ -12,6 +12,7 @@ import (
 // resume from. TestGoldenKeys notices.
 const (
 	domainContent   = "fluxworker/1/content"        // a line of the input
+	domainCells     = "fluxworker/1/cells"          // a record of a table
 	domainCustomID  = "fluxworker/1/name/custom_id" // the name of a row that has a custom_id
 	domainUnnamed   = "fluxworker/1/name/content"   // the name of one that has none
 	domainDuplicate = "fluxworker/1/name/duplicate" // the name of one whose custom_id was used before
@@ -72,6 +73,15 @@ func (h *hasher) sum() digest {
 func (h *hasher) content(text []byte) digest {
 	h.start(domainContent)
 	h.raw(text)
+	return h.sum()
+}
+
+// cells is the sum of a record.
+func (h *hasher) cells(cells []string) digest {
+	h.start(domainCells)
+	for _, cell := range cells {
+		h.text(cell)
+	}
 	return h.sum()
 }
 

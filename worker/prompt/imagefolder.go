@@ -46,7 +46,7 @@ func (f *ImageFolder) read(name string, limit int64) ([]byte, *problem) {
 		return nil, problemf(CodeInvalidValue, "", "names the file %s, which is not below the folder of --allow-image-files, %s",
 			showPath(name), showPath(f.spellings[0]))
 	}
-	data, err := f.load(inside, limit)
+	data, err := loadFile(f.root, inside, limit)
 	var large *tooLargeError
 	switch {
 	case err == nil:
@@ -73,9 +73,10 @@ func (f *ImageFolder) inside(name string) (string, bool) {
 	return "", false
 }
 
-func (f *ImageFolder) load(path string, limit int64) ([]byte, error) {
+// loadFile reads the regular file at a path below root. No symbolic link leads out of there.
+func loadFile(root *os.Root, path string, limit int64) ([]byte, error) {
 	// Without waiting: a named pipe would hold the run up for ever.
-	file, err := f.root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

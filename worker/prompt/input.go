@@ -6,23 +6,44 @@ import (
 	"unicode/utf8"
 )
 
-// Input is the row that Next returned last as one JSON object, for whoever shows a question beside its answer: the line as
-// it stands where that is JSON, else the batch row that asks the same as the line of text. It is nil where the line is no
-// JSON object, or was too long to be kept.
+// Input is the row that Next returned last as one JSON object, for whoever shows a question beside its answer: a line of JSONL
+// as it stands, for a line of text the batch row that asks the same, for a record its cells under metadata, for a file its
+// path. It is nil where there is none: the line is no JSON object, was too long to be kept, or is no UTF-8.
 //
 // It is valid until the following Next. It is made when it is asked for, so that who does not ask does not pay.
 func (r *Reader) Input() []byte {
-	if !utf8.Valid(r.last.text) {
+	if r.last.tooLong || r.last.flaw != nil || !utf8.Valid(r.last.text) {
 		return nil
 	}
-	if r.format == Text {
-		return textInput(r.lastID, string(r.last.text))
+	return r.form.input(&r.last, r.lastID)
+}
+
+func (f *lines) input(l *line, id string) []byte {
+	if f.format == Text {
+		return textInput(id, string(l.text))
 	}
-	line := bytes.Trim(r.last.text, blanks)
-	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
+	text := bytes.Trim(l.text, blanks)
+	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
 		return nil
 	}
-	return line
+	return text
+}
+
+func (t *table) input(l *line, id string) []byte {
+	cells := make(map[string]string, len(t.columns))
+	for i, name := range t.columns {
+		cells[name] = l.cells[i]
+	}
+	return inputObject(struct {
+		CustomID string            `json:"custom_id"`
+		Metadata map[string]string `json:"metadata"`
+	}{id, cells})
+}
+
+func (r *files) input(_ *line, id string) []byte {
+	return inputObject(struct {
+		CustomID string `json:"custom_id"`
+	}{id})
 }
 
 // textInput is a prompt as a row of OpenAI's Batch API.
@@ -34,16 +55,19 @@ func textInput(id, text string) []byte {
 	type body struct {
 		Messages []message `json:"messages"`
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
+	return inputObject(struct {
 		CustomID string   `json:"custom_id"`
 		Method   string   `json:"method"`
 		URL      Endpoint `json:"url"`
 		Body     body     `json:"body"`
 	}{id, "POST", Chat, body{[]message{{roleUser, text}}}})
-	if err != nil {
+}
+
+func inputObject(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		panic("encode strings: " + err.Error())
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

@@ -113,8 +113,11 @@ func (n *names) idSum(id string) digest {
 }
 
 func (n *names) contentOf(l *line) digest {
-	if l.tooLong {
+	switch {
+	case l.tooLong:
 		return l.sum
+	case l.cells != nil: // not as they are written: quotes and line ends make no other row
+		return n.hasher.cells(l.cells)
 	}
 	return n.hasher.content(l.text)
 }

@@ -15,13 +15,17 @@ const blank = ' '
 // keptBuffer is how large a buffer may be and still be kept for the next line.
 const keptBuffer = 1 << 20
 
-// line is a line of the input that is a row.
+// line is what of the input is a row: a line, a record of a table, or a file.
 type line struct {
-	number  int64 // from 1
-	text    []byte
-	size    int64 // without the line end
-	tooLong bool  // then text is empty, and of the content only its sum is known
+	number  int64  // from 1
+	text    []byte // of a file only where it is known
+	size    int64  // without the line end
+	tooLong bool   // then text is empty, and of the content only its sum is known
 	sum     digest
+
+	// Of a record: its cells, and why it is none.
+	cells []string
+	flaw  *problem
 }
 
 // lineReader splits an input into the lines that are rows.

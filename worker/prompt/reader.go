@@ -1,8 +1,6 @@
 package prompt
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 )
@@ -12,10 +10,12 @@ const DefaultMaxRowBytes = 64 << 20
 
 // Options says how an input is to be read.
 type Options struct {
-	// Name is what errors call the input; "input" if empty.
+	// Name is what errors call the input; "input" if empty, and an opened Source's path.
 	Name string
-	// Format is how to read the lines.
+	// Format is how to read the input; for a Source its name tells.
 	Format Format
+	// Layout is where tables and folders have their prompts.
+	Layout Layout
 	// MaxRowBytes is how long a row may be, without its line end, and how large all the files with images that it names;
 	// DefaultMaxRowBytes if it is not positive.
 	MaxRowBytes int
@@ -34,9 +34,10 @@ type Options struct {
 // Reader reads the rows of an input. It is for one goroutine.
 type Reader struct {
 	name    string
-	format  Format
-	lines   lineReader
-	decoder decoder
+	unit    string // what errors call a place in the input
+	form    form
+	limit   int
+	layout  Layout
 	names   names
 	index   int64
 	shard   int64
@@ -44,31 +45,57 @@ type Reader struct {
 	first   bool // KeepFirst
 	bare    bool // NamesOnly
 	leftOut int64
-	begun   bool
 	last    line   // the row that Next returned last, for Input
 	lastID  string // and its name
 	err     error  // what ended the reading
 }
 
-// NewReader makes a Reader of the decompressed input r. It reads nothing yet.
+// form is how the rows of a kind of input are read.
+type form interface {
+	// next returns what is the next row; it is valid until the following call. At the end of the input it is io.EOF.
+	next() (line, error)
+	// name is a row's custom_id, empty where it has none or where it cannot be read. The row is not too long.
+	name(l *line) string
+	// request makes the request of a row that is not too long, and tells its custom_id.
+	request(l *line) (r Request, id string, p *problem)
+	// input is the row that next returned last as a JSON object, or nil; see Reader.Input.
+	input(l *line, id string) []byte
+	// at is the number of the line that was read last, or was to be read.
+	at() int64
+	// buffered is how many bytes were read beyond the row that next returned last.
+	buffered() int
+}
+
+// NewReader makes a Reader of the decompressed input r, lines of JSONL or text. It reads nothing yet.
 func NewReader(r io.Reader, o Options) *Reader {
+	h := newHasher()
+	o.complete()
+	d := &decoder{defaults: o.Defaults, limit: o.MaxRowBytes}
+	return newReader(newLines(r, o, h, d), o, h)
+}
+
+// complete puts in what is left open.
+func (o *Options) complete() {
 	if o.Name == "" {
 		o.Name = "input"
 	}
 	if o.MaxRowBytes <= 0 {
 		o.MaxRowBytes = DefaultMaxRowBytes
 	}
-	in, h := bufio.NewReaderSize(r, 64<<10), newHasher()
+}
+
+func newReader(f form, o Options, h *hasher) *Reader {
 	return &Reader{
-		name:    o.Name,
-		format:  o.Format,
-		shard:   o.Shard,
-		shards:  max(1, o.Shards),
-		first:   o.KeepFirst,
-		bare:    o.NamesOnly,
-		lines:   lineReader{in: in, limit: o.MaxRowBytes, hasher: h},
-		decoder: decoder{defaults: o.Defaults, limit: o.MaxRowBytes},
-		names:   newNames(h),
+		name:   o.Name,
+		unit:   "line",
+		form:   f,
+		limit:  o.MaxRowBytes,
+		layout: o.Layout,
+		shard:  o.Shard,
+		shards: max(1, o.Shards),
+		first:  o.KeepFirst,
+		bare:   o.NamesOnly,
+		names:  newNames(h),
 	}
 }
 
@@ -78,15 +105,10 @@ func (r *Reader) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
 	}
-	if !r.begun {
-		if err := r.begin(); err != nil {
-			return r.fail(1, err)
-		}
-	}
 	for {
-		l, err := r.lines.next()
+		l, err := r.form.next()
 		if err != nil {
-			return r.fail(r.lines.number, err)
+			return r.fail(r.form.at(), err)
 		}
 		mine := r.index%r.shards == r.shard
 		row, err := r.row(&l, mine && !r.bare)
@@ -113,15 +135,13 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	var p *problem
 	switch {
 	case !wanted:
-		if !l.tooLong && r.format != Text {
-			_, id, _ = objectOf(l.text)
+		if !l.tooLong {
+			id = r.form.name(l)
 		}
 	case l.tooLong:
-		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes, into another --output", l.size, r.lines.limit)
-	case r.format == Text:
-		row.Request, p = r.decoder.textLine(l.text)
+		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes, into another --output", l.size, r.limit)
 	default:
-		row.Request, id, p = r.decoder.jsonLine(l.text)
+		row.Request, id, p = r.form.request(l)
 	}
 	if p != nil && p.broken != nil {
 		return Row{}, p.broken
@@ -140,34 +160,15 @@ func (r *Reader) Seen() int64 { return r.index }
 func (r *Reader) LeftOut() int64 { return r.leftOut }
 
 // Buffered is how many bytes the Reader has taken from its input beyond the row that Next returned last.
-func (r *Reader) Buffered() int { return r.lines.in.Buffered() }
+func (r *Reader) Buffered() int { return r.form.buffered() }
 
-// begin drops a byte order mark and settles the format.
-func (r *Reader) begin() error {
-	const mark = "\xef\xbb\xbf"
-	start, err := r.lines.in.Peek(len(mark))
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if bytes.HasPrefix(start, []byte(mark)) {
-		if _, err := r.lines.in.Discard(len(mark)); err != nil {
-			return err
-		}
-	}
-	if r.format == Auto {
-		if r.format, err = sniff(r.lines.in); err != nil {
-			return err
-		}
-	}
-	r.lines.comments = r.format == JSONL
-	r.begun = true
-	return nil
-}
+// Layout is the Options' Layout with the columns that it left open.
+func (r *Reader) Layout() Layout { return r.layout }
 
 func (r *Reader) fail(line int64, err error) (Row, error) {
 	// Only the bare io.EOF is the end. A decompressor's io.ErrUnexpectedEOF, for one, is not.
 	if r.err = err; err != io.EOF {
-		r.err = fmt.Errorf("read %s, line %d: %w", r.name, line, err)
+		r.err = fmt.Errorf("read %s, %s %d: %w", r.name, r.unit, line, err)
 	}
 	return Row{}, r.err
 }

@@ -8,9 +8,9 @@ import (
 
 // Row is one row of the input: either a request ready to be asked, or the reason why it cannot be.
 type Row struct {
-	// Index counts the input's rows from 0; blank lines and comments are no rows. It decides the shard.
+	// Index counts the input's rows from 0; blank lines, comments and headers are no rows. It decides the shard.
 	Index int64
-	// Line is the row's line in the input, from 1.
+	// Line is the line in the input on which the row begins, or its file's place in the folder, from 1.
 	Line int64
 	// CustomID is the row's own name, or "row-<line>" where it has none.
 	CustomID string
@@ -83,6 +83,8 @@ const (
 	CodeInvalidValue      = "invalid_value"
 	CodeUnsupported       = "unsupported_parameter"
 	CodeTooLarge          = "row_too_large"
+	CodeInvalidRecord     = "invalid_csv_row"
+	CodeUnreadable        = "unreadable_file"
 )
 
 // Key identifies a row and what is asked in it. The first half is a hash of the row's name: of its custom_id, or,

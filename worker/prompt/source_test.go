@@ -69,9 +69,7 @@ func TestOpen(t *testing.T) {
 			if source.Size() != int64(len(content)) {
 				t.Errorf("size %d, want %d", source.Size(), len(content))
 			}
-			o := jsonlOptions()
-			o.Format = FormatOf(path)
-			r := NewReader(source, o)
+			r := rowsOf(t, source, jsonlOptions())
 			for i := range want {
 				row, err := r.Next()
 				if err != nil || row.Reject != nil {
@@ -94,6 +92,15 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+func rowsOf(t *testing.T, s *Source, o Options) *Reader {
+	t.Helper()
+	r, err := s.Rows(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func TestOpenStdin(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -112,9 +119,7 @@ func TestOpenStdin(t *testing.T) {
 		fmt.Fprint(out, "one\ntwo\n")
 	})
 	defer writer.Wait()
-	o := textOptions()
-	o.Format = FormatOf(Stdin)
-	r := NewReader(source, o)
+	r := rowsOf(t, source, textOptions())
 	for _, want := range []string{"one", "two"} {
 		if row, err := r.Next(); err != nil || row.Request.Messages[0].Content != want {
 			t.Errorf("got %+v, %v, want %s", row, err, want)
@@ -145,7 +150,7 @@ func TestOpenErrors(t *testing.T) {
 		cause         error
 	}{
 		{filepath.Join(dir, "none.jsonl"), "no such file or directory", fs.ErrNotExist},
-		{dir, "is a directory", nil},
+		{dir, "it holds neither texts (.txt, .md) nor images (.png, .jpg, .jpeg, .webp)", nil},
 		{locked, "permission denied", fs.ErrPermission},
 		{write(t, "plain.gz", []byte(`{"prompt":"a"}`+"\n")), "decompress: gzip: invalid header", gzip.ErrHeader},
 		{write(t, "empty.gz", nil), "the file is empty", nil},
@@ -180,9 +185,7 @@ func TestOpenTruncated(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := textOptions()
-			o.Name = path
-			r := NewReader(source, o)
+			r := rowsOf(t, source, textOptions())
 			for err == nil {
 				_, err = r.Next()
 			}
@@ -198,7 +201,7 @@ func TestFormatOf(t *testing.T) {
 	for path, want := range map[string]Format{
 		"a.jsonl": JSONL, "a.json": JSONL, "a.ndjson": JSONL, "a.JSONL.gz": JSONL, "a.b.json.zst": JSONL,
 		"a.txt": Text, "a.txt.GZ": Text, "a.txt.zst": Text,
-		"-": Auto, "a": Auto, "a.csv": Auto, "a.gz": Auto, "jsonl": Auto, "a.jsonl/b": Auto, "": Auto, ".gz": Auto,
+		"a.csv": CSV, "a.CSV.gz": CSV, "a.tsv.zst": TSV, "-": Auto, "a": Auto, "csv": Auto, "a.gz": Auto, "jsonl": Auto, "a.jsonl/b": Auto, "": Auto, ".gz": Auto,
 	} {
 		if got := FormatOf(path); got != want {
 			t.Errorf("FormatOf(%q) = %v, want %v", path, got, want)
