@@ -75,8 +75,7 @@ func (f *folder) list() error {
 		return fmt.Errorf("it holds neither texts (%s) nor images (%s) (%s)", strings.Join(textEndings, ", "), strings.Join(imageEndings, ", "), CodeEmptyFile)
 	}
 	f.images = image != ""
-	f.names = slices.Clip(f.names)
-	slices.SortFunc(f.starts, func(a, b uint64) int { return bytes.Compare(f.at(a), f.at(b)) })
+	f.settle()
 	return nil
 }
 
@@ -107,6 +106,12 @@ func (f *folder) each(dir string, do func(os.DirEntry)) error {
 func (f *folder) add(name string) {
 	f.starts = append(f.starts, uint64(len(f.names)))
 	f.names = append(append(f.names, name...), 0)
+}
+
+// settle brings the files into their order, and gives back the room for more.
+func (f *folder) settle() {
+	f.names, f.starts = bytes.Clone(f.names), slices.Clone(f.starts)
+	slices.SortFunc(f.starts, func(a, b uint64) int { return bytes.Compare(f.at(a), f.at(b)) })
 }
 
 // at is the path that begins at start.

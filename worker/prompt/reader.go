@@ -39,6 +39,7 @@ type Reader struct {
 	limit   int
 	layout  Layout
 	names   names
+	line    line // the one that was read last; here, so that none is allocated
 	index   int64
 	shard   int64
 	shards  int64
@@ -106,14 +107,14 @@ func (r *Reader) Next() (Row, error) {
 		return Row{}, r.err
 	}
 	for {
-		l, err := r.form.next()
-		if err != nil {
+		var err error
+		if r.line, err = r.form.next(); err != nil {
 			return r.fail(r.form.at(), err)
 		}
 		mine := r.index%r.shards == r.shard
-		row, err := r.row(&l, mine && !r.bare)
+		row, err := r.row(&r.line, mine && !r.bare)
 		if err != nil {
-			return r.fail(l.number, err)
+			return r.fail(r.line.number, err)
 		}
 		if !mine {
 			continue

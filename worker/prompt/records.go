@@ -18,6 +18,7 @@ type recordReader struct {
 	name   string // of the input, for messages
 	comma  byte
 	limit  int // bytes of a record
+	window int // bytes in which a quote must end
 	hasher *hasher
 
 	buffer     []byte
@@ -26,11 +27,11 @@ type recordReader struct {
 	number     int64 // lines that were handed out or passed over
 }
 
-// quoteWindow is in how many bytes a quote must end, or in limit if that is more: it is not to depend on how long a row
-// may be whether a record is one.
+// quoteWindow is the least window. Where rows may be longer, so may quotes; where they must be shorter, a record that is too
+// long is one record all the same.
 const quoteWindow = DefaultMaxRowBytes
 
-// errNoLineEnd is a line that is longer than the window.
+// errNoLineEnd is a line that does not end within the window.
 var errNoLineEnd = errors.New("no line end")
 
 // next returns the next record; its text is valid until the following call. It is without a line end, but what it quotes
@@ -52,7 +53,10 @@ func (r *recordReader) read() (line, error) {
 		switch {
 		case err == errNoLineEnd && lines == 1:
 			return r.skip()
-		case (err == errNoLineEnd || err == io.EOF) && lines > 1:
+		case err == errNoLineEnd:
+			return r.take(firstEnd, second, 1, problemf(CodeInvalidRecord, "",
+				"%s opens a quote that is not closed within %d bytes%s", r.place(r.number+1), r.window, rowsOfTheirOwn)), nil
+		case err == io.EOF && lines > 1:
 			return r.take(firstEnd, second, 1, problemf(CodeInvalidRecord, "",
 				"%s opens a quote that nothing closes%s", r.place(r.number+1), rowsOfTheirOwn)), nil
 		case err != nil:
@@ -68,10 +72,7 @@ func (r *recordReader) read() (line, error) {
 		if !quoted {
 			return r.take(end, next, lines, nil), nil
 		}
-		if at = next; at > r.window() {
-			return r.take(firstEnd, second, 1, problemf(CodeInvalidRecord, "",
-				"%s opens a quote that is not closed within %d bytes%s", r.place(r.number+1), r.window(), rowsOfTheirOwn)), nil
-		}
+		at = next
 	}
 }
 
@@ -93,7 +94,6 @@ func (r *recordReader) place(number int64) string {
 	return fmt.Sprintf("the row at %s:%d", r.name, number)
 }
 
-func (r *recordReader) window() int    { return max(quoteWindow, r.limit) }
 func (r *recordReader) unread() []byte { return r.buffer[r.start:r.end] }
 
 // take hands out what is unread up to a place, as a record of so many lines, and goes on at next.
@@ -136,15 +136,16 @@ func (r *recordReader) skip() (line, error) {
 }
 
 // lineEnd finds where the line ends that begins at a place of what is unread, without its line end, and where the next
-// one begins. At the end of the input it is io.EOF.
+// one begins. At the end of the input it is io.EOF. How the input comes makes no difference to whether it is within the
+// window.
 func (r *recordReader) lineEnd(from int) (end, next int, err error) {
 	for searched := from; ; {
 		if i := bytes.IndexByte(r.unread()[searched:], '\n'); i >= 0 {
 			end, next = searched+i, searched+i+1
 			break
 		}
-		if searched = r.end - r.start; searched-from > r.window() {
-			return 0, 0, errNoLineEnd
+		if searched = r.end - r.start; searched > r.window {
+			break
 		}
 		if err := r.fill(); err == io.EOF && searched > from {
 			end, next = searched, searched
@@ -152,6 +153,9 @@ func (r *recordReader) lineEnd(from int) (end, next int, err error) {
 		} else if err != nil {
 			return 0, 0, err
 		}
+	}
+	if next == 0 || end > r.window {
+		return 0, 0, errNoLineEnd
 	}
 	if end > from && r.unread()[end-1] == '\r' {
 		end--
@@ -165,7 +169,7 @@ func (r *recordReader) fill() error {
 		return r.err
 	}
 	if r.start == r.end && len(r.buffer) > keptBuffer {
-		r.buffer = nil
+		r.buffer, r.start, r.end = nil, 0, 0
 	}
 	if r.start > 0 {
 		r.end = copy(r.buffer, r.unread())

@@ -23,7 +23,7 @@ type table struct {
 // newTable reads the header of the table and finds in it what the options want. An error is a LayoutError where they want
 // what is not there.
 func newTable(in io.Reader, o Options, h *hasher, d *decoder) (*table, error) {
-	t := &table{decoder: d, prompt: -1, records: recordReader{in: in, name: o.Name, comma: ',', limit: o.MaxRowBytes, hasher: h}}
+	t := &table{decoder: d, prompt: -1, records: recordReader{in: in, name: o.Name, comma: ',', limit: o.MaxRowBytes, window: max(quoteWindow, o.MaxRowBytes), hasher: h}}
 	if o.Format == TSV {
 		t.records.comma = '\t'
 	}
@@ -120,7 +120,7 @@ func (t *table) next() (line, error) {
 
 // split splits a record. What it returns is valid until it is called again.
 func (t *table) split(record []byte) ([]string, error) {
-	t.feed.rest = record
+	t.feed = feed{record, []byte("\r\n")}
 	return t.cells.Read()
 }
 
@@ -168,14 +168,18 @@ func (t *table) text(cells []string) (string, *problem) {
 func (t *table) at() int64     { return max(1, t.records.number) }
 func (t *table) buffered() int { return len(t.records.unread()) }
 
-// feed gives a reader that goes on and on one record at a time.
-type feed struct{ rest []byte }
+// feed gives a reader that goes on and on one record at a time, with a line end that is none of the record's own.
+type feed struct{ record, lineEnd []byte }
 
 func (f *feed) Read(p []byte) (int, error) {
-	if len(f.rest) == 0 {
+	part := &f.record
+	if len(*part) == 0 {
+		part = &f.lineEnd
+	}
+	if len(*part) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, f.rest)
-	f.rest = f.rest[n:]
+	n := copy(p, *part)
+	*part = (*part)[n:]
 	return n, nil
 }
