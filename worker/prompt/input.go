@@ -12,10 +12,10 @@ import (
 //
 // It is valid until the following Next. It is made when it is asked for, so that who does not ask does not pay.
 func (r *Reader) Input() []byte {
-	if r.last.tooLong || r.last.flaw != nil || !utf8.Valid(r.last.text) {
+	if r.line.tooLong || r.line.flaw != nil || !utf8.Valid(r.line.text) {
 		return nil
 	}
-	return r.form.input(&r.last, r.lastID)
+	return r.form.input(&r.line, r.lastID)
 }
 
 func (f *lines) input(l *line, id string) []byte {

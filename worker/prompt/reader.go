@@ -46,8 +46,7 @@ type Reader struct {
 	first   bool // KeepFirst
 	bare    bool // NamesOnly
 	leftOut int64
-	last    line   // the row that Next returned last, for Input
-	lastID  string // and its name
+	lastID  string // of the row that Next returned last, for Input
 	err     error  // what ended the reading
 }
 
@@ -123,7 +122,7 @@ func (r *Reader) Next() (Row, error) {
 			r.leftOut++
 			continue
 		}
-		r.last, r.lastID = l, row.CustomID
+		r.lastID = row.CustomID
 		return row, nil
 	}
 }
