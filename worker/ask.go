@@ -71,7 +71,9 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 	case m.isDown(ctx, down):
 		return died, nil
 	}
-	m.flow.failed()
+	if t.retries == 0 { // a few rows that fail again and again say nothing about their number
+		m.flow.failed()
+	}
 	switch {
 	case errors.Is(err, ollama.ErrTimeout) && m.server != nil && m.answered.Load() == before && time.Since(began) >= r.StallTimeout:
 		// One that waits for a hung GPU spins, and so seems to work. But no row at all came to its end for all that time.
