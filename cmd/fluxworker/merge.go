@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -92,8 +91,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once
 	defer giveUp()
-	// What stays is 32 bytes a row, without a pointer in it, so that collecting costs little: less than that is to be garbage.
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	defer boundGarbage()()
 	m, err := worker.Merge(ctx, f.c)
 	if err != nil {
 		return err

@@ -143,6 +143,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	running, signals := onSignals(ctx)
 	defer signals.giveBack()
+	defer boundGarbage()()
 	counts := new(worker.Counts)
 	endProgress := console.show(counts)
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
