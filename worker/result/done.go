@@ -3,6 +3,7 @@ package result
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"runtime"
 	"slices"
 
@@ -133,11 +134,21 @@ type place struct {
 	index   int
 }
 
-// find looks a name up.
+// find looks a name up. Names are hashes, so it is known about where in the list one stands: a search that begins there stays
+// within a page or two of memory, where one through all of the list waits for memory at each step.
 func (k *keys) find(name uint64) (place, bool) {
 	p := place{segment: segmentOf(name)}
-	var ok bool
-	p.index, ok = slices.BinarySearchFunc(k.segments[p.segment], name, func(e entry, name uint64) int { return cmp.Compare(e.name, name) })
+	s := k.segments[p.segment]
+	about, _ := bits.Mul64(name<<6, uint64(len(s)))
+	from, to := int(about), int(about)
+	for step := 32; from > 0 && s[from].name >= name; step *= 2 {
+		from = max(0, from-step)
+	}
+	for step := 32; to < len(s) && s[to].name <= name; step *= 2 {
+		to = min(len(s), to+step)
+	}
+	at, ok := slices.BinarySearchFunc(s[from:to], name, func(e entry, name uint64) int { return cmp.Compare(e.name, name) })
+	p.index = from + at
 	return p, ok
 }
 

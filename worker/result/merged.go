@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // mergedFiles are the two files that lines are merged to, before they take their places.
@@ -15,6 +17,7 @@ type mergedFiles [2]*mergedFile // answers and failures
 
 type mergedFile struct {
 	*draft
+	handle  *os.File // of the draft
 	own     os.FileInfo
 	out     *bufio.Writer
 	waiting int64      // bytes written since a sync was begun
@@ -22,7 +25,7 @@ type mergedFile struct {
 }
 
 // syncAhead is after how many bytes a merged file is synced while it is written on: else the disk would idle first, and
-// the merge wait for it at the end. It also bounds what the page cache, which SLURM counts as the job's memory, holds for us.
+// the merge wait for it at the end.
 const syncAhead = 32 << 20
 
 func newMergedFiles(to Paths) (*mergedFiles, error) {
@@ -55,7 +58,7 @@ func newMergedFile(path string, to Paths) (*mergedFile, error) {
 		d.discard()
 		return nil, &WriteError{Path: path, Err: err}
 	}
-	return &mergedFile{draft: d, own: own, out: bufio.NewWriterSize(d, 1<<20)}, nil
+	return &mergedFile{draft: d, handle: f, own: own, out: bufio.NewWriterSize(d, 1<<20)}, nil
 }
 
 // taken tells whether another merge has begun to write to the same file.
@@ -76,8 +79,18 @@ func (f *mergedFile) add(data []byte) error {
 		return err
 	}
 	f.waiting, f.syncing = 0, make(chan error, 1)
-	go func() { f.syncing <- f.file.Sync() }()
+	go func() { f.syncing <- f.syncAway() }()
 	return nil
+}
+
+// syncAway brings to the disk what was written, and lets the page cache forget it. A cache that fills with the merged lines
+// would lose the parts' own, which were read once and are about to be read again; and SLURM counts it as the job's memory.
+func (f *mergedFile) syncAway() error {
+	err := f.file.Sync()
+	if err == nil {
+		unix.Fadvise(int(f.handle.Fd()), 0, 0, unix.FADV_DONTNEED) // only advice
+	}
+	return err
 }
 
 // synced waits for the sync that is under way.
