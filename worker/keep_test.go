@@ -193,7 +193,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	for range rows {
 		addRow(t, c, `{"prompt":"x x"}`)
 	}
-	c.MaxRetries, c.Grace = 100, 0
+	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back would take the place of the one that opens the gate
 	counts := new(Counts)
 	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, rows), counts); !errors.Is(err, ErrStopped) {
 		t.Fatal(err)
