@@ -14,14 +14,14 @@ import (
 // bench is what the figures share.
 type bench struct {
 	size       size
-	fluxworker string // the program that is measured
-	self       string // this one
-	scratch    string // a folder of ours
-	template   string // file with a request as fluxworker sends it; empty until somebody wanted it
+	fluxworker string            // the program that is measured
+	self       string            // this one
+	scratch    string            // a folder of ours
+	templates  map[string]string // files with a request as fluxworker sends it, by fluxworker's arguments
 }
 
 func prepare(o options) (*bench, error) {
-	b := &bench{size: o.size, fluxworker: o.fluxworker}
+	b := &bench{size: o.size, fluxworker: o.fluxworker, templates: make(map[string]string)}
 	var err error
 	if b.self, err = os.Executable(); err != nil {
 		return nil, err
@@ -66,17 +66,17 @@ func (b *bench) input(r rows) (string, error) {
 }
 
 // requestTemplate is a file with one request, byte for byte as fluxworker sends it.
-func (b *bench) requestTemplate(ctx context.Context) (string, error) {
-	if b.template != "" {
-		return b.template, nil
+func (b *bench) requestTemplate(ctx context.Context, args ...string) (string, error) {
+	key := strings.Join(args, " ")
+	if path, ok := b.templates[key]; ok {
+		return path, nil
 	}
 	s, err := b.standIn(ctx, slots, "--record-bodies")
 	if err != nil {
 		return "", err
 	}
 	defer s.stop()
-	j := job{input: rows{count: 1, bytes: shortRow, last: longAnswer}, url: s.url, slots: slots}
-	if _, err := b.run(ctx, j); err != nil {
+	if _, err := b.run(ctx, job{input: rows{count: 1, bytes: shortRow, last: longAnswer}, url: s.url, slots: slots, more: args}); err != nil {
 		return "", err
 	}
 	record, err := s.stop()
@@ -86,11 +86,11 @@ func (b *bench) requestTemplate(ctx context.Context) (string, error) {
 	if len(record.Bodies) != 1 {
 		return "", fmt.Errorf("the stand-in saw %d requests, want 1", len(record.Bodies))
 	}
-	path := b.path("request.json")
+	path := b.path(fmt.Sprintf("request-%d.json", len(b.templates)))
 	if err := os.WriteFile(path, record.Bodies[0], 0o600); err != nil {
 		return "", err
 	}
-	b.template = path
+	b.templates[key] = path
 	return path, nil
 }
 

@@ -22,6 +22,11 @@ import (
 // allocations are those of a whole run.
 type allocations struct{ Bytes, Count uint64 }
 
+// defaults are what fluxworker's rows leave open where no flag says more; keys depend on them.
+func defaults() prompt.Defaults {
+	return prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 2048, Temperature: 0.7, TopP: 0.9, TopK: 40}}
+}
+
 // runCount is fluxworker's run in this process, whose allocations can be counted. Arguments: the server's URL, the input, and
 // a folder for the results.
 func runCount(args []string) error {
@@ -30,7 +35,7 @@ func runCount(args []string) error {
 	}
 	c := worker.Config{
 		Input: args[1], MaxRowBytes: prompt.DefaultMaxRowBytes, Output: filepath.Join(args[2], "results.jsonl"),
-		Defaults: prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 2048, Temperature: 0.7, TopP: 0.9, TopK: 40}},
+		Defaults: defaults(),
 		Model:    modelcfg.Model{Name: "bigram"},
 		Wish:     batcher.Wish{Context: 4096, Slots: slots, KVCacheType: "f16"},
 		Server:   worker.Server{URL: args[0], Device: ollama.DeviceAuto, Isolate: ollama.IsolateAuto, LoadTimeout: time.Minute},

@@ -13,7 +13,12 @@ func figures() []figure {
 	return []figure{
 		{"a", "rows a second over a closed loop's, against servers that cost nothing", throughput},
 		{"b", "makespan over a closed loop's, 32 slots of 20 ms", makespan},
+		{"c", "makespan over a closed loop's, real engines", engines},
 		{"d", "CPU and allocations of a row", cost},
+		{"e", "peak memory by the number of rows", memory},
+		{"f", "resuming and merging", stored},
+		{"g", "start-up", startUp},
+		{"h", "eight servers over one", servers},
 	}
 }
 

@@ -14,14 +14,16 @@ import (
 	"sync/atomic"
 )
 
-// loop runs the closed loop as a process of its own.
-func (b *bench) loop(ctx context.Context, url string, connections int, r rows) (usage, error) {
-	template, err := b.requestTemplate(ctx)
+// loop runs the closed loop as a process of its own. The requests are those of fluxworker with the same arguments.
+func (b *bench) loop(ctx context.Context, url string, connections int, r rows, args ...string) (usage, error) {
+	template, err := b.requestTemplate(ctx, args...)
 	if err != nil {
 		return usage{}, err
 	}
-	return b.process(ctx, b.scratch, b.self, loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template,
-		"-rows", strconv.Itoa(r.count), "-bytes", strconv.Itoa(r.bytes), "-last", string(r.last))
+	return b.process(ctx, process{dir: b.scratch, program: b.self, args: []string{
+		loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template,
+		"-rows", strconv.Itoa(r.count), "-bytes", strconv.Itoa(r.bytes), "-last", string(r.last),
+	}})
 }
 
 // runLoop is the closed loop: it asks a server the same rows as fluxworker does, in the same bytes, and throws the answers

@@ -27,20 +27,29 @@ const (
 )
 
 func main() {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case standInCommand:
-			os.Args = os.Args[1:]
-			os.Exit(fakeollama.Main())
-		case loopCommand:
-			exit(runLoop(os.Args[2:]))
-		case countCommand:
-			exit(runCount(os.Args[2:]))
-		}
+	if other, err := asOther(); other {
+		exit(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	exit(run(ctx, os.Args[1:]))
+}
+
+// asOther is this program as one of those that it starts.
+func asOther() (other bool, _ error) {
+	if len(os.Args) < 2 {
+		return false, nil
+	}
+	switch rest := os.Args[2:]; os.Args[1] {
+	case standInCommand:
+		os.Args = os.Args[1:]
+		os.Exit(fakeollama.Main())
+	case loopCommand:
+		return true, runLoop(rest)
+	case countCommand:
+		return true, runCount(rest)
+	}
+	return false, nil
 }
 
 func exit(err error) {

@@ -12,7 +12,7 @@ import (
 func makespan(ctx context.Context, b *bench) ([]line, error) {
 	const delay = "20ms"
 	rows := rows{count: b.size.of(320, 16_000, 48_000), bytes: shortRow, last: longAnswer}
-	var ours, bare, ratio, idle, idleBare sample
+	var ours, bare, idle, idleBare sample
 	side := func(client func(url string) (usage, error), makespan, idle *sample) error {
 		took, record, err := b.against(ctx, rows, client, "--lean", "--delay", delay)
 		*makespan = append(*makespan, took.Seconds())
@@ -26,17 +26,15 @@ func makespan(ctx context.Context, b *bench) ([]line, error) {
 			return r.usage, err
 		}, &ours, &idle)
 	}
-	loop := func(ctx context.Context, turn int) error {
-		err := side(func(url string) (usage, error) { return b.loop(ctx, url, slots, rows) }, &bare, &idleBare)
-		ratio = append(ratio, ours[turn]/bare[turn])
-		return err
+	loop := func(ctx context.Context, _ int) error {
+		return side(func(url string) (usage, error) { return b.loop(ctx, url, slots, rows) }, &bare, &idleBare)
 	}
 	if err := repeat(ctx, b.size.of(1, 3, 5), worker, loop); err != nil {
 		return nil, err
 	}
 	return []line{
 		{
-			id: "b", what: "makespan of `fluxworker run` over a closed loop's, " + strconv.Itoa(slots) + " slots, " + delay + " a row", values: ratio, goal: goal{atMost, 0.99},
+			id: "b", what: "makespan of `fluxworker run` over a closed loop's, " + strconv.Itoa(slots) + " slots, " + delay + " a row", values: ratios(ours, bare), goal: goal{atMost, 0.99},
 			seen:  fmt.Sprintf("%s s against %s s for %d rows", number(ours.median()), number(bare.median()), rows.count),
 			limit: "the server's own time for each row",
 		},

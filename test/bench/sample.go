@@ -28,3 +28,12 @@ func (s sample) spread() (least, most float64) {
 	}
 	return slices.Min(s), slices.Max(s)
 }
+
+// ratios divides pair by pair: both sides of a turn saw the same machine.
+func ratios(above, below sample) sample {
+	r := make(sample, min(len(above), len(below)))
+	for i := range r {
+		r[i] = above[i] / below[i]
+	}
+	return r
+}

@@ -46,22 +46,29 @@ func (b *bench) standIn(ctx context.Context, slots int, flags ...string) (*stand
 		return nil, fmt.Errorf("start stand-in: %w", err)
 	}
 	lines := bufio.NewReader(output)
-	for {
-		text, err := lines.ReadString('\n')
-		if m := listening.FindStringSubmatch(text); m != nil {
-			s.url = "http://" + m[1]
-			break
-		}
-		if err != nil {
-			s.cmd.Wait()
-			return nil, fmt.Errorf("start stand-in: it said nothing of an address, and at last %q", text)
-		}
+	if s.url, err = addressIn(lines); err != nil {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		return nil, fmt.Errorf("start stand-in: %w", err)
 	}
 	go func() {
 		defer close(s.said)
 		io.Copy(io.Discard, lines)
 	}()
 	return s, nil
+}
+
+// addressIn reads a server's log until it names its address.
+func addressIn(log *bufio.Reader) (url string, _ error) {
+	for {
+		text, err := log.ReadString('\n')
+		if m := listening.FindStringSubmatch(text); m != nil {
+			return "http://" + m[1], nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("the server said nothing of an address, and at last %q", text)
+		}
+	}
 }
 
 // stop ends it, unless that is done, and returns what it saw.

@@ -30,6 +30,9 @@ func Fluxworker(t testing.TB) string {
 // Program is Fluxworker for those who are no test.
 func Program() (string, error) { return fluxworker() }
 
+// Folder is Cache for those who are no test.
+func Folder() (string, error) { return cache() }
+
 // Cache returns a folder for what tests build. Test programs of several packages run at the same time, so a file must
 // appear in it whole, by a rename.
 func Cache(t testing.TB) string {

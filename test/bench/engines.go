@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// engineSlots is how many rows a real engine answers at once here; it computes with one thread.
+const engineSlots = 8
+
+// engines is figure c: the makespan over a closed loop's where real engines answer. Each engine serves both sides in turns.
+// What is taken is a process's whole life, less that of one with a single row.
+func engines(ctx context.Context, b *bench) ([]line, error) {
+	folder := os.Getenv("FLUXWORKER_ENGINE_DIR")
+	if folder == "" {
+		folder = filepath.Join(".cache", "engine")
+	}
+	var lines []line
+	for _, g := range []struct {
+		folder, name string
+		rows         int
+	}{
+		{"o", "Ollama v0.24.0", b.size.of(20, 1500, 4000)},
+		{"n", "Ollama v0.34.3", b.size.of(20, 1500, 4000)},
+	} {
+		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"))
+		if err != nil {
+			return lines, fmt.Errorf("%s: %w (make engine builds it)", g.name, err)
+		}
+		l, err := b.onEngine(ctx, e, rows{count: g.rows, bytes: shortRow, last: longAnswer})
+		e.stop()
+		if err != nil {
+			return lines, fmt.Errorf("%s: %w", g.name, err)
+		}
+		l.what = fmt.Sprintf("makespan of `fluxworker run` over a closed loop's, %s, %d slots", g.name, engineSlots)
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func (b *bench) onEngine(ctx context.Context, e *engine, many rows) (line, error) {
+	settings := []string{"--context", "512"}
+	one := many
+	one.count = 1
+	ours := func(ctx context.Context, r rows) (usage, error) {
+		ran, err := b.run(ctx, job{input: r, url: e.url, slots: engineSlots, more: settings})
+		return ran.usage, err
+	}
+	bare := func(ctx context.Context, r rows) (usage, error) {
+		return b.loop(ctx, e.url, engineSlots, r, settings...)
+	}
+	if _, err := ours(ctx, one); err != nil { // loads the model
+		return line{}, err
+	}
+	var spans [2]sample
+	side := func(n int, client func(context.Context, rows) (usage, error)) func(context.Context, int) error {
+		return func(ctx context.Context, _ int) error {
+			least, err := client(ctx, one)
+			if err != nil {
+				return err
+			}
+			most, err := client(ctx, many)
+			spans[n] = append(spans[n], (most.took() - least.took()).Seconds())
+			return err
+		}
+	}
+	if err := repeat(ctx, b.size.of(1, 3, 5), side(0, ours), side(1, bare)); err != nil {
+		return line{}, err
+	}
+	return line{
+		id: "c", values: ratios(spans[0], spans[1]), goal: goal{atMost, 1.01},
+		seen:  fmt.Sprintf("%s s against %s s for %d rows", number(spans[0].median()), number(spans[1].median()), many.count),
+		limit: "the engine, which has the same cores",
+	}, nil
+}
+
+// engine is a running real server.
+type engine struct {
+	cmd  *exec.Cmd
+	url  string
+	said chan struct{} // closed when it has said everything
+}
+
+// engine starts a real server, which must be stopped.
+func (b *bench) engine(ctx context.Context, program, models string) (*engine, error) {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return nil, err
+	}
+	if models, err = filepath.Abs(models); err != nil {
+		return nil, err
+	}
+	home, _, err := b.folder("home-")
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{cmd: exec.CommandContext(ctx, program, "serve"), said: make(chan struct{})}
+	e.cmd.Env = environment("HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(engineSlots),
+		"OLLAMA_CONTEXT_LENGTH=512", "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1")
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has runners
+	output, err := e.cmd.StderrPipe()
+	if err == nil {
+		err = e.cmd.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := bufio.NewReader(output)
+	if e.url, err = addressIn(lines); err != nil {
+		e.cmd.Process.Kill()
+		e.cmd.Wait()
+		return nil, err
+	}
+	go func() {
+		defer close(e.said)
+		io.Copy(io.Discard, lines)
+	}()
+	return e, nil
+}
+
+// stop ends the server and its runners.
+func (e *engine) stop() {
+	e.cmd.Process.Signal(syscall.SIGTERM)
+	<-e.said
+	e.cmd.Wait()
+	syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) // what is left of the group; mostly nothing
+}
