@@ -18,10 +18,7 @@ const engineSlots = 8
 // engines is figure c: the makespan over a closed loop's where real engines answer. Each engine serves both sides in turns.
 // What is taken is a process's whole life, less that of one with a single row.
 func engines(ctx context.Context, b *bench) ([]line, error) {
-	folder := os.Getenv("FLUXWORKER_ENGINE_DIR")
-	if folder == "" {
-		folder = filepath.Join(".cache", "engine")
-	}
+	folder := engineFolder()
 	var lines []line
 	for _, g := range []struct {
 		folder, name string
@@ -43,6 +40,14 @@ func engines(ctx context.Context, b *bench) ([]line, error) {
 		lines = append(lines, l)
 	}
 	return lines, nil
+}
+
+// engineFolder is where make engine has put the engines and their model.
+func engineFolder() string {
+	if folder := os.Getenv("FLUXWORKER_ENGINE_DIR"); folder != "" {
+		return folder
+	}
+	return filepath.Join(".cache", "engine")
 }
 
 func (b *bench) onEngine(ctx context.Context, e *engine, many rows) (line, error) {
