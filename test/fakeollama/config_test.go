@@ -30,6 +30,9 @@ func TestParse(t *testing.T) {
 		{"a knee", []string{"--knee", "8:2", "serve"}, nil, true},
 		{"a knee of nothing", []string{"--knee", "0", "serve"}, nil, false},
 		{"a knee with a power that is none", []string{"--knee", "8:steep", "serve"}, nil, false},
+		{"lean", []string{"--lean", "--delay", "1s", "serve"}, nil, true},
+		{"lean with a fault", []string{"--lean", "--fault", "500", "serve"}, nil, false},
+		{"lean without a model", []string{"--lean", "--models", "", "serve"}, nil, false},
 		{"for ever", []string{"--max-life", "0", "serve"}, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
