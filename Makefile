@@ -68,11 +68,11 @@ lint: probe
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 
 ## bench: what fluxworker costs and what it holds, one table (some 15 minutes); ARGS="-only a,d" for some figures
-bench:
+bench: engine
 	$(GO) run ./test/bench $(ARGS)
 
 ## bench-full: the same with every size that is promised; hours, and 60 GB of scratch
-bench-full:
+bench-full: engine
 	$(GO) run ./test/bench -full $(ARGS)
 
 ## gobench: the Go benchmarks

@@ -69,7 +69,7 @@ func (o options) wants(id string) bool { return len(o.only) == 0 || slices.Conta
 // report prints the table, and writes it to the file that was asked for.
 func (o options) report(m machine, t table) error {
 	write := func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s\nMeasured by `go run ./test/bench %s`.\n\n%s", m, strings.Join(o.args, " "), t)
+		_, err := fmt.Fprintf(w, "%s\nMeasured by `go run ./test/bench %s`; one figure alone by `go run ./test/bench -only a`.\n\n%s", m, strings.Join(o.args, " "), t)
 		return err
 	}
 	if err := write(os.Stdout); err != nil || o.out == "" {

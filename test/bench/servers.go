@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -21,12 +22,15 @@ func servers(ctx context.Context, b *bench) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	var one, many sample
+	var one, many, busy sample
 	each := b.size.of(64, 8000, 24_000)
 	side := func(n int, into *sample) func(context.Context, int) error {
 		return func(ctx context.Context, _ int) error {
-			rate, err := b.rateOfServers(ctx, library, n, n*each)
+			rate, part, err := b.rateOfServers(ctx, library, n, n*each)
 			*into = append(*into, rate)
+			if n == mostServers {
+				busy = append(busy, 100*part)
+			}
 			return err
 		}
 	}
@@ -35,7 +39,8 @@ func servers(ctx context.Context, b *bench) ([]line, error) {
 	}
 	return []line{{
 		id: "h", what: fmt.Sprintf("rows/s of %d servers behind one run over those of one, %d slots each, 20 ms a row", mostServers, slots), values: ratios(many, one), goal: goal{atLeast, 7.5},
-		seen:  fmt.Sprintf("%s against %s rows/s", number(many.median()), number(one.median())),
+		seen: fmt.Sprintf("%s against %s rows/s; worker and %d servers took %s %% of the machine's cores", number(many.median()), number(one.median()),
+			mostServers, number(busy.median())),
 		limit: "CPU: the stand-ins share the worker's cores",
 	}}, nil
 }
@@ -49,11 +54,12 @@ func fakeNVML() (folder string, err error) {
 }
 
 // rateOfServers is how many rows a second a run answers with a number of servers, from the first row's request to the last
-// answer: servers take their time to end, and no row waits for that.
-func (b *bench) rateOfServers(ctx context.Context, library string, n, count int) (float64, error) {
+// answer: servers take their time to end, and no row waits for that. Busy is the part of the machine's cores that the worker
+// and its servers had in that time.
+func (b *bench) rateOfServers(ctx context.Context, library string, n, count int) (rate, busy float64, _ error) {
 	dir, drop, err := b.folder("servers-")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer drop()
 	var table strings.Builder
@@ -62,31 +68,33 @@ func (b *bench) rateOfServers(ctx context.Context, library string, n, count int)
 	}
 	gpus := filepath.Join(dir, "gpus")
 	if err := os.WriteFile(gpus, []byte(table.String()), 0o600); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	j := job{
 		input: rows{count: count, bytes: shortRow, last: longAnswer}, slots: slots,
 		more: append(b.ownServers(dir, "--lean", "--gpu", "--delay", "20ms"), "--device", "auto"),
 		env:  []string{"LD_LIBRARY_PATH=" + library, "FAKE_NVML_FILE=" + gpus},
 	}
-	if _, err := b.run(ctx, j); err != nil {
-		return 0, err
+	r, err := b.run(ctx, j)
+	if err != nil {
+		return 0, 0, err
 	}
 	seen, err := askedRecords(dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(seen) != n {
-		return 0, fmt.Errorf("%d servers were asked rows, want %d", len(seen), n)
+		return 0, 0, fmt.Errorf("%d servers were asked rows, want %d", len(seen), n)
 	}
 	var first, last time.Time
-	for _, r := range seen {
-		if first.IsZero() || r.FirstRequest.Before(first) {
-			first = r.FirstRequest
+	for _, s := range seen {
+		if first.IsZero() || s.FirstRequest.Before(first) {
+			first = s.FirstRequest
 		}
-		if r.LastAnswer.After(last) {
-			last = r.LastAnswer
+		if s.LastAnswer.After(last) {
+			last = s.LastAnswer
 		}
 	}
-	return float64(count) / last.Sub(first).Seconds(), nil
+	span := last.Sub(first).Seconds()
+	return float64(count) / span, r.cpu.Seconds() / span / float64(runtime.NumCPU()), nil
 }
