@@ -72,7 +72,7 @@ func (b *bench) sharded(ctx context.Context, r rows) (s split, err error) {
 		return s, err
 	}
 	s.input = filepath.Join(s.dir, "rows.jsonl")
-	if err := r.file(s.input); err == nil {
+	if err = r.file(s.input); err == nil {
 		err = s.fill(lines)
 	}
 	if err != nil {
