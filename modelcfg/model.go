@@ -25,6 +25,9 @@ type Model struct {
 	File string
 	// Name is what users call the model: an Ollama tag, a catalog name such as "llama3.2:3b", or "custom:my-model".
 	Name string
+	// GGUF is the model's file, where it is not to be looked for among Ollama's models; an absolute path, or one relative to
+	// the current folder. GGUFProjector is the file that encodes its images, empty where there is none.
+	GGUF, GGUFProjector string
 	// HFName is the model's repository on Hugging Face. Informational.
 	HFName string
 	// Ollama is the tag to ask Ollama for where it differs from Name, or NoTag. Use Tag.

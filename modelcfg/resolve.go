@@ -36,24 +36,15 @@ func (e *NoTagError) Error() string {
 // settings are used for the model called name, without what the file says of the other model's tag, memory and
 // architecture. Gaps in tag and architecture are filled from the catalog if it has a model of that name.
 //
-// Problems in a map's other models do not matter. The Name of the result is name, if given.
+// Problems in a map's other models do not matter. The Name of the result is name, if given. A model whose file the YAML names
+// needs no tag.
 func Resolve(name, path string) (Model, []Problem, error) {
-	if name != "" && !validName(name) {
-		return Model{}, nil, fmt.Errorf("resolve model: name is %q; it must be %s", name, nameRule)
-	}
-	if name == "" && path == "" {
-		return Model{}, nil, fmt.Errorf("resolve model: no name and no model file; it must be %s", nameRule)
-	}
-	catalog, err := Embedded()
+	m, warnings, err := find(name, path)
 	if err != nil {
-		return Model{}, nil, err
-	}
-	var m Model
-	var warnings []Problem
-	if path == "" {
-		m, warnings = fromCatalog(catalog, name)
-	} else if m, warnings, err = fromFile(catalog, name, path); err != nil {
 		return Model{}, warnings, err
+	}
+	if m.GGUF != "" {
+		return asFile(m), warnings, nil
 	}
 	if m.Tag() == "" {
 		return Model{}, warnings, &NoTagError{m.Name, m.OllamaNote, m.Alternatives}
@@ -66,6 +57,48 @@ func Resolve(name, path string) (Model, []Problem, error) {
 		warnings = append(warnings, Problem{Text: text})
 	}
 	return m, warnings, nil
+}
+
+// ResolveFile is Resolve for a model whose file and projector are given apart; they go before those that the YAML names. The
+// model needs no tag.
+func ResolveFile(name, path, gguf, projector string) (Model, []Problem, error) {
+	m, warnings, err := find(name, path)
+	if err != nil {
+		return Model{}, warnings, err
+	}
+	if m.File == "" {
+		warnings = nil // nothing is known of the name, and nothing has to be
+	}
+	m.GGUF = gguf
+	if projector != "" {
+		m.GGUFProjector = projector
+	}
+	return asFile(m), warnings, nil
+}
+
+// asFile is a model that is asked by its own name: its file has no other.
+func asFile(m Model) Model {
+	m.Ollama, m.OllamaNote, m.Alternatives = "", "", nil
+	return m
+}
+
+// find is the model by its name, its YAML or both, whether or not Ollama has it.
+func find(name, path string) (m Model, warnings []Problem, err error) {
+	if name != "" && !validName(name) {
+		return Model{}, nil, fmt.Errorf("resolve model: name is %q; it must be %s", name, nameRule)
+	}
+	if name == "" && path == "" {
+		return Model{}, nil, fmt.Errorf("resolve model: no name and no model file; it must be %s", nameRule)
+	}
+	catalog, err := Embedded()
+	if err != nil {
+		return Model{}, nil, err
+	}
+	if path == "" {
+		m, warnings = fromCatalog(catalog, name)
+		return m, warnings, nil
+	}
+	return fromFile(catalog, name, path)
 }
 
 func fromCatalog(catalog *Catalog, name string) (Model, []Problem) {

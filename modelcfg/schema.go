@@ -1,6 +1,7 @@
 package modelcfg
 
 import (
+	"path/filepath"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -25,12 +26,14 @@ func (d *decoder) model(path string, n *yaml.Node) Model {
 // keys is the schema of one model.
 func (d *decoder) keys(m *Model) map[string]setter {
 	return map[string]setter{
-		"name":         d.nameField(&m.Name),
-		"hf_name":      d.textField(&m.HFName),
-		"ollama":       d.nameField(&m.Ollama),
-		"ollama_note":  d.textField(&m.OllamaNote),
-		"alternatives": d.namesField(&m.Alternatives),
-		"notes":        d.textField(&m.Notes),
+		"name":           d.nameField(&m.Name),
+		"gguf":           d.fileField(&m.GGUF),
+		"gguf_projector": d.fileField(&m.GGUFProjector),
+		"hf_name":        d.textField(&m.HFName),
+		"ollama":         d.nameField(&m.Ollama),
+		"ollama_note":    d.textField(&m.OllamaNote),
+		"alternatives":   d.namesField(&m.Alternatives),
+		"notes":          d.textField(&m.Notes),
 		"resources": d.section(map[string]setter{
 			"gpu_layers":     d.optionalIntField(&m.Resources.GPULayers, -1, maxLayers),
 			"gpu_memory":     d.sizeField(&m.Resources.GPUMemory),
@@ -83,6 +86,20 @@ func (d *decoder) info(dst *map[string]string) setter {
 				(*dst)[p.key] = p.value.Value
 			}
 		}
+	}
+}
+
+// fileField reads the path of a file, relative to the YAML's folder.
+func (d *decoder) fileField(dst *string) setter {
+	return func(path string, n *yaml.Node) {
+		s, ok := d.text(path, n, "the path of a file")
+		if !ok || s == "" {
+			return
+		}
+		if !filepath.IsAbs(s) {
+			s = filepath.Join(filepath.Dir(d.file), s)
+		}
+		*dst = s
 	}
 }
 
@@ -171,6 +188,6 @@ func (d *decoder) knowsAny(n *yaml.Node) bool {
 
 // sections lists the keys for a message, in the order of the documentation.
 func sections() string {
-	return strings.Join([]string{"name", "hf_name", "resources", "parameters", "system", "validation", "requirements",
+	return strings.Join([]string{"name", "gguf", "hf_name", "resources", "parameters", "system", "validation", "requirements",
 		"model_info", "architecture", "ollama", "notes"}, ", ")
 }

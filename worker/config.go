@@ -69,6 +69,7 @@ type Server struct {
 	Command     []string         // program and leading arguments of Ollama; "serve" is added
 	URL         string           // a server that runs already; then Command and what follows count for nothing
 	Models      string           // the folder with the models
+	File        *ollama.File     // a model that is in no folder; nil where it is in Models
 	Device      ollama.Device    //
 	PullMissing bool             // fetch the model where the server does not have it
 	LoadTimeout time.Duration    // for each step of a server's start: to listen, to answer, to load the model

@@ -77,6 +77,7 @@ type plan struct {
 	Device   ollama.Device   `json:"device,omitempty"`
 	Threads  int             `json:"num_thread,omitempty"` // of each server, where it was told
 	Command  []string        `json:"command,omitempty"`
+	GGUF     string          `json:"gguf,omitempty"` // the model's file, where it is in no model folder
 	URL      string          `json:"url,omitempty"`
 	Servers  []plannedServer `json:"servers"`
 }

@@ -58,7 +58,7 @@ func (s scout) start(ctx context.Context) (*ollama.Server, error) {
 		isolate = ollama.IsolateNever // a pull needs the network
 	}
 	server, err := ollama.Start(s.Command, ollama.Settings{
-		Models: s.Models, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: s.LoadTimeout, Isolate: isolate,
+		Models: s.Models, File: s.File, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: s.LoadTimeout, Isolate: isolate,
 	}, s.ScratchRoot, s.logPath)
 	if err != nil {
 		return nil, err
@@ -95,6 +95,9 @@ func (s scout) identify(ctx context.Context, client *ollama.Client) (ollama.Info
 		info, err = client.Describe(ctx, s.model)
 	}
 	info.Version = version
+	if s.File != nil {
+		info.Digest = s.File.Digest // the server's is of its manifest, which depends on its version, too
+	}
 	return info, because(bounded, err)
 }
 

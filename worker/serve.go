@@ -110,6 +110,12 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	r.manifest.Server = info
+	if r.Server.File != nil {
+		file, warning := r.Server.File.For(info.Version)
+		if r.Server.File = file; warning != "" {
+			r.log.Warn().Msg(warning)
+		}
+	}
 	return nil
 }
 

@@ -15,6 +15,9 @@ func (r *run) planned(p batcher.Plan, members []*member) {
 		out.Device, out.Command = r.Server.Device, r.Server.Command
 		out.Threads = threads(r.Place.Job, len(members), slurm.Cores(slurm.NodeCPUs), r.manifest.Server)
 	}
+	if r.Server.File != nil {
+		out.GGUF = r.Server.File.Path
+	}
 	r.manifest.Plan = out
 	for _, m := range members {
 		r.note(m, nil)

@@ -184,7 +184,7 @@ func (r *run) startFitting(ctx context.Context, m *member) error {
 func (r *run) start(ctx context.Context, m *member) error {
 	r.log.Info().Str("server", m.name).Strs("command", r.Server.Command).Int("slots", m.slots).Int("context", m.context).Msg("starting server")
 	settings := ollama.Settings{
-		Models: r.Server.Models, Slots: m.slots, Context: m.context, Device: r.Server.Device, LoadTimeout: r.Server.LoadTimeout,
+		Models: r.Server.Models, File: r.Server.File, Slots: m.slots, Context: m.context, Device: r.Server.Device, LoadTimeout: r.Server.LoadTimeout,
 		KVCacheType: m.cache, Devices: uuids(m.plan.Devices), Isolate: r.Server.Isolate,
 	}
 	var err error

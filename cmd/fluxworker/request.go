@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluxworker/modelcfg"
+	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
 
@@ -44,6 +45,7 @@ type requestFlags struct {
 	seed        int64
 	stop        []string
 	imageFiles  string
+	file        fileFlags
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
@@ -56,6 +58,7 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: of rows with the same custom_id ask only the first, or make the others error lines")
 	flags.StringVar(&f.model, "model", "", "`NAME` of the model: one that \"fluxworker models\" lists, or any Ollama tag")
 	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the model's settings (one model, or LLMFlux's models.yaml)")
+	f.file.register(flags)
 	flags.StringVar(&f.system, "system", "", "system message for rows without one: `TEXT`, or @FILE to read it from a file")
 	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "most tokens in an answer")
 	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature, 0 to 2; 0 is greedy")
@@ -77,6 +80,7 @@ func (f *requestFlags) needInput() error {
 // settings are the model and what its rows inherit.
 type settings struct {
 	model    modelcfg.Model
+	file     *ollama.File // that the model comes as; nil where Ollama has it
 	defaults prompt.Defaults
 	dotenv   dotenv
 	layout   prompt.Layout
@@ -97,15 +101,15 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
 		return settings{}, err
 	}
-	if f.model == "" && f.modelConfig == "" {
+	if f.model == "" && f.modelConfig == "" && f.file.gguf == "" {
 		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists those with known settings)")
 	}
-	model, warnings, err := modelcfg.Resolve(f.model, f.modelConfig)
+	model, file, warnings, err := f.file.resolve(f.model, f.modelConfig)
 	for _, w := range warnings {
 		log.Warn().Msg(w.String())
 	}
 	if err != nil {
-		return settings{}, &usageError{err}
+		return settings{}, err
 	}
 	if slots := env.slots(flags); slots > 0 {
 		model.Resources.BatchSize = slots
@@ -126,7 +130,7 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, err
 	}
-	return settings{model: model, layout: layout, dotenv: env, defaults: prompt.Defaults{
+	return settings{model: model, file: file, layout: layout, dotenv: env, defaults: prompt.Defaults{
 		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, ImageFiles: images,
 	}}, nil
 }

@@ -179,7 +179,10 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
-	models, err := f.models()
+	if err := f.checkFile(s.file); err != nil {
+		return worker.Config{}, err
+	}
+	models, err := f.models(s.file)
 	if err != nil {
 		return worker.Config{}, err
 	}
@@ -202,7 +205,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
 		Server: worker.Server{
-			Command: command, URL: f.ollamaURL, Models: models, Device: ollama.Device(f.device),
+			Command: command, URL: f.ollamaURL, Models: models, File: s.file, Device: ollama.Device(f.device),
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
@@ -301,8 +304,12 @@ func (f *runFlags) command() ([]string, error) {
 	return command, nil
 }
 
-// models is the folder that the server would use if the user started it: with a scratch HOME it must be told.
-func (f *runFlags) models() (string, error) {
+// models is the folder that the server would use if the user started it: with a scratch HOME it must be told. A model that is
+// a file needs none.
+func (f *runFlags) models(file *ollama.File) (string, error) {
+	if file != nil {
+		return "", nil
+	}
 	dir := f.ollamaModels
 	if _, err := os.Stat(dir); dir != "" && err != nil && f.pull == "never" {
 		return "", usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)

@@ -21,6 +21,7 @@ const (
 // Settings are what a server is told by its environment.
 type Settings struct {
 	Models      string        // the folder with the models
+	File        *File         // the one model that it has, in a folder of its own instead of Models; nil is none
 	Home        string        // scratch; Ollama writes a key pair there and does not start without
 	Slots       int           // requests answered at the same time, at least 1
 	Context     int           // tokens in each slot's context, at least 1

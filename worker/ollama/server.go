@@ -44,6 +44,13 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 	if err != nil {
 		return nil, fmt.Errorf("start server: make scratch folder: %w; SLURM_TMPDIR or TMPDIR must name a folder that you may write to", err)
 	}
+	if s.File != nil {
+		s.Models = filepath.Join(s.Home, "models")
+		if err := s.File.layOut(s.Models); err != nil {
+			os.RemoveAll(s.Home)
+			return nil, &ServerError{Op: "make a model folder", Err: err}
+		}
+	}
 	srv := &Server{log: newServerLog(), logPath: logPath, done: make(chan struct{})}
 	if err := srv.startIsolatedOrNot(program, command[1:], s); err != nil {
 		os.RemoveAll(s.Home)

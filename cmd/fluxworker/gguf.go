@@ -1,0 +1,70 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+
+	"fluxworker/modelcfg"
+	"fluxworker/worker/ollama"
+)
+
+// fileFlags name a model by its file.
+type fileFlags struct {
+	gguf      string
+	projector string
+}
+
+func (f *fileFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.gguf, "gguf", "", "GGUF `FILE` of the model, which needs to be in no model folder then; --model names it and its settings (default: the file's name)")
+	flags.StringVar(&f.projector, "gguf-projector", "", "GGUF `FILE` beside --gguf that encodes images (often called mmproj)")
+}
+
+// resolve finds the settings of the model, and the file where it comes as one; then the file says more of it than any name.
+func (f *fileFlags) resolve(name, config string) (modelcfg.Model, *ollama.File, []modelcfg.Problem, error) {
+	fail := func(warnings []modelcfg.Problem, err error) (modelcfg.Model, *ollama.File, []modelcfg.Problem, error) {
+		return modelcfg.Model{}, nil, warnings, &usageError{err}
+	}
+	if f.gguf == "" {
+		if f.projector != "" {
+			return fail(nil, usagef("--gguf-projector belongs to a model's file; name that with --gguf"))
+		}
+		model, warnings, err := modelcfg.Resolve(name, config)
+		if err != nil || model.GGUF == "" {
+			return model, nil, warnings, asUsage(err)
+		}
+		file, err := ollama.OpenFile(model.GGUF, model.GGUFProjector, model.Name)
+		return model, file, warnings, asUsage(err)
+	}
+	if name == "" && config == "" {
+		file, err := ollama.OpenFile(f.gguf, f.projector, "")
+		if err != nil {
+			return fail(nil, err)
+		}
+		name = file.Name
+	}
+	model, warnings, err := modelcfg.ResolveFile(name, config, f.gguf, f.projector)
+	if err != nil {
+		return fail(warnings, err)
+	}
+	file, err := ollama.OpenFile(model.GGUF, model.GGUFProjector, model.Name)
+	return model, file, warnings, asUsage(err)
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err}
+}
+
+// checkFile refuses what makes no sense with a model's file.
+func (f *runFlags) checkFile(file *ollama.File) error {
+	switch {
+	case file == nil:
+		return nil
+	case f.ollamaURL != "":
+		return usagef("the model is the file %s, but --ollama-url names a server that runs already and has its own models; leave one of the two out", file.Path)
+	case f.pull == "missing":
+		return usagef("--pull missing makes no sense with the model's file %s: there is nothing to fetch", file.Path)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package ollama
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/ollama/ollama/format"
+	"github.com/ollama/ollama/types/model"
+)
+
+// layer is an entry of a model's manifest.
+type layer struct {
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Size      int64  `json:"size"`
+}
+
+// folder is a model folder that is being laid out, as Ollama has it: manifests by name, blobs by digest.
+type folder struct {
+	dir    string
+	layers []layer
+}
+
+// layOut makes dir a model folder with this model and no other. The files are linked, never copied.
+func (f *File) layOut(dir string) error {
+	manifest := filepath.Join(dir, "manifests", model.ParseName(f.Name).Filepath())
+	for _, d := range []string{filepath.Join(dir, "blobs"), filepath.Dir(manifest)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	to := &folder{dir: dir}
+	families := []string{f.model.Architecture()}
+	if err := to.link("model", f.Path); err != nil {
+		return err
+	}
+	if f.Projector != "" {
+		families = append(families, f.projector.Architecture())
+		if err := to.link("projector", f.Projector); err != nil {
+			return err
+		}
+	}
+	if f.template != "" {
+		if err := to.add("template", []byte(f.template)); err != nil {
+			return err
+		}
+	}
+	if len(f.stop) > 0 {
+		parameters, err := json.Marshal(map[string][]string{"stop": f.stop})
+		if err != nil {
+			return err
+		}
+		if err := to.add("params", parameters); err != nil {
+			return err
+		}
+	}
+	return to.finish(manifest, map[string]any{
+		"model_format":   "gguf",
+		"model_family":   families[0],
+		"model_families": families,
+		"model_type":     format.HumanNumber(f.model.ParameterCount()),
+		"file_type":      f.model.FileType().String(),
+	})
+}
+
+// link makes a file a blob without reading it. The blob's name is the digest of a sample; nothing compares it with the
+// contents.
+func (to *folder) link(kind, path string) error {
+	digest, err := sampleDigest(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	blob := filepath.Join(to.dir, "blobs", "sha256-"+digest)
+	// A hard link is seen wherever the scratch is, as in a container. It takes one file system, and some kernels refuse one to
+	// a file of another user.
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if os.Link(real, blob) != nil {
+		if err := os.Symlink(real, blob); err != nil {
+			return fmt.Errorf("link %s into the server's model folder: %w", path, err)
+		}
+	}
+	to.note(kind, digest, info.Size())
+	return nil
+}
+
+// add writes a small blob.
+func (to *folder) add(kind string, data []byte) error {
+	digest := hashOf(data)
+	to.note(kind, digest, int64(len(data)))
+	return os.WriteFile(filepath.Join(to.dir, "blobs", "sha256-"+digest), data, 0o600)
+}
+
+func (to *folder) note(kind, digest string, size int64) {
+	to.layers = append(to.layers, layer{"application/vnd.ollama.image." + kind, "sha256:" + digest, size})
+}
+
+// finish writes the model's configuration and manifest.
+func (to *folder) finish(path string, config map[string]any) error {
+	digests := make([]string, len(to.layers))
+	for i, l := range to.layers {
+		digests[i] = l.Digest
+	}
+	config["architecture"], config["os"] = runtime.GOARCH, runtime.GOOS
+	config["rootfs"] = map[string]any{"type": "layers", "diff_ids": digests}
+	data, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	layers := to.layers
+	if err := to.add("config", data); err != nil {
+		return err
+	}
+	own := to.layers[len(to.layers)-1]
+	own.MediaType = "application/vnd.docker.container.image.v1+json"
+	manifest, err := json.Marshal(map[string]any{
+		"schemaVersion": 2,
+		"mediaType":     "application/vnd.docker.distribution.manifest.v2+json",
+		"config":        own,
+		"layers":        layers,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, manifest, 0o600)
+}

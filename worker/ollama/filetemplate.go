@@ -1,0 +1,38 @@
+package ollama
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/ollama/ollama/template"
+)
+
+// plainTemplate gives a model the messages as they are.
+const plainTemplate = "{{ if .System }}{{ .System }}\n\n{{ end }}{{ .Prompt }}"
+
+// For returns the file as a server of some version is to have it, and a warning where messages will reach the model in
+// another form than it was trained with.
+//
+// The new generation applies the template in the file. The old one has templates of its own, of which one is chosen that was
+// made for the file's, as "ollama create" does.
+func (f File) For(version string) (_ *File, warning string) {
+	chat := f.model.ChatTemplate()
+	switch {
+	case chat == "":
+		f.template = plainTemplate
+		return &f, fmt.Sprintf("%s has no chat template (tokenizer.chat_template): the model gets messages as they are, without roles", filepath.Base(f.Path))
+	case !Old(version):
+		return &f, ""
+	}
+	known, err := template.Named(chat)
+	if err != nil {
+		f.template = plainTemplate
+		return &f, fmt.Sprintf("Ollama %s knows no template like that of %s: the model gets messages as they are, without roles; Ollama 0.30 and later apply the file's own, or make a model with a TEMPLATE (ollama create)",
+			version, filepath.Base(f.Path))
+	}
+	f.template = string(known.Bytes)
+	if known.Parameters != nil {
+		f.stop = known.Parameters.Stop
+	}
+	return &f, ""
+}
