@@ -52,7 +52,8 @@ func buildAndRun(m *testing.M) int {
 type generation struct {
 	name   string
 	ollama string // its program
-	models string // folder that holds the tiny model
+	models string // folder that holds the tiny models
+	files  string // folder with their GGUF files
 	rows   int    // for the long test
 }
 
@@ -83,6 +84,7 @@ func onEngines(t *testing.T, generations []generation, test func(t *testing.T, g
 		t.Run(g.name, func(t *testing.T) {
 			g.ollama = filepath.Join(engine, g.ollama, "bin", "ollama")
 			g.models = filepath.Join(engine, "models")
+			g.files = filepath.Join(engine, "gguf")
 			if _, err := os.Stat(g.ollama); err != nil {
 				if os.Getenv("CI") == "true" && g.name == "old" {
 					t.Fatalf("no real engine: %v; run make engine", err)

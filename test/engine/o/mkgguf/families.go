@@ -28,8 +28,25 @@ func families() map[string]*text {
 			arch: "gemma3", tokenizer: sentencePiece(false), layers: 7, headsKV: 1, block: gemma3Block,
 			metadata: gemma3Window,
 		},
+		// Both say in the file how a chat is written. The first is known to everybody; a prompt so written ends in a line end.
+		// The second is this model's own, and ends in a 7.
+		"tiny-chatml": {
+			arch: "llama", tokenizer: byteLevel("llama-bpe"), layers: 2, headsKV: 1, block: llamaBlock,
+			metadata: map[string]any{"tokenizer.chat_template": chatML},
+		},
+		"tiny-chat7": {
+			arch: "llama", tokenizer: byteLevel("llama-bpe"), layers: 2, headsKV: 1, block: llamaBlock,
+			metadata: map[string]any{"tokenizer.chat_template": chatSeven},
+		},
 		"tiny-gemma3-vision": gemma3Split(),
 		"tiny-gemma3-whole":  gemma3Whole(),
 		"tiny-mllama":        mllama(),
 	}
 }
+
+const (
+	chatML = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}" +
+		"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+	chatSeven = "{# Long enough to be like no other: this template belongs to a model of which nobody has heard, and whose users want it to go on from seven. #}" +
+		"{% for message in messages %}{{ '((' + message['role'] + ')) ' + message['content'] + '\n' }}{% endfor %}{{ 'go on from 7' }}"
+)
