@@ -188,6 +188,6 @@ func (d *decoder) knowsAny(n *yaml.Node) bool {
 
 // sections lists the keys for a message, in the order of the documentation.
 func sections() string {
-	return strings.Join([]string{"name", "gguf", "hf_name", "resources", "parameters", "system", "validation", "requirements",
+	return strings.Join([]string{"name", "hf_name", "resources", "parameters", "system", "validation", "requirements",
 		"model_info", "architecture", "ollama", "notes"}, ", ")
 }

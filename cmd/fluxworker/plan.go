@@ -158,6 +158,11 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	defer os.RemoveAll(dir)
 	config.Server.PullMissing = false
 	info, err = config.Look(ctx, console.log, filepath.Join(dir, "server.log"))
+	if file := config.Server.File; err != nil && file != nil {
+		if info, err := file.Info(); err == nil {
+			return info, "the file " + file.Path
+		}
+	}
 	switch {
 	case err == nil:
 		return info, "Ollama " + info.Version
