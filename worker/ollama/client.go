@@ -25,9 +25,8 @@ const maxAnswer = 256 << 20 // bytes
 // Client asks one server for answers. It may be used from many goroutines.
 type Client struct {
 	base   *url.URL
-	chat   *url.URL
 	http   *http.Client
-	direct *connections // to chat; nil where net/http has to ask: by TLS, or with a login
+	direct *connections // nil where net/http has to ask: by TLS, or with a login
 	runner Runner
 	sight  sight
 }
@@ -60,13 +59,13 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	}
 	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner)
 	if u.Scheme == "http" && u.User == nil {
-		c.direct = newConnections((&net.Dialer{}).DialContext, c.chat)
+		c.direct = newConnections((&net.Dialer{}).DialContext, u)
 	}
 	if u.User != nil {
 		// Out of the address, which errors and logs name.
 		password, _ := u.User.Password()
 		c.http.Transport = &login{host: u.Host, user: u.User.Username(), password: password, next: c.http.Transport}
-		u.User, c.chat.User = nil, nil
+		u.User = nil
 	}
 	return c, nil
 }
@@ -75,7 +74,7 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 // server knows itself. It must be listening.
 func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
 	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
-	c.direct = newConnections(dial, c.chat)
+	c.direct = newConnections(dial, c.base)
 	return c
 }
 
@@ -87,7 +86,7 @@ func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Clie
 		MaxIdleConnsPerHost: connections,
 		DisableCompression:  true,
 	}
-	return &Client{base: base, chat: base.JoinPath("/api/chat"), http: &http.Client{Transport: transport}, runner: runner}
+	return &Client{base: base, http: &http.Client{Transport: transport}, runner: runner}
 }
 
 // Close lets go of the idle connections.
@@ -138,13 +137,7 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	if b.request, err = appendRequest(b.request[:0], c.native(r)); err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	var got response
-	if c.direct != nil {
-		got = c.direct.post(ctx, deadline, b.request, b.answer[:0])
-	}
-	if c.direct == nil || got.status/100 == 3 { // net/http follows redirects
-		got = c.post(ctx, deadline, b.request, b.answer[:0])
-	}
+	got := c.post(ctx, deadline, "/api/chat", b.request, b.answer[:0])
 	b.answer = got.body
 	if got.err != nil {
 		return nil, unavailable(ctx, got.status, got.err)
@@ -152,14 +145,20 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	return c.interpret(ctx, got.status, got.body, r)
 }
 
-// post asks by net/http, and appends the body of the response to into.
-func (c *Client) post(ctx context.Context, deadline time.Time, body, into []byte) response {
+// post sends a body to the path below the server's address, and appends the body of the response to into. It ends with the
+// context or at the deadline, which may be zero.
+func (c *Client) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
+	if c.direct != nil {
+		if r := c.direct.post(ctx, deadline, path, body, into); r.status/100 != 3 { // a redirect is for net/http to follow
+			return r
+		}
+	}
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.chat.String(), bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return response{body: into, err: fmt.Errorf("make request: %w", err)}
 	}

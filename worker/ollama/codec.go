@@ -2,16 +2,12 @@ package ollama
 
 import (
 	"github.com/ollama/ollama/api"
-	"github.com/segmentio/encoding/json"
+
+	"fluxworker/worker/json"
 )
 
-// Every row is encoded once and decoded once, and with encoding/json that was a quarter of this program's time. This
-// package takes the same types and tags.
-
 // appendRequest encodes a request behind what is in buffer.
-func appendRequest(buffer []byte, r *api.ChatRequest) ([]byte, error) {
-	return json.Append(buffer, r, 0) // which neither sorts the options nor escapes < and &
-}
+func appendRequest(buffer []byte, r *api.ChatRequest) ([]byte, error) { return json.Append(buffer, r) }
 
 // plainMessage is api.Message without its method, which would have each message parsed twice.
 type plainMessage api.Message

@@ -15,44 +15,58 @@ import (
 // and a request that meets its connection's end is lost; a new connection is cheap where nothing was in a hurry.
 const idleLimit = time.Second
 
-// connections are those to one path of one server: as many as requests are in flight, since each that becomes free is
-// there for the next request.
+// connections are those to one server: as many as requests are in flight, since each that becomes free is there for the next
+// request.
 type connections struct {
 	dial    Dialer
 	address string
-	url     string // for errors
-	head    []byte // of a request, up to the length of its body
+	base    string // of every URL, for errors
+	path    string // of the base
+	headers string // of every request, up to the length of its body
 
 	mu     sync.Mutex // held for no more than a look at the fields below
 	idle   []*connection
 	closed bool
 }
 
-// newConnections makes connections for POST requests with JSON. The scheme of to must be http.
-func newConnections(dial Dialer, to *url.URL) *connections {
-	address := to.Host
-	if to.Port() == "" {
-		address = net.JoinHostPort(to.Hostname(), "80")
+// newConnections makes connections for POST requests with JSON. The scheme of base must be http.
+func newConnections(dial Dialer, base *url.URL) *connections {
+	address := base.Host
+	if base.Port() == "" {
+		address = net.JoinHostPort(base.Hostname(), "80")
 	}
-	path := "/" + strings.TrimPrefix(to.RequestURI(), "/") // url.JoinPath leaves it out where nothing was in front
-	head := "POST " + path + " HTTP/1.1\r\nHost: " + to.Host + "\r\nUser-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: "
-	return &connections{dial: dial, address: address, url: to.String(), head: []byte(head)}
+	return &connections{
+		dial: dial, address: address, base: base.String(), path: strings.TrimSuffix(base.EscapedPath(), "/"),
+		headers: " HTTP/1.1\r\nHost: " + base.Host + "\r\nUser-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: ",
+	}
 }
 
-// post sends a body and appends that of the response to into. It ends with the context or at the deadline, which may be zero.
-func (p *connections) post(ctx context.Context, deadline time.Time, body, into []byte) response {
+// post sends a body to the path below the base, and appends the body of the response to into. It ends with the context or at
+// the deadline, which may be zero.
+func (p *connections) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
+	r := response{body: into}
 	c, err := p.take(ctx, deadline)
-	if err != nil {
-		return response{body: into, err: fmt.Errorf("post %s: %w", p.url, err)}
+	if err == nil {
+		var reusable bool
+		r, reusable = c.exchange(ctx, deadline, p.head(path, len(body)), body, into)
+		p.giveBack(c, reusable)
+		err = r.err
 	}
-	var space [256]byte
-	head := append(strconv.AppendInt(append(space[:0], p.head...), int64(len(body)), 10), "\r\n\r\n"...)
-	r, reusable := c.exchange(ctx, deadline, head, body, into)
-	p.giveBack(c, reusable)
-	if r.err != nil {
-		r.err = fmt.Errorf("post %s: %w", p.url, r.err)
+	if err != nil {
+		r.err = fmt.Errorf("post %s: %w", strings.TrimSuffix(p.base, "/")+path, err)
 	}
 	return r
+}
+
+// head is what stands in front of a body of so many bytes.
+func (p *connections) head(path string, length int) []byte {
+	head := make([]byte, 0, 256)
+	head = append(head, "POST "...)
+	head = append(head, p.path...)
+	head = append(head, path...)
+	head = append(head, p.headers...)
+	head = strconv.AppendInt(head, int64(length), 10)
+	return append(head, "\r\n\r\n"...)
 }
 
 // take returns an idle connection, or a new one. Taken is the one that was used last: the others may grow old.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	fast "fluxworker/worker/json"
 )
 
 // Defaults is what a row's request gets where the row itself says nothing. It is taken as valid.
@@ -65,7 +67,7 @@ func objectOf(line []byte) (row object, customID string, p *problem) {
 	if p := checkUTF8(line, CodeInvalidJSON); p != nil {
 		return row, "", p
 	}
-	if !json.Valid(line) {
+	if !fast.Valid(line) {
 		return row, "", syntaxProblem(line)
 	}
 	line = bytes.Trim(line, blanks)

@@ -1,6 +1,6 @@
 package result
 
-import "github.com/segmentio/encoding/json"
+import "fluxworker/worker/json"
 
 // Line is one line of the output, in the schema of OpenAI's Batch API. A reader takes a line for a success when Error is
 // nil and the response's status code is 2xx.
@@ -35,6 +35,6 @@ func (l Line) ok() bool {
 
 // encode renders the line with its newline. Prompts hold code and markup, so < and & stay as they are.
 func (l Line) encode() ([]byte, error) {
-	data, err := json.Append(nil, &l, 0)
+	data, err := json.Append(nil, &l)
 	return append(data, '\n'), err
 }
