@@ -1,6 +1,10 @@
 package result
 
-import "fluxworker/worker/json"
+import (
+	"sync"
+
+	"fluxworker/worker/json"
+)
 
 // Line is one line of the output, in the schema of OpenAI's Batch API. A reader takes a line for a success when Error is
 // nil and the response's status code is 2xx.
@@ -33,8 +37,14 @@ func (l Line) ok() bool {
 	return l.Error == nil && l.Response != nil && l.Response.StatusCode >= 200 && l.Response.StatusCode < 300
 }
 
-// encode renders the line with its newline. Prompts hold code and markup, so < and & stay as they are.
-func (l Line) encode() ([]byte, error) {
-	data, err := json.Append(nil, &l)
+// spare buffers are for one line each.
+var spare = sync.Pool{New: func() any { return new([]byte) }}
+
+// keptBuffer is how large a buffer may be, in bytes, and still be kept for the next line or batch of lines.
+const keptBuffer = 1 << 20
+
+// appendTo renders the line with its newline. Prompts hold code and markup, so < and & stay as they are.
+func (l *Line) appendTo(buffer []byte) ([]byte, error) {
+	data, err := json.Append(buffer, l)
 	return append(data, '\n'), err
 }

@@ -13,10 +13,6 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// queued is how many encoded lines may wait for the writer. It covers an fsync of a second on a slow shared filesystem
-// at a thousand rows a second; past that the rows wait, not the memory grows.
-const queued = 1024
-
 // Options say how an output is opened.
 type Options struct {
 	Paths     Paths
@@ -46,7 +42,7 @@ type Log struct {
 	kept    map[uint64]bool // during the recovery: names on several lines of which one has been kept
 
 	syncBytes int64
-	records   chan record
+	waiting   *backlog
 	ended     chan struct{} // closed when the writer has ended
 	failed    chan struct{} // closed by the writer when err is set
 	err       error
@@ -61,11 +57,6 @@ type stream struct {
 	dirty   int64 // bytes that are not synced
 	lines   int64 // written by this process
 	durable atomic.Int64
-}
-
-type record struct {
-	to   *stream
-	data []byte
 }
 
 // Open takes the output for this process, creates what is missing, repairs what a kill or a power cut left behind, and
@@ -84,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{
 		paths: o.Paths, disk: o.disk, hold: held, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
-		records: make(chan record, queued), ended: make(chan struct{}), failed: make(chan struct{}),
+		waiting: newBacklog(), ended: make(chan struct{}), failed: make(chan struct{}),
 	}
 	if o.OnHeld != nil {
 		o.OnHeld()
@@ -162,20 +153,24 @@ func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) boo
 // error means that the output is lost and names why.
 func (l *Log) Append(row prompt.Row, response *Response, failure *Failure) error {
 	line := Line{ID: row.Key.String(), CustomID: row.CustomID, Response: response, Error: failure}
-	data, err := line.encode()
+	buffer := spare.Get().(*[]byte)
+	data, err := line.appendTo((*buffer)[:0])
 	if err != nil {
 		return err
 	}
-	r := record{to: &l.errors, data: data}
+	to := toErrors
 	if line.ok() {
-		r.to = &l.results
+		to = toResults
 	}
-	select {
-	case l.records <- r:
-		return nil
-	case <-l.failed:
+	taken := l.waiting.add(to, data)
+	if cap(data) <= keptBuffer {
+		*buffer = data
+		spare.Put(buffer)
+	}
+	if !taken {
 		return l.err
 	}
+	return nil
 }
 
 // Durable is how many lines of this process are on disk for good: answers and failures. It may be called from any
@@ -187,7 +182,7 @@ func (l *Log) Durable() (answered, failed int64) {
 // Close writes and syncs what is waiting, and ends the writer. The output stays ours until Release. No Append may run or
 // follow.
 func (l *Log) Close() error {
-	close(l.records)
+	l.waiting.close()
 	<-l.ended
 	l.closeFiles()
 	return l.err
@@ -209,85 +204,3 @@ func (l *Log) Failed() <-chan struct{} { return l.failed }
 
 // Err is the WriteError or HeldError that closed Failed. Call it after that.
 func (l *Log) Err() error { return l.err }
-
-// write is the one writer. After a failure it goes on only to empty the queue, so that nobody blocks on it.
-func (l *Log) write(syncEvery time.Duration) {
-	defer close(l.ended)
-	tick := time.NewTicker(syncEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case r, open := <-l.records:
-			if !open {
-				l.sync()
-				return
-			}
-			if l.err == nil {
-				l.append(r)
-			}
-		case <-tick.C:
-			l.sync()
-		}
-	}
-}
-
-// append writes one line. Where that fails, half a line may stand at the end: what is intact stays, and no more.
-func (l *Log) append(r record) {
-	if _, err := r.to.file.Write(r.data); err != nil {
-		if l.hold.check() == nil { // or it would cut off what another run has written since
-			r.to.file.Truncate(r.to.size) // should it fail, too, the next run cuts the tail
-		}
-		l.flush() // what was written before may be saved yet
-		l.fail(&WriteError{Path: r.to.path, Err: err})
-		return
-	}
-	r.to.size += int64(len(r.data))
-	r.to.dirty += int64(len(r.data))
-	r.to.lines++
-	if l.syncBytes > 0 && l.results.dirty+l.errors.dirty >= l.syncBytes {
-		l.sync()
-	}
-}
-
-// sync makes durable what was written.
-func (l *Log) sync() {
-	if l.err != nil {
-		return
-	}
-	if err := l.flush(); err != nil {
-		l.fail(err)
-	}
-}
-
-// flush looks whether the output is still ours before it syncs the files: whoever was stopped for long may find that
-// another run has taken it over.
-func (l *Log) flush() error {
-	if l.results.dirty+l.errors.dirty == 0 {
-		return nil
-	}
-	if err := l.hold.check(); err != nil {
-		return err
-	}
-	for _, s := range l.streams() {
-		if s.dirty == 0 {
-			continue
-		}
-		if err := s.file.Sync(); err != nil {
-			return &WriteError{Path: s.path, Err: err}
-		}
-		if !l.disk.Holds(s.path, s.file) {
-			return &WriteError{Path: s.path, Err: errReplaced}
-		}
-		s.dirty = 0
-		s.durable.Store(s.lines)
-	}
-	return nil
-}
-
-// fail notes the first failure.
-func (l *Log) fail(err error) {
-	if l.err == nil {
-		l.err = err
-		close(l.failed)
-	}
-}
