@@ -19,7 +19,10 @@ type fit struct {
 	estimate *tokens.Estimator
 	total    float64 // rows of the input, about
 
-	counts bool // the server tells how many tokens a prompt has that it refuses
+	counts bool         // the server tells how many tokens a prompt has that it refuses
+	asked  atomic.Int64 // rows that were answered or cut
+	cut    atomic.Int64 // of them those whose answer reached the context's end
+
 	// These change only between the passes.
 	context int            // of this pass
 	served  int            // the longest with which servers were ready
@@ -41,7 +44,32 @@ func (f *fit) look(row *prompt.Row) {
 func (f *fit) note(row *prompt.Row, a *ollama.Answer) {
 	if f != nil {
 		f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
+		f.asked.Add(1)
 	}
+}
+
+// noteRefused learns from a row that was too long.
+func (f *fit) noteRefused(row *prompt.Row, refused *ollama.RequestError) {
+	if refused.PromptTokens > 0 {
+		f.estimate.Note(tokens.Weigh(&row.Request), refused.PromptTokens)
+	}
+	if refused.CompletionTokens > 0 {
+		f.asked.Add(1)
+		f.cut.Add(1)
+	}
+}
+
+// mostCut is the share of answers that may be cut until rows are taken to need all that they allow: each cut is an answer
+// for nothing.
+const mostCut = 0.05
+
+// answer is how many tokens a row's answer is taken to have.
+func (f *fit) answer(row *prompt.Row) int {
+	most := row.Request.Sampling.MaxTokens
+	if float64(f.cut.Load()) > max(1, mostCut*float64(f.asked.Load())) {
+		return most
+	}
+	return min(most, tokens.LikelyAnswer)
 }
 
 // last tells whether a row that is too long now will not do better later.
@@ -55,7 +83,7 @@ func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
 		return false, nil
 	}
 	text := f.estimate.AtMost(tokens.Weigh(&row.Request))
-	need := text + row.Request.Sampling.MaxTokens
+	need := text + f.answer(row)
 	if need <= f.context || text >= f.limit || f.counts && text > f.context {
 		return false, nil
 	}
@@ -66,7 +94,11 @@ func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
 // unless it is known to fit no context.
 func (r *run) putOffRefused(row *prompt.Row, refused *ollama.RequestError) (waits bool, _ error) {
 	f := r.fit
-	if f.last() || refused.Code != ollama.CodeContextLength || refused.PromptTokens >= f.limit {
+	if f == nil || refused.Code != ollama.CodeContextLength {
+		return false, nil
+	}
+	f.noteRefused(row, refused)
+	if f.last() || refused.PromptTokens >= f.limit {
 		return false, nil
 	}
 	text := refused.PromptTokens
@@ -75,7 +107,11 @@ func (r *run) putOffRefused(row *prompt.Row, refused *ollama.RequestError) (wait
 			text = 2 * f.context
 		}
 	}
-	return true, r.putOff(row, max(text+row.Request.Sampling.MaxTokens, f.context+1))
+	need := text + f.answer(row)
+	if refused.CompletionTokens > 0 {
+		need = text + row.Request.Sampling.MaxTokens
+	}
+	return true, r.putOff(row, max(need, f.context+1))
 }
 
 // putOff has a row wait that needs so many tokens, or as many as there are.

@@ -159,11 +159,15 @@ func TestStoppedInEitherPass(t *testing.T) {
 	}
 	for name, at := range map[string]int64{"first pass": 100, "second pass": 405} {
 		t.Run(name, func(t *testing.T) {
-			c := fitConfig(t, rows, "--delay", "5ms")
+			record := filepath.Join(t.TempDir(), "record.json")
+			c := fitConfig(t, rows, "--delay", "5ms", "--record", record)
 			counts := new(Counts)
 			s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, at), counts)
 			if !errors.Is(err, ErrStopped) || s.Complete || s.OK < at {
 				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, at)
+			}
+			if r := readRecord(t, record); r.Gone > 0 {
+				t.Errorf("%d rows that were in flight were given up", r.Gone)
 			}
 			s, err = runOnce(t, t.Context(), c, nil)
 			if err != nil || s.OK+s.Failed+s.Skipped != int64(len(rows)) {
@@ -171,6 +175,32 @@ func TestStoppedInEitherPass(t *testing.T) {
 			}
 			checkSized(t, c, rows)
 		})
+	}
+}
+
+// Rows may allow far longer answers than come. They are taken to be short until too many are not.
+func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
+	rows := sized(0)[:2]
+	for i := range 300 {
+		rows = append(rows, sizedRow{fmt.Sprint(i), fmt.Sprintf("row %d ends in a", i), 1_000_000, ""})
+	}
+	c := fitConfig(t, rows)
+	s, err := runOnce(t, t.Context(), c, nil)
+	if err != nil || s.OK != 302 {
+		t.Fatalf("summary %+v, %v", s, err)
+	}
+	checkSized(t, c, rows)
+	if m := manifestOf(t, c); m.Fitting[0].Context > 6000 {
+		t.Errorf("%d tokens were chosen for short prompts", m.Fitting[0].Context)
+	}
+	f := &fit{}
+	row := prompt.Row{Request: prompt.Request{Sampling: prompt.Sampling{MaxTokens: 50_000}}}
+	for cut, want := range []int{4096, 4096, 50_000} {
+		f.asked.Store(20)
+		f.cut.Store(int64(cut))
+		if got := f.answer(&row); got != want {
+			t.Errorf("with %d of 20 answers cut one is taken to have %d tokens, want %d", cut, got, want)
+		}
 	}
 }
 

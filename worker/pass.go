@@ -90,11 +90,17 @@ func (r *run) shorten(err error) bool {
 		return false
 	}
 	shorter := f.context * 3 / 4 / 256 * 256
-	if shorter < max(leastContext, r.Wish.MinContext, f.served+1) {
-		f.limit, f.because = max(f.served, 1), "the memory allows"
+	goesOn := shorter >= max(leastContext, r.Wish.MinContext, f.served+1)
+	f.limit, f.because = shorter, "the memory allows"
+	if !goesOn {
+		f.limit = f.served
+	}
+	if goesOn || f.served > 0 {
+		r.manifest.Failure = "" // it is not why no server answers
+	}
+	if !goesOn {
 		return false
 	}
-	f.limit, f.because = shorter, "the memory allows"
 	r.log.Warn().Int("context_was", f.context).Int("longest_context", f.limit).Msg("the GPUs do not hold the model with this context; trying a shorter one")
 	return true
 }
@@ -116,7 +122,9 @@ func (r *run) laterPasses(intake, requests context.Context) error {
 		err := r.laterPass(intake, requests, now)
 		var spill *SpillError
 		if errors.As(err, &spill) {
-			err = r.eachWaiting(intake, now, r.failWaiting)
+			if err = r.eachWaiting(intake, now, r.failWaiting); err == nil {
+				err = r.writeManifest()
+			}
 		}
 		now.close()
 		if err != nil {
@@ -135,7 +143,7 @@ func (r *run) laterPass(intake, requests context.Context, rows *waiting) error {
 	r.pending = pending
 	g.Go(func() error {
 		defer close(pending)
-		return r.eachWaiting(feed, rows, func(row prompt.Row) error {
+		err := r.eachWaiting(feed, rows, func(row prompt.Row) error {
 			select {
 			case pending <- row:
 				return nil
@@ -143,6 +151,10 @@ func (r *run) laterPass(intake, requests context.Context, rows *waiting) error {
 				return errFed
 			}
 		})
+		if errors.Is(err, errFed) {
+			return nil // those in flight go on
+		}
+		return err
 	})
 	g.Go(func() error {
 		defer stop()
@@ -152,10 +164,7 @@ func (r *run) laterPass(intake, requests context.Context, rows *waiting) error {
 		}
 		return r.pass(intake, requests, first)
 	})
-	if err := g.Wait(); !errors.Is(err, errFed) {
-		return err
-	}
-	return nil
+	return g.Wait()
 }
 
 // errFed ends the reading of rows that nobody takes any more.

@@ -60,7 +60,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		}
 		if row.Reject == nil {
 			good++
-			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + row.Request.Sampling.MaxTokens)
+			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + min(row.Request.Sampling.MaxTokens, tokens.LikelyAnswer))
 			continue
 		}
 		if bad++; bad <= shownProblems {

@@ -9,9 +9,8 @@ const (
 	// firstSlope is how many tokens a unit of weight counts for as long as nothing was counted: more than it has with most
 	// texts and models, so that too few slots are planned rather than too little context.
 	firstSlope = 1.3
-	// longWeight is the weight of a long prompt. What is believed of the slope before anything was counted holds until a
-	// prompt has come that is so much longer than the others.
-	longWeight = 1000
+	// guessed and scaled are how many long prompts it would take to say the same of the slope: a guess and a vocabulary.
+	guessed, scaled = 3, 50
 	// lasting is how many prompts are remembered: what was counted before counts for less, so that an input that changes on
 	// its way is followed.
 	lasting = 10_000
@@ -19,44 +18,45 @@ const (
 	margin = 1.1
 )
 
-// Estimator brings weights to the scale of one model, by what the model has counted: tokens are a line over the weight, that
-// of the least squares. Its start is what the chat template adds to a text, its slope how finely the model cuts texts. Where
-// all prompts are about as long, they tell little of the slope, and what was believed before has to hold it (a ridge
-// regression towards that slope). It may be used from many goroutines.
+// Estimator brings weights to the scale of one model, by what the model has counted: tokens are a line over the weight. Its
+// start is what the chat template adds to a text, its slope how finely the model cuts texts. Of all lines it is the one
+// whose errors, each as a share of the prompt's weight, have the least squares: a few long prompts of another kind of text
+// then move the slope, but not what short prompts are taken to have. It may be used from many goroutines.
 type Estimator struct {
 	mu      sync.Mutex
 	counted int64
-	// Sums over prompts of 1, weight, tokens, weight·weight and weight·tokens.
-	n, w, t, ww, wt float64
-	// The slope that was believed before, and how much it counts, as a sum of squares of weights.
-	slope, belief float64
+	slope   float64 // that was believed before
+	belief  float64 // and for how many long prompts that counts
+	// Sums over prompts of 1, x, y, x·x and x·y, where x is 1/weight and y is tokens/weight: the line is y = slope + start·x.
+	n, x, y, xx, xy float64
 }
 
 // NewEstimator has counted nothing.
 func NewEstimator() *Estimator {
-	e := &Estimator{slope: firstSlope, belief: longWeight * longWeight}
+	e := &Estimator{slope: firstSlope, belief: guessed}
 	const short = requestWeight + messageWeight
-	e.add(short, short*firstSlope)
+	e.add(0.1, short, short*firstSlope) // which the first answers overrule
 	return e
 }
 
-// Note takes in that a prompt of some weight has so many tokens, by the server's count.
+// Note takes in that a prompt of some weight, as Weigh tells it, has so many tokens, by the server's count.
 func (e *Estimator) Note(weight, tokens int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.counted++
-	e.add(float64(weight), float64(tokens))
+	e.add(1, float64(weight), float64(tokens))
 	if e.n > lasting {
-		e.n, e.w, e.t, e.ww, e.wt = e.n/2, e.w/2, e.t/2, e.ww/2, e.wt/2
+		e.n, e.x, e.y, e.xx, e.xy = e.n/2, e.x/2, e.y/2, e.xx/2, e.xy/2
 	}
 }
 
-func (e *Estimator) add(weight, tokens float64) {
-	e.n++
-	e.w += weight
-	e.t += tokens
-	e.ww += weight * weight
-	e.wt += weight * tokens
+func (e *Estimator) add(times, weight, tokens float64) {
+	x, y := 1/weight, tokens/weight
+	e.n += times
+	e.x += times * x
+	e.y += times * y
+	e.xx += times * x * x
+	e.xy += times * x * y
 }
 
 // Scale takes in how a model's vocabulary cuts texts of some weight. It takes the first guess's place.
@@ -66,7 +66,7 @@ func (e *Estimator) Scale(weight, tokens int) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.slope, e.belief = float64(tokens)/float64(weight), 20*longWeight*longWeight
+	e.slope, e.belief = float64(tokens)/float64(weight), scaled
 }
 
 // Guess is how many tokens a prompt of some weight has, as likely too many as too few.
@@ -84,9 +84,9 @@ func (e *Estimator) AtMost(weight int) int {
 func (e *Estimator) Line() (start, slope float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	slope = (e.wt - e.w*e.t/e.n + e.belief*e.slope) / (e.ww - e.w*e.w/e.n + e.belief)
-	slope = max(slope, 0)
-	return (e.t - slope*e.w) / e.n, slope
+	n, y := e.n+e.belief, e.y+e.belief*e.slope // a prompt without end has x = 0
+	start = (n*e.xy - e.x*y) / (n*e.xx - e.x*e.x)
+	return start, max(0, (y-start*e.x)/n)
 }
 
 // Counted is how many prompts the server has counted.

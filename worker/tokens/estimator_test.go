@@ -63,6 +63,17 @@ func TestEstimatorFollowsTheModel(t *testing.T) {
 	}
 }
 
+// A few long prompts of a kind of text that the model cuts far more finely leave the estimate of short ones as it is.
+func TestEstimatorIsNotMisledByLongPrompts(t *testing.T) {
+	e := NewEstimator()
+	for _, p := range []struct{ weight, tokens int }{{6000, 12_000}, {2900, 11_600}, {3000, 6000}, {4000, 8100}} {
+		e.Note(p.weight, p.tokens)
+	}
+	if got := e.AtMost(30); got > 100 {
+		t.Errorf("a short prompt is estimated at %d", got)
+	}
+}
+
 // An input that turns to other texts on its way is followed.
 func TestEstimatorForgets(t *testing.T) {
 	e := NewEstimator()
@@ -70,7 +81,7 @@ func TestEstimatorForgets(t *testing.T) {
 		e.Note(1000, 1000)
 	}
 	for range 20_000 {
-		e.Note(1000, 3000)
+		e.Note(1010, 3000)
 	}
 	if got := e.Guess(1000); got < 2500 {
 		t.Errorf("%d, want nearly 3000", got)

@@ -13,6 +13,9 @@ const (
 	// mostText is how many bytes of prompts are kept to be cut by a vocabulary, and mostOfRow how many of each.
 	mostText  = 64 << 10
 	mostOfRow = 2 << 10
+	// LikelyAnswer is how many tokens an answer is taken to have at most, whatever its row allows: many rows allow far more
+	// than any answer takes. One that does take more and reaches the context's end is asked again.
+	LikelyAnswer = 4096
 )
 
 // Sample is some of an input's rows, by what they take. It may be used from many goroutines. The zero value has none.
@@ -75,7 +78,7 @@ func (s *Sample) Demand(e *Estimator) *Demand {
 	defer s.mu.Unlock()
 	d := new(Demand)
 	for _, row := range s.rows {
-		d.Add(e.AtMost(row.weight) + row.answer)
+		d.Add(e.AtMost(row.weight) + min(row.answer, LikelyAnswer))
 	}
 	return d
 }
