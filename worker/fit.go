@@ -14,10 +14,10 @@ import (
 // suits most of them, and those that need more wait for the next, which has a longer one. Only with the longest context that
 // the model and the memory allow is a row too long. A nil fit does nothing: the context is the one that the user wants.
 type fit struct {
-	sample   tokens.Sample // of the rows that are to be asked
-	begun    atomic.Bool   // the first context is chosen
+	ahead    tokens.Sample // the rows that were read until the first context was chosen
+	begun    atomic.Bool   // it is
+	sample   tokens.Sample // of the rows that are to be asked, by which it was
 	estimate *tokens.Estimator
-	total    float64 // rows of the input, about
 
 	counts bool         // the server tells how many tokens a prompt has that it refuses
 	asked  atomic.Int64 // rows that were answered or cut
@@ -36,7 +36,7 @@ type fit struct {
 // look takes a row that was read into the sample for as long as the context is not chosen.
 func (f *fit) look(row *prompt.Row) {
 	if f != nil && !f.begun.Load() {
-		f.sample.Add(&row.Request)
+		f.ahead.Add(&row.Request)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/batcher"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
@@ -174,6 +175,9 @@ func TestStoppedInEitherPass(t *testing.T) {
 				t.Fatalf("the second run: %+v, %v", s, err)
 			}
 			checkSized(t, c, rows)
+			if m := manifestOf(t, c); at > 400 && m.Fitting[0].Context <= batcher.DefaultContext {
+				t.Errorf("%d tokens were chosen although only long rows were left", m.Fitting[0].Context)
+			}
 		})
 	}
 }

@@ -20,7 +20,7 @@ type Fitting struct {
 	Context int    `json:"context"`
 	Limit   int    `json:"longest_context"` // that is possible
 	Because string `json:"longest_because"` // "the model has" or "the memory allows"
-	Rows    int64  `json:"rows"`            // that were looked at
+	Rows    int64  `json:"rows"`            // about, by those that were looked at
 	Longer  int64  `json:"rows_longer"`     // of them, those that need more than Context
 	Half    int    `json:"half_need"`       // what half of them need at most, prompt and answer together
 	Most    int    `json:"most_needed"`     // what the longest needs
@@ -33,9 +33,9 @@ type Fitting struct {
 
 // String says it in a sentence.
 func (f Fitting) String() string {
-	s := fmt.Sprintf("half of %d rows need at most %d tokens, the longest %d", f.Rows, f.Half, f.Most)
+	s := fmt.Sprintf("half of about %d rows need at most %d tokens, the longest %d", f.Rows, f.Half, f.Most)
 	if f.Longer > 0 {
-		s += fmt.Sprintf("; %d need more and are answered last, with a longer context", f.Longer)
+		s += fmt.Sprintf("; about %d need more and are answered last, with a longer context", f.Longer)
 	}
 	if f.Context == f.Limit {
 		s += fmt.Sprintf("; it is the longest that %s", f.Because)
@@ -127,11 +127,11 @@ func (f fitter) modelContext() int {
 	return batcher.DefaultContext
 }
 
-// choose plans with the context that suits a demand best, of those from least to limit. total is how many rows there are.
-func (f fitter) choose(d *tokens.Demand, total float64, least, limit int) (batcher.Plan, error) {
+// choose plans with the context that suits a demand best, of those from least to limit.
+func (f fitter) choose(d *tokens.Demand, least, limit int) (batcher.Plan, error) {
 	const step = 256
 	most := min(limit, max(least, leastContext, (d.Most()+step-1)/step*step))
-	context := tokens.Choose(d, total, tokens.Contexts(least, most), f.slots)
+	context := tokens.Choose(d, tokens.Contexts(least, most), f.slots)
 	if context == 0 {
 		context = min(least, limit) // the error says what is missing
 	}
@@ -157,10 +157,9 @@ func fitting(p *batcher.Plan, d *tokens.Demand, e *tokens.Estimator, limit int, 
 // look at. Then the Fitting says how.
 func (c Config) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Device) (batcher.Plan, *Fitting, error) {
 	into := new(tokens.Sample)
-	total := 0.0
 	if c.FitContext && c.Server.URL == "" && c.Input != "" {
 		s := sampler{Config: c, isNew: always, into: into}
-		total = s.file(ctx)
+		s.file(ctx)
 	}
 	if into.Rows() == 0 {
 		p, err := c.Plan(info, gpus)
@@ -171,7 +170,7 @@ func (c Config) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Devic
 	e := tokens.NewEstimator()
 	into.Scale(tokens.FromMetadata(info.Metadata), e)
 	demand := into.Demand(e)
-	p, err := f.choose(demand, max(total, float64(demand.Rows())), c.Wish.MinContext, limit)
+	p, err := f.choose(demand, c.Wish.MinContext, limit)
 	if err != nil {
 		return p, nil, err
 	}

@@ -41,21 +41,17 @@ func (r *run) planFit(ctx context.Context) (batcher.Plan, error) {
 		f.limit, f.because = choose.limit()
 		f.counts = !ollama.Old(r.manifest.Server.Version)
 	}
-	demand, total, least := f.demand, f.total, f.served+1
+	demand, least := f.demand, f.served+1
 	if f.number == 1 {
 		if !f.begun.Load() {
-			f.total = r.lookAtInput(ctx)
+			r.lookAtInput(ctx)
 		}
 		demand, least = f.sample.Demand(f.estimate), r.Wish.MinContext
-		if total = f.total; total == 0 && !r.counts.allRead.Load() {
-			total = unknownRows
-		}
-		total = max(total, float64(demand.Rows()))
 	}
 	if f.number > 2 { // estimates have failed, and each pass costs a restart
 		least = f.limit
 	}
-	p, err := choose.choose(demand, total, least, f.limit)
+	p, err := choose.choose(demand, least, f.limit)
 	if err != nil {
 		return p, err
 	}
@@ -66,20 +62,22 @@ func (r *run) planFit(ctx context.Context) (batcher.Plan, error) {
 	return p, nil
 }
 
-// lookAtInput takes a sample of the rows that are to be asked, and has the model's vocabulary scale the estimate. The rows
-// that were read meanwhile are in the sample already. It returns about how many rows there are, 0 where that is not known.
-func (r *run) lookAtInput(ctx context.Context) (total float64) {
+// lookAtInput takes a sample of the rows that are to be asked, and has the model's vocabulary scale the estimate. Of an input
+// that cannot be looked at it is the rows that were read meanwhile.
+func (r *run) lookAtInput(ctx context.Context) {
 	f := r.fit
 	f.begun.Store(true)
 	s := sampler{Config: r.Config, isNew: always, into: &f.sample}
-	done := int64(0)
 	if isClosed(r.settled) { // else it is not known yet which rows are done
 		s.isNew = func(k prompt.Key) bool { return r.done.State(k) == result.New }
-		done = r.done.Len()
 	}
-	total = s.file(ctx) / float64(max(1, r.shard.Count))
+	s.file(ctx)
+	stands := 1.0
+	if f.sample.Rows() == 0 && !r.counts.allRead.Load() {
+		stands = unknownRows / parsedAhead
+	}
+	f.sample.Merge(&f.ahead, stands)
 	f.sample.Scale(tokens.FromMetadata(r.manifest.Server.Metadata), f.estimate)
-	return max(0, total-float64(done))
 }
 
 // shorten tells whether servers that do not hold the model with a context that was chosen are to be tried with a shorter one.
@@ -114,7 +112,7 @@ func (r *run) laterPasses(intake, requests context.Context) error {
 	defer func() { f.waiting.close() }()
 	for intake.Err() == nil && requests.Err() == nil && r.counts.allRead.Load() && !r.broken.tripped() && f.waiting.demand.Rows() > 0 {
 		now := f.waiting
-		f.demand, f.total, f.waiting = &now.demand, float64(now.demand.Rows()), r.newWaiting()
+		f.demand, f.waiting = &now.demand, r.newWaiting()
 		f.served = max(f.served, f.context)
 		f.number++
 		r.log.Info().Int64("rows", now.demand.Rows()).Int("tokens", now.demand.Most()).Msg("rows that need a longer context are next; the servers are started again for them")

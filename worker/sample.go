@@ -31,27 +31,26 @@ type sampler struct {
 // always has every row be a part of a sample.
 func always(prompt.Key) bool { return true }
 
-// file looks at rows in places that are spread evenly over a file with one row in a line, else at the first rows. It
-// returns about how many rows the file has, 0 where that cannot be told. That a file cannot be read is found when it is
-// read for its rows.
-func (s *sampler) file(ctx context.Context) (total float64) {
+// file looks at rows in places that are spread evenly over a file with one row in a line, else at the first rows. That a
+// file cannot be read is found when it is read for its rows.
+func (s *sampler) file(ctx context.Context) {
 	info, err := os.Stat(s.Input)
 	if err != nil || !isFile(s.Input) {
-		return 0
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
 	// Of a compressed file the last ending tells no format.
 	f := prompt.FormatOf("x" + filepath.Ext(s.Input))
 	if f != prompt.JSONL && f != prompt.Text || info.IsDir() || info.Size() < samplePlaces<<10 {
-		return s.start(ctx)
+		s.start(ctx)
+		return
 	}
 	file, err := os.Open(s.Input)
 	if err != nil {
-		return 0
+		return
 	}
 	defer file.Close()
-	var seen, bytes int64
 	for i := range int64(samplePlaces) {
 		from, to := info.Size()*i/samplePlaces, info.Size()*(i+1)/samplePlaces
 		section := bufio.NewReaderSize(io.NewSectionReader(file, from, info.Size()-from), 64<<10)
@@ -66,22 +65,21 @@ func (s *sampler) file(ctx context.Context) (total float64) {
 		rows := prompt.NewReader(counting, s.options())
 		read := func() int64 { return counting.n - int64(rows.Buffered()) }
 		each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
-		seen += s.rows(each, rows, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
+		here := s.rows(each, rows, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
 		cancel()
-		bytes += read()
+		s.into.Merge(here, float64(to-from)/float64(max(read(), 1))) // so much of the place was looked at
 	}
-	return float64(seen) * float64(info.Size()) / float64(max(bytes, 1))
 }
 
 // start looks at the first rows.
-func (s *sampler) start(ctx context.Context) (total float64) {
+func (s *sampler) start(ctx context.Context) {
 	source, rows, err := OpenRows(s.Input, s.options())
 	if err != nil {
-		return 0
+		return
 	}
 	defer source.Close()
-	seen := s.rows(ctx, rows, func() bool { return true }, tokens.MostSampled)
-	return float64(seen) * float64(source.Size()) / float64(max(source.Offset()-int64(rows.Buffered()), 1))
+	here := s.rows(ctx, rows, func() bool { return true }, tokens.MostSampled)
+	s.into.Merge(here, float64(source.Size())/float64(max(source.Offset(), 1)))
 }
 
 // options do without the split into shards: what rows take does not depend on it.
@@ -91,20 +89,22 @@ func (s *sampler) options() prompt.Options {
 	}
 }
 
-// rows looks at rows for as long as it is to go on, at most so many, and tells at how many. Those that have their line are no
-// part of the sample.
-func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, most int) (seen int64) {
+// rows looks at rows for as long as it is to go on, at most so many. Those that have their line are no part of the sample.
+func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, most int) *tokens.Sample {
+	here := new(tokens.Sample)
 	for n := 0; n < most && goOn(); n++ {
 		row, err := rows.Next()
 		if err != nil {
 			break
 		}
-		seen++
-		if row.Reject == nil && s.isNew(row.Key) && !s.into.Add(&row.Request) || ctx.Err() != nil {
+		if row.Reject == nil && s.isNew(row.Key) {
+			here.Add(&row.Request)
+		}
+		if ctx.Err() != nil {
 			break
 		}
 	}
-	return seen
+	return here
 }
 
 // skipLine reads to the end of a line.

@@ -28,9 +28,9 @@ func Contexts(least, limit int) []int {
 // need more wait for a second pass, with the longest context that a row needs, which costs a restart. Of contexts that do
 // as well as each other it takes the shortest. A row that needs more than all of them counts as needing the last.
 //
-// slots tells how many rows are answered at once with a context, 0 where it does not fit; total is how many rows there
-// are, of which d is a sample. It returns 0 where no context fits. contexts are in rising order.
-func Choose(d *Demand, total float64, contexts []int, slots func(context int) int) (best int) {
+// slots tells how many rows are answered at once with a context, 0 where it does not fit. It returns 0 where no context
+// fits. contexts are in rising order.
+func Choose(d *Demand, contexts []int, slots func(context int) int) (best int) {
 	var fitting []int
 	var room []float64
 	for _, c := range contexts {
@@ -45,14 +45,13 @@ func Choose(d *Demand, total float64, contexts []int, slots func(context int) in
 		return 0
 	}
 	last := len(fitting) - 1
-	scale := total / float64(max(d.Rows(), 1))
 	least := 0.0
 	for i, c := range fitting {
 		late := 0.0
 		if i < last {
-			late = float64(d.Beyond(c)) * scale
+			late = float64(d.Beyond(c))
 		}
-		cost := (total - late) / room[i]
+		cost := (float64(d.Rows()) - late) / room[i]
 		if late > 0 {
 			cost = worth * (cost + restartCost + late/room[last])
 		}

@@ -5,13 +5,11 @@ import (
 	"testing"
 )
 
-// needs is a demand of rows with these needs, so many of each.
-func needs(of map[int]int) *Demand {
+// needs is a demand of rows with these needs, so many of each, by a sample of which each row stands for so many.
+func needs(of map[int]int, stands int64) *Demand {
 	d := new(Demand)
 	for need, rows := range of {
-		for range rows {
-			d.Add(need)
-		}
+		d.add(need, int64(rows)*stands)
 	}
 	return d
 }
@@ -25,25 +23,25 @@ func TestChoose(t *testing.T) {
 	tests := []struct {
 		name   string
 		needs  map[int]int
-		total  float64
+		stands int64
 		limit  int
 		tokens int
 		want   int
 	}{
-		{"all rows are alike", map[int]int{700: 100}, 100_000, 8192, 65536, 768},
-		{"a few are long, and there are many", map[int]int{700: 98, 8000: 2}, 100_000, 8192, 65536, 768},
-		{"a few are long, and there are few: no restart", map[int]int{700: 98, 8000: 2}, 100, 8192, 65536, 8192},
-		{"memory is no matter: no restart", map[int]int{700: 98, 8000: 2}, 100_000, 8192, 64 * 8192, 8192},
-		{"half of them are long, and there are many", map[int]int{512: 50, 8000: 50}, 1_000_000, 8192, 65536, 512},
-		{"most are long", map[int]int{700: 2, 8000: 98}, 100_000, 8192, 65536, 8192},
-		{"some fit nothing", map[int]int{700: 99, 100_000: 1}, 100_000, 8192, 65536, 768},
-		{"the longest does not fit", map[int]int{700: 99, 8000: 1}, 1000, 8192, 4096, 768},
+		{"all rows are alike", map[int]int{700: 100}, 1000, 8192, 65536, 768},
+		{"a few are long, and there are many", map[int]int{700: 98, 8000: 2}, 1000, 8192, 65536, 768},
+		{"a few are long, and there are few: no restart", map[int]int{700: 98, 8000: 2}, 1, 8192, 65536, 8192},
+		{"memory is no matter: no restart", map[int]int{700: 98, 8000: 2}, 1000, 8192, 64 * 8192, 8192},
+		{"half of them are long, and there are many", map[int]int{512: 50, 8000: 50}, 10_000, 8192, 65536, 512},
+		{"most are long", map[int]int{700: 2, 8000: 98}, 1000, 8192, 65536, 8192},
+		{"some fit nothing", map[int]int{700: 99, 100_000: 1}, 1000, 8192, 65536, 768},
+		{"the longest does not fit", map[int]int{700: 99, 8000: 1}, 10, 8192, 4096, 768},
 		{"nothing fits", map[int]int{700: 99}, 1000, 8192, 100, 0},
 		{"nothing is known", nil, 1000, 8192, 65536, 512},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Choose(needs(tt.needs), tt.total, Contexts(0, tt.limit), memory(tt.tokens)); got != tt.want {
+			if got := Choose(needs(tt.needs, tt.stands), Contexts(0, tt.limit), memory(tt.tokens)); got != tt.want {
 				t.Errorf("%d, want %d", got, tt.want)
 			}
 		})
@@ -67,7 +65,7 @@ func TestContexts(t *testing.T) {
 }
 
 func TestDemand(t *testing.T) {
-	d := needs(map[int]int{100: 90, 300: 9, 5000: 1})
+	d := needs(map[int]int{100: 90, 300: 9, 5000: 1}, 1)
 	if d.Rows() != 100 || d.Most() != 5000 || d.Beyond(256) != 10 || d.Beyond(512) != 1 || d.Beyond(5120) != 0 {
 		t.Errorf("%d rows, at most %d tokens, beyond 256, 512 and 5120: %d, %d and %d", d.Rows(), d.Most(), d.Beyond(256), d.Beyond(512), d.Beyond(5120))
 	}

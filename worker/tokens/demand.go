@@ -16,16 +16,18 @@ type Demand struct {
 }
 
 // Add counts a row that needs so many tokens of context, prompt and answer together.
-func (d *Demand) Add(need int) {
+func (d *Demand) Add(need int) { d.add(need, 1) }
+
+func (d *Demand) add(need int, rows int64) {
 	if d.rows == nil {
 		d.rows = make(map[int]int64)
 	}
-	d.rows[(need+step-1)/step*step]++
-	d.n++
+	d.rows[(need+step-1)/step*step] += rows
+	d.n += rows
 	d.most = max(d.most, need)
 }
 
-// Rows is how many were counted.
+// Rows is how many were counted, or for how many those stand.
 func (d *Demand) Rows() int64 { return d.n }
 
 // Most is the longest need, in tokens; 0 without rows.

@@ -115,6 +115,12 @@ func TestSample(t *testing.T) {
 	if d := s.Demand(e); d.Rows() != MostSampled || d.Most() < 100 || d.Most() > 200 {
 		t.Errorf("%d rows of %d tokens", d.Rows(), d.Most())
 	}
+	few := new(Sample)
+	few.Add(ask(strings.Repeat(english, 100)))
+	s.Merge(few, 1000.4)
+	if d := s.Demand(e); d.Rows() != MostSampled+1000 || d.Beyond(1024) != 1000 {
+		t.Errorf("%d rows, %d of them long; want 1000 more", d.Rows(), d.Beyond(1024))
+	}
 	s.Scale(nil, e)
 	before := e.Guess(1000)
 	s.Scale(&Vocabulary{bytes: true}, e) // which has no token of more than a byte

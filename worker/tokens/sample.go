@@ -28,8 +28,9 @@ type Sample struct {
 
 // size is what decides how much context a row needs.
 type size struct {
-	weight int // of its prompt
-	answer int // tokens that its answer may have
+	weight int   // of its prompt
+	answer int   // tokens that its answer may have
+	stands int64 // for how many rows of the input it stands
 }
 
 // Add takes a row in, and tells whether there is room for another one.
@@ -39,7 +40,7 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 	if len(s.rows) >= MostSampled {
 		return false
 	}
-	s.rows = append(s.rows, size{Weigh(r), r.Sampling.MaxTokens})
+	s.rows = append(s.rows, size{Weigh(r), r.Sampling.MaxTokens, 1})
 	for i := range r.Messages {
 		text := r.Messages[i].Content
 		text = text[:min(len(text), mostOfRow)]
@@ -48,6 +49,23 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 		}
 	}
 	return true
+}
+
+// Merge takes another sample in, each row of which stands for so many rows of the input, at least for itself.
+func (s *Sample) Merge(other *Sample, stands float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	for _, row := range other.rows {
+		row.stands = max(1, int64(stands+0.5))
+		s.rows = append(s.rows, row)
+	}
+	for _, text := range other.texts {
+		if s.bytes += len(text); s.bytes <= mostText {
+			s.texts = append(s.texts, text)
+		}
+	}
 }
 
 // Rows is how many there are.
@@ -78,7 +96,7 @@ func (s *Sample) Demand(e *Estimator) *Demand {
 	defer s.mu.Unlock()
 	d := new(Demand)
 	for _, row := range s.rows {
-		d.Add(e.AtMost(row.weight) + min(row.answer, LikelyAnswer))
+		d.add(e.AtMost(row.weight)+min(row.answer, LikelyAnswer), row.stands)
 	}
 	return d
 }
