@@ -173,7 +173,7 @@ func (f *mergeFlags) verdict(m result.Merged) error {
 	}
 	switch {
 	case f.c.Check && m.Strays > 0:
-		return &worker.InputError{Err: fmt.Errorf("%d lines of %s belong to no row of %s: is it the input of the run, with the same --dedupe and --max-row-bytes?", m.Strays, f.c.Output, f.c.Input)}
+		return &worker.InputError{Err: fmt.Errorf("%d lines of %s belong to no row of %s: is it the input of the run, with the same --id-column, --dedupe and --max-row-bytes?", m.Strays, f.c.Output, f.c.Input)}
 	case f.c.Check && m.Doubles > 0:
 		return &worker.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first, or remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
 	case m.Missing > 0 && m.Written, m.Missing > 0 && f.c.Check:

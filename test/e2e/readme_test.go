@@ -51,6 +51,9 @@ func newNewcomer(t *testing.T, g generation) *newcomer {
 		os.MkdirAll(filepath.Join(library, "llama3.2"), 0o755),
 		os.WriteFile(filepath.Join(library, "llama3.2", "3b"), manifest, 0o600),
 		os.Symlink(filepath.Join(g.models, "blobs"), filepath.Join(models, "blobs")),
+		os.WriteFile(n.path("papers.csv"), []byte("doi,title,full text\n10.1000/1,A title,\"Some text,\nin two lines\"\n"), 0o600),
+		os.Mkdir(n.path("letters"), 0o755),
+		os.WriteFile(n.path("letters/first.txt"), []byte("Dear reader\n"), 0o600),
 	} {
 		if step != nil {
 			t.Fatal(step)

@@ -66,8 +66,6 @@ func TestAnOpenQuoteCostsItsRowAlone(t *testing.T) {
 		}
 		return fmt.Sprintf("%d,a prompt of some length,x\n", i)
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	in := &rowsThenEnd{row: stray, rows: rows + 1}
 	r, f := tableOf(t, in, Options{NamesOnly: true})
 	f.records.window = window
@@ -89,7 +87,6 @@ func TestAnOpenQuoteCostsItsRowAlone(t *testing.T) {
 	if good != rows-rows/1000 {
 		t.Errorf("%d rows have their names, want %d", good, rows-rows/1000)
 	}
-	runtime.ReadMemStats(&after)
 	if size := len(f.records.buffer); size > 4*window {
 		t.Errorf("%d bytes are held for a window of %d", size, window)
 	}
