@@ -33,7 +33,8 @@ type document struct {
 }
 
 // Load reads a file that holds one model, or a map of models under "models", in the file's order. A model of a map is called
-// by its key; a different name inside is the tag to ask Ollama for, if ollama does not say. A single model may be without a
+// by its key; a different name inside is the tag to ask Ollama for, if ollama does not say, and NA says that
+// there is none, but for a key that is a tag itself. A single model may be without a
 // name. What is wrong with the contents comes as one *ValidationError with all of it. Warnings say what was ignored.
 func Load(path string) (models []Model, warnings []Problem, err error) {
 	data, err := readFile(path)
@@ -116,6 +117,9 @@ func mapEntry(file, path string, p pair) entry {
 		d.warn(p.line, field, "is empty")
 	} else {
 		m = d.model(field, p.value)
+		if m.Ollama == "" && deniesTag(p) {
+			m.Ollama, m.OllamaNote = NoTag, noTagNote(m)
+		}
 	}
 	m.File = file
 	if m.Name != "" && m.Name != p.key && m.Ollama == "" {

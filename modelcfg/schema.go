@@ -19,6 +19,7 @@ const (
 func (d *decoder) model(path string, n *yaml.Node) Model {
 	m := Model{File: d.file}
 	d.section(d.keys(&m))(path, n)
+	d.llmflux(path, &m)
 	d.limits(path, &m)
 	return m
 }

@@ -21,7 +21,11 @@ func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
 	}
 	paths.Mode = c.Results.Mode
 	if paths.Contain(c.Input) {
-		return paths, &ConfigError{Err: fmt.Errorf("input %s is where the results would go; choose another --output", c.Input)}
+		of := ""
+		if paths.Document != "" {
+			of = " of " + paths.Document + " (as lines, in " + paths.Results + ")"
+		}
+		return paths, &ConfigError{Err: fmt.Errorf("input %s is where the results%s would go; choose another --output", c.Input, of)}
 	}
 	if err := outsideInput(c.Input, c.Output, "--output"); err != nil {
 		return paths, err

@@ -112,3 +112,31 @@ func TestFaultsAreTested(t *testing.T) {
 		}
 	}
 }
+
+// The page for those who come from LLMFlux names every setting of a .env that is read, and every flag that it names is there.
+func TestPageOfLLMFluxNamesSettings(t *testing.T) {
+	data, err := os.ReadFile(pagePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := regexp.MustCompile(`(?m)^#SBATCH .*`).ReplaceAllString(string(data), "")
+	names := []string{dotenvBatchSize, dotenvSaveFrequency, dotenvOllamaHost, dotenvAccount, dotenvPartition, dotenvTime}
+	for _, known := range dotenvFlags {
+		names = append(names, known.name)
+	}
+	for _, name := range names {
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("the page lacks %s", name)
+		}
+	}
+	known := make(map[string]bool)
+	for _, cmd := range rootCommand().Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+	}
+	for _, m := range regexp.MustCompile(`(?:^|[ `+"`"+`])--([a-z-]+)`).FindAllStringSubmatch(page, -1) {
+		name := m[1]
+		if !known[string(llmfluxNames(nil, name))] && llmfluxFlags[name] == "" && name != "nv" {
+			t.Errorf("the page names --%s, which no command has", name)
+		}
+	}
+}
