@@ -152,6 +152,11 @@ func (c Config) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) 
 		return p, err
 	}
 	c.Wish = wish
+	if c.Server.File != nil && info.Version != "" {
+		if _, text := c.Server.File.For(info.Version); text != "" {
+			p.Warnings = append(p.Warnings, text)
+		}
+	}
 	if text := engineFault(architecture, info.Version); text != "" {
 		p.Warnings = append(p.Warnings, text)
 	}

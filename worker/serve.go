@@ -111,10 +111,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.manifest.Server = info
 	if r.Server.File != nil {
-		file, warning := r.Server.File.For(info.Version)
-		if r.Server.File = file; warning != "" {
-			r.log.Warn().Msg(warning)
-		}
+		r.Server.File, _ = r.Server.File.For(info.Version) // what there is to say of it is among the plan's warnings
 	}
 	return nil
 }

@@ -22,8 +22,9 @@ type File struct {
 	Digest string
 
 	model, projector *gguf.Metadata
-	template         string   // Go's, as Ollama has it; empty leaves it to the server
-	stop             []string // what ends an answer, beside what the file says
+	digests          map[string]string // of the samples, by path
+	template         string            // Go's, as Ollama has it; empty leaves it to the server
+	stop             []string          // what ends an answer, beside what the file says
 }
 
 // FileError is a GGUF file that cannot be used.
@@ -38,7 +39,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 // OpenFile reads the headers of a model and of its projector, which may be empty. Name is what requests will call the model;
 // without one it is the file's, without ending. The error is a *FileError.
 func OpenFile(path, projector, name string) (*File, error) {
-	f := &File{Name: name}
+	f := &File{Name: name, digests: make(map[string]string)}
 	var err error
 	if f.Path, f.model, err = readHeader(path); err != nil {
 		return nil, err
@@ -46,10 +47,10 @@ func OpenFile(path, projector, name string) (*File, error) {
 	if err := checkModel(f.model); err != nil {
 		return nil, &FileError{path, err}
 	}
-	digests := make([]string, 1, 2)
-	if digests[0], err = sampleDigest(f.Path); err != nil {
+	if f.Digest, err = sampleDigest(f.Path); err != nil {
 		return nil, &FileError{path, err}
 	}
+	f.digests[f.Path] = f.Digest
 	if projector != "" {
 		if f.Projector, f.projector, err = readHeader(projector); err != nil {
 			return nil, err
@@ -61,17 +62,14 @@ func OpenFile(path, projector, name string) (*File, error) {
 		if err != nil {
 			return nil, &FileError{projector, err}
 		}
-		digests = append(digests, digest)
+		f.digests[f.Projector] = digest
+		f.Digest = hashOf([]byte(f.Digest + " " + digest))
 	}
 	if f.Name == "" {
 		f.Name = nameOf(f.Path)
 	}
 	if !model.ParseName(f.Name).IsValid() {
 		return nil, &FileError{path, fmt.Errorf("%q is no name that Ollama takes; name the model with --model", f.Name)}
-	}
-	f.Digest = digests[0]
-	if len(digests) > 1 {
-		f.Digest = hashOf([]byte(strings.Join(digests, " ")))
 	}
 	return f, nil
 }

@@ -151,3 +151,22 @@ func TestFileInfo(t *testing.T) {
 		t.Errorf("%+v, %v", info, err)
 	}
 }
+
+// A server that is started again in the middle of a run must not get another file than the one before it.
+func TestReplacedFileIsNotServed(t *testing.T) {
+	path := writeGGUF(t, "m.gguf", map[string]any{"general.architecture": "llama"})
+	f, err := OpenFile(path, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.layOut(filepath.Join(t.TempDir(), "models")); err != nil {
+		t.Error(err)
+	}
+	other := writeGGUF(t, "m.gguf", map[string]any{"general.architecture": "qwen2"})
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.layOut(filepath.Join(t.TempDir(), "models")); err == nil || !strings.Contains(err.Error(), "is not the file any more") {
+		t.Errorf("%v, want a refusal", err)
+	}
+}

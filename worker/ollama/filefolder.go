@@ -34,12 +34,12 @@ func (f *File) layOut(dir string) error {
 	}
 	to := &folder{dir: dir}
 	families := []string{f.model.Architecture()}
-	if err := to.link("model", f.Path); err != nil {
+	if err := f.link(to, "model", f.Path); err != nil {
 		return err
 	}
 	if f.Projector != "" {
 		families = append(families, f.projector.Architecture())
-		if err := to.link("projector", f.Projector); err != nil {
+		if err := f.link(to, "projector", f.Projector); err != nil {
 			return err
 		}
 	}
@@ -67,11 +67,14 @@ func (f *File) layOut(dir string) error {
 }
 
 // link makes a file a blob without reading it. The blob's name is the digest of a sample; nothing compares it with the
-// contents.
-func (to *folder) link(kind, path string) error {
+// contents. A file that was replaced since it was opened is refused: answers of two models would get into one output.
+func (f *File) link(to *folder, kind, path string) error {
 	digest, err := sampleDigest(path)
 	if err != nil {
 		return err
+	}
+	if digest != f.digests[path] {
+		return fmt.Errorf("%s is not the file any more that it was when the run began", path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
