@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -45,12 +46,15 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 		"temperature":       s.Temperature,
 		"top_p":             s.TopP,
 		"top_k":             s.TopK,
-		"min_p":             0.0,
+		"min_p":             s.MinP,
 		"seed":              seed,
-		"repeat_last_n":     64,
-		"repeat_penalty":    1.0,
+		"repeat_last_n":     prompt.DefaultRepeatLastN,
+		"repeat_penalty":    cmp.Or(s.RepeatPenalty, prompt.DefaultRepeatPenalty),
 		"frequency_penalty": s.FrequencyPenalty,
 		"presence_penalty":  s.PresencePenalty,
+	}
+	if s.RepeatLastN != nil {
+		options["repeat_last_n"] = *s.RepeatLastN
 	}
 	maps.Copy(options, c.runner.options())
 	options["stop"] = append([]string{}, s.Stop...) // an empty list, too, wins over the model's own

@@ -108,7 +108,7 @@ func (d *decoder) batchRow(row *object) (Request, *problem) {
 	if p != nil {
 		return Request{}, p
 	}
-	r, p := d.body(&body, endpoint, bodyFields)
+	r, p := d.body(&body, endpoint, chatFields)
 	if p != nil {
 		return Request{}, p.under(fieldBody.String())
 	}
@@ -170,6 +170,9 @@ func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Reques
 	}
 	sampling := d.sampling()
 	if p = decodeSampling(o, &sampling); p != nil {
+		return r, p
+	}
+	if p = checkDelivery(o); p != nil {
 		return r, p
 	}
 	return d.request(endpoint, name, list, sampling), nil

@@ -26,6 +26,28 @@ const (
 	fieldPresencePenalty
 	fieldN
 	fieldStream
+	fieldOptions
+	fieldMinP
+	fieldRepeatPenalty
+	fieldRepeatLastN
+	fieldNumPredict
+	fieldResponseFormat
+	fieldTools
+	fieldToolChoice
+	fieldParallelToolCalls
+	fieldLogprobs
+	fieldTopLogprobs
+	fieldReasoningEffort
+	fieldModalities
+	fieldVerbosity
+	fieldSuffix
+	fieldEcho
+	fieldBestOf
+	fieldInput
+	fieldDimensions
+	fieldEncodingFormat
+	fieldPrediction
+	fieldPromptCacheRetention
 	fieldUser
 	fieldStore
 	fieldServiceTier
@@ -33,6 +55,10 @@ const (
 	fieldPromptCacheKey
 	fieldRole
 	fieldContent
+	fieldToolCalls
+	fieldToolCallID
+	fieldReasoningContent
+	fieldReasoning
 	fieldType
 	fieldText
 	fieldImageURL
@@ -43,61 +69,92 @@ const (
 // fieldNames spells the fields. Names are compared exactly: OpenAI's API does not take "Prompt" for "prompt" either,
 // while encoding/json would.
 var fieldNames = [fieldCount]string{
-	fieldCustomID:            "custom_id",
-	fieldMethod:              "method",
-	fieldURL:                 "url",
-	fieldBody:                "body",
-	fieldMetadata:            "metadata",
-	fieldSystem:              "system",
-	fieldPrompt:              "prompt",
-	fieldMessages:            "messages",
-	fieldModel:               "model",
-	fieldMaxTokens:           "max_tokens",
-	fieldMaxCompletionTokens: "max_completion_tokens",
-	fieldTemperature:         "temperature",
-	fieldTopP:                "top_p",
-	fieldTopK:                "top_k",
-	fieldSeed:                "seed",
-	fieldStop:                "stop",
-	fieldFrequencyPenalty:    "frequency_penalty",
-	fieldPresencePenalty:     "presence_penalty",
-	fieldN:                   "n",
-	fieldStream:              "stream",
-	fieldUser:                "user",
-	fieldStore:               "store",
-	fieldServiceTier:         "service_tier",
-	fieldSafetyIdentifier:    "safety_identifier",
-	fieldPromptCacheKey:      "prompt_cache_key",
-	fieldRole:                "role",
-	fieldContent:             "content",
-	fieldType:                "type",
-	fieldText:                "text",
-	fieldImageURL:            "image_url",
-	fieldDetail:              "detail",
+	fieldCustomID:             "custom_id",
+	fieldMethod:               "method",
+	fieldURL:                  "url",
+	fieldBody:                 "body",
+	fieldMetadata:             "metadata",
+	fieldSystem:               "system",
+	fieldPrompt:               "prompt",
+	fieldMessages:             "messages",
+	fieldModel:                "model",
+	fieldMaxTokens:            "max_tokens",
+	fieldMaxCompletionTokens:  "max_completion_tokens",
+	fieldTemperature:          "temperature",
+	fieldTopP:                 "top_p",
+	fieldTopK:                 "top_k",
+	fieldSeed:                 "seed",
+	fieldStop:                 "stop",
+	fieldFrequencyPenalty:     "frequency_penalty",
+	fieldPresencePenalty:      "presence_penalty",
+	fieldN:                    "n",
+	fieldStream:               "stream",
+	fieldOptions:              "options",
+	fieldMinP:                 "min_p",
+	fieldRepeatPenalty:        "repeat_penalty",
+	fieldRepeatLastN:          "repeat_last_n",
+	fieldNumPredict:           "num_predict",
+	fieldResponseFormat:       "response_format",
+	fieldTools:                "tools",
+	fieldToolChoice:           "tool_choice",
+	fieldParallelToolCalls:    "parallel_tool_calls",
+	fieldLogprobs:             "logprobs",
+	fieldTopLogprobs:          "top_logprobs",
+	fieldReasoningEffort:      "reasoning_effort",
+	fieldModalities:           "modalities",
+	fieldVerbosity:            "verbosity",
+	fieldSuffix:               "suffix",
+	fieldEcho:                 "echo",
+	fieldBestOf:               "best_of",
+	fieldInput:                "input",
+	fieldDimensions:           "dimensions",
+	fieldEncodingFormat:       "encoding_format",
+	fieldPrediction:           "prediction",
+	fieldPromptCacheRetention: "prompt_cache_retention",
+	fieldUser:                 "user",
+	fieldStore:                "store",
+	fieldServiceTier:          "service_tier",
+	fieldSafetyIdentifier:     "safety_identifier",
+	fieldPromptCacheKey:       "prompt_cache_key",
+	fieldRole:                 "role",
+	fieldContent:              "content",
+	fieldToolCalls:            "tool_calls",
+	fieldToolCallID:           "tool_call_id",
+	fieldReasoningContent:     "reasoning_content",
+	fieldReasoning:            "reasoning",
+	fieldType:                 "type",
+	fieldText:                 "text",
+	fieldImageURL:             "image_url",
+	fieldDetail:               "detail",
 }
 
-// ignored are the fields that are accepted and then not looked at: they concern who asks, what is billed and what is
-// kept, and cannot change an answer. A field that could must never be put here.
+// ignored are the fields that are accepted and then not looked at: they concern who asks, what is billed, what is kept and
+// how fast an answer comes, and cannot change it. A field that could must never be put here.
 const ignored fieldSet = 1<<fieldUser | 1<<fieldMetadata | 1<<fieldStore | 1<<fieldServiceTier |
-	1<<fieldSafetyIdentifier | 1<<fieldPromptCacheKey
+	1<<fieldSafetyIdentifier | 1<<fieldPromptCacheKey | 1<<fieldPromptCacheRetention | 1<<fieldPrediction
 
 // What may stand where.
 const (
 	samplingFields fieldSet = 1<<fieldMaxTokens | 1<<fieldMaxCompletionTokens | 1<<fieldTemperature | 1<<fieldTopP |
 		1<<fieldTopK | 1<<fieldSeed | 1<<fieldStop | 1<<fieldFrequencyPenalty | 1<<fieldPresencePenalty |
-		1<<fieldN | 1<<fieldStream
-	bodyFields    = samplingFields | ignored | 1<<fieldModel | 1<<fieldMessages | 1<<fieldPrompt
-	shortFields   = bodyFields | 1<<fieldCustomID | 1<<fieldSystem
-	batchFields   = fieldSet(1<<fieldCustomID | 1<<fieldMethod | 1<<fieldURL | 1<<fieldBody | 1<<fieldMetadata)
-	messageFields = fieldSet(1<<fieldRole | 1<<fieldContent)
-	partFields    = fieldSet(1<<fieldType | 1<<fieldText)
+		1<<fieldN | 1<<fieldStream | 1<<fieldOptions
+	// What a body has of the two is for the endpoint to say, which differs: so both may have both.
+	conversationFields fieldSet = 1<<fieldModel | 1<<fieldMessages | 1<<fieldPrompt
+
+	chatFields       = samplingFields | ignored | conversationFields
+	completionFields = samplingFields | ignored | conversationFields
+	shortFields      = chatFields | 1<<fieldCustomID | 1<<fieldSystem
+	batchFields      = fieldSet(1<<fieldCustomID | 1<<fieldMethod | 1<<fieldURL | 1<<fieldBody | 1<<fieldMetadata)
+	messageFields    = fieldSet(1<<fieldRole | 1<<fieldContent)
+	partFields       = fieldSet(1<<fieldType | 1<<fieldText)
 
 	imagePartFields = fieldSet(1<<fieldType | 1<<fieldImageURL)
 	imageFields     = fieldSet(1<<fieldURL | 1<<fieldDetail)
-)
 
-// unsupportedField follows the name of a field that does not belong where it stands.
-const unsupportedField = "is not supported; remove it or set it to null"
+	optionFields fieldSet = 1<<fieldTemperature | 1<<fieldTopP | 1<<fieldTopK | 1<<fieldSeed | 1<<fieldStop |
+		1<<fieldFrequencyPenalty | 1<<fieldPresencePenalty | 1<<fieldMinP | 1<<fieldRepeatPenalty | 1<<fieldRepeatLastN |
+		1<<fieldNumPredict
+)
 
 // String spells the field as it is spelled in JSON.
 func (f field) String() string { return fieldNames[f] }
@@ -108,13 +165,20 @@ func fieldOf(quoted []byte) field {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name = []byte(unquote(quoted))
 	}
-	for f := range fieldCount {
-		if string(name) == fieldNames[f] {
-			return f
-		}
+	if f, ok := fieldsByName[string(name)]; ok {
+		return f
 	}
 	return fieldCount
 }
+
+// fieldsByName is fieldNames the other way round.
+var fieldsByName = func() map[string]field {
+	m := make(map[string]field, fieldCount)
+	for f, name := range fieldNames {
+		m[name] = field(f)
+	}
+	return m
+}()
 
 // fieldSet is a set of fields, a bit for each.
 type fieldSet uint64

@@ -126,5 +126,6 @@ func (h *hasher) request(r *Request) digest {
 			h.raw(image)
 		}
 	}
+	h.additions(r)
 	return h.sum()
 }

@@ -122,11 +122,12 @@ func (o *object) check(allowed fieldSet, advice string) *problem {
 		return problemf(CodeInvalidJSON, o.repeated.String(), "is given more than once")
 	}
 	if o.unknown != nil {
-		return problemf(CodeUnsupported, fieldPath(unquote(o.unknown)), "%s", advice)
+		name := unquote(o.unknown)
+		return problemf(CodeUnsupported, fieldPath(name), "%s", refusal(name, advice))
 	}
 	for f := range fieldCount {
 		if o.present.has(f) && !allowed.has(f) {
-			return problemf(CodeUnsupported, f.String(), "%s", advice)
+			return problemf(CodeUnsupported, f.String(), "%s", refusal(f.String(), advice))
 		}
 	}
 	return nil

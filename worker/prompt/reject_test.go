@@ -38,7 +38,7 @@ func TestRejects(t *testing.T) {
 		{"unknown field in short row", `{"prompt":"a","label":"x"}`, CodeUnsupported, "label", "label is not supported"},
 		{"unknown field with an odd name", `{"prompt":"a","a b\n":"x"}`, CodeUnsupported, `"a b\n"`, `"a b\n" is not supported`},
 		{"body fields are exact", `{"body":{"prompt":"a","Temperature":0}}`, CodeUnsupported, "body.Temperature", "body.Temperature is not supported"},
-		{"logit_bias", `{"body":{"prompt":"a","logit_bias":{}}}`, CodeUnsupported, "body.logit_bias", "body.logit_bias is not supported; remove it or set it to null"},
+		{"logit_bias", `{"body":{"prompt":"a","logit_bias":{}}}`, CodeUnsupported, "body.logit_bias", "body.logit_bias is not supported: Ollama does not have it"},
 		{"tools", `{"body":{"prompt":"a","tools":[]}}`, CodeUnsupported, "body.tools", ""},
 		{"system in a body", `{"body":{"prompt":"a","system":"s"}}`, CodeUnsupported, "body.system", ""},
 		{"method", `{"method":"GET","body":{"prompt":"a"}}`, CodeInvalidValue, "method", `method is "GET"; it must be "POST"`},

@@ -58,6 +58,10 @@ type Sampling struct {
 	Stop             []string `json:"stop,omitempty"`    // strings that end the answer and are not part of it
 	FrequencyPenalty float64  `json:"frequency_penalty"` // -2 to 2
 	PresencePenalty  float64  `json:"presence_penalty"`  // -2 to 2
+
+	MinP          float64 `json:"min_p,omitempty"`          // 0 to 1: tokens less likely than this part of the likeliest are left out
+	RepeatPenalty float64 `json:"repeat_penalty,omitempty"` // to 10; 0 stands for DefaultRepeatPenalty
+	RepeatLastN   *int    `json:"repeat_last_n,omitempty"`  // tokens that it looks back, -1 all; nil stands for DefaultRepeatLastN
 }
 
 // Reject is the reason why a row has no request. Code is one of OpenAI's codes where one exists.

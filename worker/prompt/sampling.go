@@ -13,26 +13,24 @@ func decodeSampling(o *object, s *Sampling) *problem {
 	if p := decodeMaxTokens(o, &s.MaxTokens); p != nil {
 		return p
 	}
+	if p := decodeCommon(o, s); p != nil {
+		return p
+	}
+	return decodeOptions(o, s)
+}
+
+// decodeCommon reads the options that a row and the options in it call by the same names.
+func decodeCommon(o *object, s *Sampling) *problem {
 	if p := decodeInt(o, fieldTopK, 0, &s.TopK); p != nil {
 		return p
 	}
-	for _, f := range []struct {
-		field  field
-		bounds bounds
-		into   *float64
-	}{
+	if p := decodeNumbers(o, []numberField{
 		{fieldTemperature, bounds{low: 0, high: 2}, &s.Temperature},
 		{fieldTopP, bounds{low: 0, high: 1, above: true}, &s.TopP},
 		{fieldFrequencyPenalty, bounds{low: -2, high: 2}, &s.FrequencyPenalty},
 		{fieldPresencePenalty, bounds{low: -2, high: 2}, &s.PresencePenalty},
-	} {
-		if value := o.get(f.field); value != nil {
-			v, p := number(value, f.bounds)
-			if p != nil {
-				return p.under(f.field.String())
-			}
-			*f.into = v
-		}
+	}); p != nil {
+		return p
 	}
 	if value := o.get(fieldSeed); value != nil {
 		v, p := integer(value, math.MinInt64, math.MaxInt64)
@@ -48,7 +46,29 @@ func decodeSampling(o *object, s *Sampling) *problem {
 		}
 		s.Stop = v
 	}
-	return checkDelivery(o)
+	return nil
+}
+
+// numberField is a field that holds a number, and where it goes.
+type numberField struct {
+	field  field
+	bounds bounds
+	into   *float64
+}
+
+func decodeNumbers(o *object, fields []numberField) *problem {
+	for _, f := range fields {
+		value := o.get(f.field)
+		if value == nil {
+			continue
+		}
+		v, p := number(value, f.bounds)
+		if p != nil {
+			return p.under(f.field.String())
+		}
+		*f.into = v
+	}
+	return nil
 }
 
 // decodeMaxTokens reads the limit of the answer's length, which has an old and a new name.
