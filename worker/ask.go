@@ -25,31 +25,28 @@ const (
 )
 
 // ask asks a server one task. The error is only for what ends the run.
-func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
+func (r *run) ask(ctx context.Context, m *member, t *task) (verdict, error) {
 	if waits, err := r.putOffLong(&t.row); waits {
 		return finished, err
 	}
 	began, before := time.Now(), m.answered.Load()
 	full := m.flow.fills(m.asking.Add(1), m.slots)
-	answer, err := m.client.AskWithin(ctx, r.RequestTimeout, t.row.Request)
-	asking := m.asking.Add(-1) + 1
-	full = full && m.flow.fills(asking, m.slots)
+	err := r.draw(ctx, m, t)
+	full = m.flow.fills(m.asking.Add(-1)+1, m.slots) && full
 	var refused *ollama.RequestError
 	var down *ollama.UnavailableError
+	var misfit *misfit
 	switch {
 	case err == nil:
-		m.answered.Add(1)
 		m.failing.Store(0)
 		r.broken.reset()
 		r.rowTimes.add(time.Since(began))
 		if full && m.pace != nil {
-			m.pace.note(time.Now(), answer)
+			m.pace.note(time.Now(), t.answers[len(t.answers)-1])
 		}
-		m.flow.answered(answer, asking)
-		r.fit.note(&t.row, answer)
-		r.counts.answered(answer)
+		r.counts.answered(t.answers)
 		return finished, r.output.Append(t.row, &result.Response{
-			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: answer.Completion(t.row), Retries: t.retries,
+			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: ollama.Body(t.row, t.answers), Retries: t.retries,
 		}, nil)
 	case errors.As(err, &refused):
 		m.answered.Add(1)
@@ -64,6 +61,15 @@ func (r *run) ask(ctx context.Context, m *member, t task) (verdict, error) {
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: refused.Status, RequestID: requestID(t.row), Body: refused.Body(), Retries: t.retries,
 		}, nil)
+	case errors.As(err, &misfit):
+		m.failing.Store(0)
+		r.broken.reset()
+		if t.retries >= r.MaxRetries {
+			return finished, r.refuseMisfit(t, misfit)
+		}
+		t.misfits++
+		r.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer is not of the form that the row wants")
+		return again, nil
 	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLost):
 		return died, nil
 	case !errors.As(err, &down):

@@ -22,6 +22,8 @@ type Counts struct {
 	asked        atomic.Int64 // rows that came to their line by the server's answer, good or bad
 	ok           atomic.Int64
 	failed       atomic.Int64
+	cut          atomic.Int64 // rows that were answered, but not to the end: max_tokens was reached
+	empty        atomic.Int64 // rows with an answer that says nothing
 
 	putOff atomic.Int64 // how often a row was left for servers with a longer context
 
@@ -53,11 +55,21 @@ func (c *Counts) saw(offset int64) {
 	c.offset.Store(offset)
 }
 
-func (c *Counts) answered(a *ollama.Answer) {
+func (c *Counts) answered(answers []*ollama.Answer) {
 	c.asked.Add(1)
 	c.ok.Add(1)
-	c.tokensIn.Add(int64(a.PromptTokens))
-	c.tokensOut.Add(int64(a.CompletionTokens))
+	cut, empty := false, false
+	for _, a := range answers {
+		c.tokensIn.Add(int64(a.PromptTokens))
+		c.tokensOut.Add(int64(a.CompletionTokens))
+		cut, empty = cut || a.Cut(), empty || a.Empty()
+	}
+	if cut {
+		c.cut.Add(1)
+	}
+	if empty {
+		c.empty.Add(1)
+	}
 }
 
 func (c *Counts) fail(log zerolog.Logger, row prompt.Row, code, message string) {

@@ -65,7 +65,7 @@ const mostCut = 0.05
 
 // answer is how many tokens a row's answer is taken to have.
 func (f *fit) answer(row *prompt.Row) int {
-	most := row.Request.Sampling.MaxTokens
+	most := tokens.Answer(&row.Request)
 	if float64(f.cut.Load()) > max(1, mostCut*float64(f.asked.Load())) {
 		return most
 	}
@@ -109,7 +109,7 @@ func (r *run) putOffRefused(row *prompt.Row, refused *ollama.RequestError) (wait
 	}
 	need := text + f.answer(row)
 	if refused.CompletionTokens > 0 {
-		need = text + row.Request.Sampling.MaxTokens
+		need = text + tokens.Answer(&row.Request)
 	}
 	return true, r.putOff(row, max(need, f.context+1))
 }

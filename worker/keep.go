@@ -138,7 +138,7 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 		t := m.suspects[0]
 		own, cancel := context.WithCancelCause(requests)
 		stopWatching := r.watchServer(m, func() { cancel(errLost) })
-		what, err := r.ask(own, m, t)
+		what, err := r.ask(own, m, &t)
 		stopWatching()
 		cancel(nil)
 		m.suspects = m.suspects[1:]

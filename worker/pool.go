@@ -200,7 +200,7 @@ func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, paus
 				q.finish()
 				return nil
 			}
-			what, err := r.ask(ctx, m, t)
+			what, err := r.ask(ctx, m, &t)
 			switch what {
 			case died:
 				m.diedWith(t, q)

@@ -5,16 +5,19 @@ import (
 	"slices"
 	"time"
 
+	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
 
 // task is a row on its way through the servers.
 type task struct {
 	row       prompt.Row
-	retries   int       // how often it was asked again after a failure of a server
-	passes    int       // how often a server used up its retries
-	deaths    int       // how often a server died that had it
-	notBefore time.Time // when it may be asked again
+	retries   int              // how often it was asked again after a failure of a server, or an answer that was none
+	misfits   int              // how often an answer was not of the form that the row wants
+	answers   []*ollama.Answer // those that the row has so far; it may want several
+	passes    int              // how often a server used up its retries
+	deaths    int              // how often a server died that had it
+	notBefore time.Time        // when it may be asked again
 }
 
 // mostPausing is how many tasks may wait for their next try before no new row is taken: a server that fails at once whatever

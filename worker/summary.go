@@ -17,6 +17,8 @@ type Summary struct {
 	Skipped         int64   `json:"rows_done_before"`
 	FailedBefore    int64   `json:"rows_failed_before"`     // of those done before
 	PutOff          int64   `json:"rows_put_off,omitempty"` // until servers had a longer context
+	Cut             int64   `json:"rows_cut"`               // of this run's answered rows: an answer ended at max_tokens (finish_reason length)
+	Empty           int64   `json:"rows_empty"`             // and an answer says nothing, as when a model thinks until max_tokens
 	TokensIn        int64   `json:"tokens_in"`
 	TokensOut       int64   `json:"tokens_out"`
 	RowsPerSecond   float64 `json:"rows_per_second"`
@@ -70,7 +72,7 @@ func (r *run) summary(started time.Time) Summary {
 		WallSeconds: time.Since(started).Seconds(),
 		AskSeconds:  p.Elapsed.Seconds(),
 		OK:          ok, Failed: failed, Skipped: p.Skipped, FailedBefore: r.counts.failedBefore.Load(),
-		PutOff:   r.counts.putOff.Load(),
+		PutOff: r.counts.putOff.Load(), Cut: r.counts.cut.Load(), Empty: r.counts.empty.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
 		InFlight: r.inFlight(),
@@ -86,6 +88,9 @@ func (s Summary) String() string {
 	}
 	if s.FailedBefore > 0 {
 		fmt.Fprintf(&b, " (%d of them failed)", s.FailedBefore)
+	}
+	if s.Cut > 0 || s.Empty > 0 {
+		fmt.Fprintf(&b, "\nnote    %d answered rows were cut at max_tokens, %d have an empty answer", s.Cut, s.Empty)
 	}
 	fmt.Fprintf(&b, "\ntokens  %d in, %d out", s.TokensIn, s.TokensOut)
 	fmt.Fprintf(&b, "\nspeed   %.1f rows/s, %.1f tok/s", s.RowsPerSecond, s.TokensPerSecond)

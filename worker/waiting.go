@@ -133,12 +133,16 @@ func (s *spool) each(do func(prompt.Row) error) error {
 		return fmt.Errorf("read the rows that wait, in %s: %w", s.folder, err)
 	}
 	rows := json.NewDecoder(bufio.NewReaderSize(s.file, 64<<10))
+	var restorer prompt.Restorer
 	for {
 		var row prompt.Row
 		if err := rows.Decode(&row); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("read the rows that wait, in %s: %w", s.folder, err)
+		}
+		if err := restorer.Restore(&row); err != nil {
+			return fmt.Errorf("read the rows that wait, in %s: row %q: %w", s.folder, row.CustomID, err)
 		}
 		if err := do(row); err != nil {
 			return err

@@ -60,7 +60,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		}
 		if row.Reject == nil {
 			good++
-			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + min(row.Request.Sampling.MaxTokens, tokens.LikelyAnswer))
+			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + min(tokens.Answer(&row.Request), tokens.LikelyAnswer))
 			continue
 		}
 		if bad++; bad <= shownProblems {

@@ -36,6 +36,8 @@ type Client struct {
 type Runner struct {
 	Context int // tokens in each slot, at least 1
 	Threads int // that compute on the CPU; 0 leaves it to the server and the model
+	// Embeds is set for a model that does nothing but embed: it is loaded, and proved to answer, by embeddings.
+	Embeds bool
 }
 
 // options are the runner's part of a request's options.
@@ -115,7 +117,8 @@ func (b *buffers) giveBack() {
 	}
 }
 
-// Ask gets one answer. Errors: RequestError where the request is to blame, UnavailableError where the server is,
+// Ask gets one answer, also of a row that wants several. Errors: RequestError where the request is to blame, UnavailableError
+// where the server is,
 // ErrModelMissing, or the context's.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 	return c.AskWithin(ctx, 0, r)
@@ -133,16 +136,17 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	}
 	b := spare.Get().(*buffers)
 	defer b.giveBack()
+	path, native := c.render(&r)
 	var err error
-	if b.request, err = appendRequest(b.request[:0], c.native(r)); err != nil {
+	if b.request, err = appendRequest(b.request[:0], native); err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	got := c.post(ctx, deadline, "/api/chat", b.request, b.answer[:0])
+	got := c.post(ctx, deadline, path, b.request, b.answer[:0])
 	b.answer = got.body
 	if got.err != nil {
 		return nil, unavailable(ctx, got.status, got.err)
 	}
-	return c.interpret(ctx, got.status, got.body, r)
+	return c.interpret(ctx, got.status, got.body, &r)
 }
 
 // post sends a body to the path below the server's address, and appends the body of the response to into. It ends with the
@@ -175,9 +179,12 @@ func (c *Client) post(ctx context.Context, deadline time.Time, path string, body
 }
 
 // interpret makes an answer, or the reason why there is none, of what the server sent.
-func (c *Client) interpret(ctx context.Context, status int, data []byte, r prompt.Request) (*Answer, error) {
+func (c *Client) interpret(ctx context.Context, status int, data []byte, r *prompt.Request) (*Answer, error) {
 	if status != http.StatusOK {
 		return nil, c.refusal(ctx, status, data)
+	}
+	if r.Endpoint == prompt.Embeddings {
+		return c.vectors(ctx, status, data, r.Embedding)
 	}
 	native, err := decodeAnswer(data)
 	if err != nil {
@@ -208,7 +215,7 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 	switch {
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
-	case status == http.StatusInternalServerError && unreadable(message):
+	case status == http.StatusInternalServerError && unreadable(message), status == http.StatusNotImplemented:
 		return &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: message}
 	case status < 400, status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
 		status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
@@ -254,19 +261,4 @@ const contextHint = "run again with --retry-failed and --context auto or a large
 func tooLong(message string) bool {
 	return strings.Contains(message, "exceeds the available context size") ||
 		strings.Contains(message, "input length exceeds the context length")
-}
-
-// Answer is a complete answer to a request.
-type Answer struct {
-	Text             string
-	FinishReason     string // OpenAI's: stop or length
-	PromptTokens     int
-	CompletionTokens int
-	Created          time.Time
-	Timings          Timings
-}
-
-// Timings say where the server's time went.
-type Timings struct {
-	Total, Load, Prompt, Generation time.Duration
 }

@@ -23,7 +23,7 @@ func ask(t *testing.T, r prompt.Request, status int, body string) (*Answer, map[
 		if err := json.Unmarshal(data, &sent); err != nil {
 			t.Errorf("the request is no JSON: %v", err)
 		}
-		if req.Method != http.MethodPost || req.URL.Path != "/api/chat" {
+		if req.Method != http.MethodPost || req.URL.Path != nativePaths[r.Endpoint] {
 			t.Errorf("asked %s %s", req.Method, req.URL.Path)
 		}
 		w.WriteHeader(status)
@@ -37,6 +37,10 @@ func ask(t *testing.T, r prompt.Request, status int, body string) (*Answer, map[
 	defer c.Close()
 	a, err := c.Ask(t.Context(), r)
 	return a, sent, err
+}
+
+var nativePaths = map[prompt.Endpoint]string{
+	prompt.Chat: "/api/chat", prompt.Completions: "/api/generate", prompt.Embeddings: "/api/embed",
 }
 
 func request() prompt.Request {
@@ -198,11 +202,15 @@ func TestCompletion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		row.Request.Endpoint = tt.endpoint
-		a, _, err := ask(t, row.Request, 200, complete)
+		sent := complete
+		if tt.endpoint == prompt.Completions {
+			sent = strings.Replace(complete, `"message":{"role":"assistant","content":"456"}`, `"response":"456"`, 1)
+		}
+		a, _, err := ask(t, row.Request, 200, sent)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := json.Marshal(a.Completion(row))
+		got, err := json.Marshal(Body(row, []*Answer{a}))
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%s:\n%s, %v\nwant\n%s", tt.endpoint, got, err, tt.want)
 		}

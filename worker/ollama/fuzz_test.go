@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,9 +20,18 @@ type sentRequest struct {
 		Role    string   `json:"role"`
 		Content string   `json:"content"`
 		Images  [][]byte `json:"images"`
+
+		Thinking string `json:"thinking"`
+		Calls    []any  `json:"tool_calls"`
+		CallID   string `json:"tool_call_id"`
+		ToolName string `json:"tool_name"`
 	} `json:"messages"`
+	Tools    []any        `json:"tools"`
+	Format   any          `json:"format"`
+	Logprobs bool         `json:"logprobs"`
+	Top      int          `json:"top_logprobs"`
 	Stream   *bool        `json:"stream"`
-	Think    *bool        `json:"think"`
+	Think    any          `json:"think"`
 	Truncate *bool        `json:"truncate"`
 	Shift    *bool        `json:"shift"`
 	Options  *sentOptions `json:"options"`
@@ -55,11 +65,11 @@ func FuzzNative(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte, tokens int) {
 		defaults := prompt.Defaults{Model: "m", System: "be brief", Sampling: prompt.Sampling{MaxTokens: 5, TopP: 1}}
 		row, err := prompt.NewReader(bytes.NewReader(line), prompt.Options{Format: prompt.JSONL, Defaults: defaults}).Next()
-		if err != nil || row.Reject != nil {
+		if err != nil || row.Reject != nil || row.Request.Endpoint != prompt.Chat {
 			return
 		}
 		r := row.Request
-		data, err := json.Marshal((&Client{runner: Runner{Context: tokens}}).native(r))
+		data, err := json.Marshal((&Client{runner: Runner{Context: tokens}}).chat(&r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,14 +83,22 @@ func FuzzNative(f *testing.F) {
 			t.Fatalf("sent %s for %+v", data, r)
 		}
 		for i, m := range r.Messages {
-			if s := sent.Messages[i]; s.Role != m.Role || s.Content != m.Content || !reflect.DeepEqual(s.Images, m.Images) {
+			if s := sent.Messages[i]; s.Role != m.Role || s.Content != m.Content || !reflect.DeepEqual(s.Images, m.Images) ||
+				s.Thinking != m.Reasoning || len(s.Calls) != len(m.ToolCalls) || s.CallID != m.ToolCallID || s.ToolName != m.ToolName {
 				t.Fatalf("message %d was sent as %+q for %+q", i, s, m)
 			}
 		}
-		for name, said := range map[string]*bool{"stream": sent.Stream, "think": sent.Think, "truncate": sent.Truncate, "shift": sent.Shift} {
+		for name, said := range map[string]*bool{"stream": sent.Stream, "truncate": sent.Truncate, "shift": sent.Shift} {
 			if said == nil || *said {
 				t.Fatalf("%s is not false: %s", name, data)
 			}
+		}
+		think := any(false)
+		if r.Thinking != prompt.NoThinking {
+			think = string(r.Thinking)
+		}
+		if sent.Think != think || len(sent.Tools) != len(r.Tools) || (sent.Format != nil) != (r.Structure != nil) || sent.Logprobs != (r.Logprobs != nil) {
+			t.Fatalf("sent %s for %+v", data, r)
 		}
 		s := r.Sampling
 		seed := int64(-1)
@@ -88,8 +106,8 @@ func FuzzNative(f *testing.F) {
 			seed = *s.Seed
 		}
 		want := &sentOptions{
-			Context: &tokens, MaxTokens: &s.MaxTokens, Temperature: &s.Temperature, TopP: &s.TopP, TopK: &s.TopK, MinP: new(0.0), Seed: &seed,
-			RepeatLast: new(64), RepeatPenalty: new(1.0), FrequencyPenalty: &s.FrequencyPenalty, PresencePenalty: &s.PresencePenalty,
+			Context: &tokens, MaxTokens: &s.MaxTokens, Temperature: &s.Temperature, TopP: &s.TopP, TopK: &s.TopK, MinP: &s.MinP, Seed: &seed,
+			RepeatLast: cmp.Or(s.RepeatLastN, new(64)), RepeatPenalty: new(cmp.Or(s.RepeatPenalty, 1)), FrequencyPenalty: &s.FrequencyPenalty, PresencePenalty: &s.PresencePenalty,
 			Stop: append([]string{}, s.Stop...),
 		}
 		if !reflect.DeepEqual(sent.Options, want) {
@@ -115,7 +133,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte, maxTokens int) {
 		r := request()
 		r.Sampling.MaxTokens = maxTokens
-		a, err := (&Client{runner: Runner{Context: 512}}).interpret(context.Background(), status, body, r)
+		a, err := (&Client{runner: Runner{Context: 512}}).interpret(context.Background(), status, body, &r)
 		if (a == nil) != (err != nil) {
 			t.Fatalf("HTTP %d: %+v and %v", status, a, err)
 		}
@@ -147,17 +165,20 @@ func FuzzAnswer(f *testing.F) {
 // checkCompletion compares the line of an answer with what the server sent.
 func checkCompletion(t *testing.T, a *Answer, body []byte, r prompt.Request) {
 	var sent struct {
-		Message struct{ Content string }
-		Reason  string `json:"done_reason"`
-		In      int    `json:"prompt_eval_count"`
-		Out     int    `json:"eval_count"`
+		Message struct {
+			Content string
+			Calls   []any `json:"tool_calls"`
+		}
+		Reason string `json:"done_reason"`
+		In     int    `json:"prompt_eval_count"`
+		Out    int    `json:"eval_count"`
 	}
 	if err := json.Unmarshal(body, &sent); err != nil {
 		t.Fatal(err)
 	}
 	for _, endpoint := range []prompt.Endpoint{prompt.Chat, prompt.Completions} {
 		r.Endpoint = endpoint
-		data, err := json.Marshal(a.Completion(prompt.Row{Request: r}))
+		data, err := json.Marshal(Body(prompt.Row{Request: r}, []*Answer{a}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,12 +193,16 @@ func checkCompletion(t *testing.T, a *Answer, body []byte, r prompt.Request) {
 		if err := json.NewDecoder(bytes.NewReader(data)).Decode(&c); err != nil && err != io.EOF {
 			t.Fatal(err)
 		}
+		reason := sent.Reason
+		if endpoint == prompt.Chat && len(sent.Message.Calls) > 0 && reason == "stop" {
+			reason = "tool_calls"
+		}
 		text := c.Choices[0].Text
 		if m := c.Choices[0].Message; endpoint == prompt.Chat && m != nil {
 			text = &m.Content
 		}
-		if len(c.Choices) != 1 || text == nil || *text != sent.Message.Content || c.Choices[0].Reason != sent.Reason ||
-			sent.Reason != "stop" && sent.Reason != "length" || c.Usage != (Usage{sent.In, sent.Out, sent.In + sent.Out}) {
+		if len(c.Choices) != 1 || text == nil || *text != sent.Message.Content || c.Choices[0].Reason != reason ||
+			sent.Reason != "stop" && sent.Reason != "length" || c.Usage.PromptTokens != sent.In || c.Usage.CompletionTokens != sent.Out || c.Usage.TotalTokens != sent.In+sent.Out {
 			t.Fatalf("%s became %s", body, data)
 		}
 	}

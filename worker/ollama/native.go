@@ -2,36 +2,91 @@ package ollama
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 
-	"github.com/ollama/ollama/api"
-
 	"fluxworker/worker/prompt"
 )
 
-// native renders a request for /api/chat. The OpenAI-compatible endpoints of the server would be nearer, but they know
-// neither num_ctx nor truncate and drop options silently.
-func (c *Client) native(r prompt.Request) *api.ChatRequest {
-	messages := make([]api.Message, len(r.Messages))
+// render makes a request of the native API: the OpenAI-compatible endpoints of the server would be nearer, but they know
+// neither num_ctx nor truncate and drop options silently. By default a prompt that is too long loses its beginning, and the
+// answer looks like any other (ollama issue 3839): so truncate and shift are false everywhere.
+func (c *Client) render(r *prompt.Request) (path string, body any) {
+	switch r.Endpoint {
+	case prompt.Embeddings:
+		return "/api/embed", c.embedding(r)
+	case prompt.Completions:
+		return "/api/generate", c.generation(r)
+	default:
+		return "/api/chat", c.chat(r)
+	}
+}
+
+// chat renders a request for /api/chat.
+func (c *Client) chat(r *prompt.Request) *chatRequest {
+	n := &chatRequest{
+		Model:    r.Model,
+		Messages: make([]chatMessage, len(r.Messages)),
+		Options:  c.options(r.Sampling),
+		Think:    false, // unset means true for a model that can
+		Format:   answerFormat(r.Structure),
+	}
 	for i, m := range r.Messages {
-		messages[i] = api.Message{Role: m.Role, Content: m.Content}
-		for _, image := range m.Images {
-			messages[i].Images = append(messages[i].Images, image)
+		n.Messages[i] = chatMessage{
+			Role: m.Role, Content: m.Content, Images: m.Images, Thinking: m.Reasoning, ToolName: m.ToolName, ToolCallID: m.ToolCallID,
+			ToolCalls: nativeCalls(m.ToolCalls),
 		}
 	}
-	no := false
-	return &api.ChatRequest{
-		Model:    r.Model,
-		Messages: messages,
-		Stream:   &no,
-		Options:  c.options(r.Sampling),
-		Think:    &api.ThinkValue{Value: false}, // unset means true for a model that can
-		// By default a prompt that is too long loses its beginning and the answer looks like any other (ollama issue 3839).
-		Truncate: &no,
-		Shift:    &no,
+	for _, t := range r.Tools {
+		tool := chatTool{Type: "function", Function: chatFunction{Name: t.Name, Description: t.Description, Parameters: t.Parameters}}
+		if t.Parameters == nil {
+			tool.Function.Parameters = json.RawMessage(`{"type":"object","properties":{}}`)
+		}
+		n.Tools = append(n.Tools, tool)
 	}
+	if r.Thinking != prompt.NoThinking {
+		n.Think = string(r.Thinking)
+	}
+	if r.Logprobs != nil {
+		n.Logprobs, n.TopLogprobs = true, *r.Logprobs
+	}
+	return n
+}
+
+// answerFormat is what the server holds the tokens of an answer to.
+func answerFormat(s *prompt.Structure) json.RawMessage {
+	switch {
+	case s == nil:
+		return nil
+	case s.Schema == nil:
+		return json.RawMessage(`"json"`)
+	default:
+		return s.Schema
+	}
+}
+
+func nativeCalls(calls []prompt.ToolCall) []chatCall {
+	var native []chatCall
+	for i, call := range calls {
+		n := chatCall{ID: call.ID}
+		n.Function.Index, n.Function.Name, n.Function.Arguments = i, call.Name, call.Arguments
+		native = append(native, n)
+	}
+	return native
+}
+
+// generation renders a request for /api/generate. A prompt is continued as it stands, but for one with a suffix: how a
+// model is told of that is in its template.
+func (c *Client) generation(r *prompt.Request) *generateRequest {
+	n := &generateRequest{
+		Model: r.Model, Prompt: r.Messages[0].Content, Suffix: r.Suffix, Raw: r.Suffix == "", Options: c.options(r.Sampling),
+	}
+	if r.Logprobs != nil {
+		n.Logprobs, n.TopLogprobs = true, *r.Logprobs
+	}
+	return n
 }
 
 // options names every option that changes an answer: the generations differ in their defaults (repeat_penalty is 1.1 in
@@ -63,9 +118,11 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 
 // answer reads a complete native answer. One that ended because the context was full is a cut, not an answer: the
 // row's own limit was not reached and the model had not finished.
-func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) {
+func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 	a := &Answer{
 		Text:             n.Message.Content,
+		Reasoning:        n.Message.Thinking,
+		Logprobs:         n.Logprobs,
 		FinishReason:     n.DoneReason,
 		PromptTokens:     n.PromptEvalCount,
 		CompletionTokens: n.EvalCount,
@@ -73,6 +130,12 @@ func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) 
 		Timings: Timings{
 			Total: n.TotalDuration, Load: n.LoadDuration, Prompt: n.PromptEvalDuration, Generation: n.EvalDuration,
 		},
+	}
+	if r.Endpoint == prompt.Completions {
+		a.Text = n.Response
+	}
+	for _, call := range n.Message.ToolCalls {
+		a.ToolCalls = append(a.ToolCalls, prompt.ToolCall{ID: call.ID, Name: call.Function.Name, Arguments: arguments(call)})
 	}
 	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.runner.Context {
 		return nil, &RequestError{
@@ -83,5 +146,17 @@ func (c *Client) answer(n *api.ChatResponse, r prompt.Request) (*Answer, error) 
 			PromptTokens: a.PromptTokens, CompletionTokens: a.CompletionTokens,
 		}
 	}
+	if r.Logprobs != nil && len(a.Logprobs) == 0 && a.Text != "" {
+		return nil, &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest,
+			Message: "the row asks for logprobs, but the server tells none for this model"}
+	}
 	return a, nil
+}
+
+// arguments are those of a call, of which a server may leave out an empty object.
+func arguments(call chatCall) json.RawMessage {
+	if a := call.Function.Arguments; len(a) > 0 && string(a) != "null" {
+		return a
+	}
+	return json.RawMessage("{}")
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ollama/ollama/api"
+	"github.com/ollama/ollama/types/model"
 	"golang.org/x/mod/semver"
 
 	"fluxworker/worker/prompt"
@@ -37,6 +39,12 @@ type Info struct {
 	Projector bool `json:"projector,omitempty"`
 	// Metadata holds the raw keys of the model's GGUF file, arrays in full.
 	Metadata map[string]any `json:"-"`
+}
+
+// EmbedsOnly tells whether the model makes embeddings and nothing else.
+func (i Info) EmbedsOnly() bool {
+	return slices.Contains(i.Capabilities, string(model.CapabilityEmbedding)) &&
+		!slices.Contains(i.Capabilities, string(model.CapabilityCompletion))
 }
 
 // unreachableFor is how long an address may refuse connections. A server that is about to start takes no longer.
@@ -124,6 +132,14 @@ func ownThreads(parameters string) int {
 // Load brings the model into memory, with the runner options of the requests to come (for the new generation shift is
 // one): with others it would be loaded twice. Should the connection break meanwhile, the server gives the load up.
 func (c *Client) Load(ctx context.Context, model string) error {
+	if c.runner.Embeds {
+		// Without a text nothing is embedded, but the model is loaded.
+		_, err := c.control().Embed(ctx, &api.EmbedRequest{Model: model, Input: []string{}, Options: c.runner.options()})
+		if err != nil {
+			return controlError("load model "+model, err)
+		}
+		return nil
+	}
 	shift := false
 	err := c.control().Generate(ctx, &api.GenerateRequest{
 		Model:   model,
@@ -157,15 +173,18 @@ func (c *Client) Loaded(ctx context.Context, model string) (Footprint, error) {
 	return Footprint{}, fmt.Errorf("list loaded models: %s is not among them", model)
 }
 
-// Prove gets a one-token answer: green health checks have been seen on servers that answer nothing.
+// Prove gets a one-token answer, or a vector: green health checks have been seen on servers that answer nothing.
 func (c *Client) Prove(ctx context.Context, model string) error {
-	_, err := c.Ask(ctx, prompt.Request{
+	r := prompt.Request{
 		Endpoint: prompt.Chat,
 		Model:    model,
 		Messages: []prompt.Message{{Role: "user", Content: "1"}},
 		Sampling: prompt.Sampling{MaxTokens: 1, TopP: 1},
-	})
-	if err != nil {
+	}
+	if c.runner.Embeds {
+		r = prompt.Request{Endpoint: prompt.Embeddings, Model: model, Embedding: &prompt.Embedding{Input: []string{"1"}}}
+	}
+	if _, err := c.Ask(ctx, r); err != nil {
 		return fmt.Errorf("get a first answer: %w", err)
 	}
 	return nil

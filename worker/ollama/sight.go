@@ -80,12 +80,14 @@ func (s *sight) set(name string, sees bool) {
 }
 
 // unreadable knows the messages of HTTP 500 by which the generations refuse what is in a row, and would again: an image
-// that they cannot decode, more images than the model takes, a text that looks like the mark of an image ("[img-7]").
+// that they cannot decode, more images than the model takes, a text that looks like the mark of an image ("[img-7]"), a
+// schema that they make no grammar of.
 // None gives a code.
 func unreadable(message string) bool {
 	lower := strings.ToLower(message)
-	return strings.HasPrefix(lower, "failed to create new sequence:") && // the old generation's runner, about its input
-		!strings.Contains(lower, "unable to encode") || // which may be for want of memory
+	return strings.Contains(lower, "invalid json schema in format") || // the old generation, of a schema beyond it
+		strings.HasPrefix(lower, "failed to create new sequence:") && // its runner, about its input
+			!strings.Contains(lower, "unable to encode") || // which may be for want of memory
 		strings.HasPrefix(lower, "decode webp image:") || // the new generation
 		strings.HasPrefix(lower, "this model only supports one image") // both
 }

@@ -30,6 +30,7 @@ type Defaults struct {
 type decoder struct {
 	defaults Defaults
 	limit    int // bytes of a line, and once more of the images that it names
+	schemas  schemas
 }
 
 // textLine makes the request of a line that is a prompt as it stands.
@@ -37,7 +38,14 @@ func (d *decoder) textLine(line []byte) (Request, *problem) {
 	if p := checkUTF8(line, CodeInvalidValue); p != nil {
 		return Request{}, p
 	}
-	return d.request(Chat, d.defaults.Model, []Message{{Role: roleUser, Content: string(line)}}, d.sampling()), nil
+	return d.single(Message{Role: roleUser, Content: string(line)}), nil
+}
+
+// single makes the request of one message.
+func (d *decoder) single(m Message) Request {
+	r := Request{Endpoint: Chat, Model: d.defaults.Model, Messages: []Message{m}, Sampling: d.sampling()}
+	d.addSystem(&r)
+	return r
 }
 
 // promptRow makes the request of a prompt and the images that go with it. It takes them over.
@@ -45,7 +53,7 @@ func (d *decoder) promptRow(text string, images [][]byte) (Request, *problem) {
 	if text == "" {
 		return Request{}, problemf(CodeInvalidValue, "", "makes an empty prompt")
 	}
-	return d.request(Chat, d.defaults.Model, []Message{{Role: roleUser, Content: text, Images: images}}, d.sampling()), nil
+	return d.single(Message{Role: roleUser, Content: text, Images: images}), nil
 }
 
 // jsonLine makes the request of a line that is a JSON object. customID is set wherever it can be read, also in a row
@@ -108,7 +116,7 @@ func (d *decoder) batchRow(row *object) (Request, *problem) {
 	if p != nil {
 		return Request{}, p
 	}
-	r, p := d.body(&body, endpoint, chatFields)
+	r, p := d.body(&body, endpoint, fieldsOf(endpoint))
 	if p != nil {
 		return Request{}, p.under(fieldBody.String())
 	}
@@ -131,13 +139,14 @@ func (d *decoder) shortRow(row *object) (Request, *problem) {
 
 // endpointOf is the endpoint that a row names by its url, or, without one, the one that its body is made for.
 func endpointOf(value []byte, body *object) (Endpoint, *problem) {
-	hasMessages, hasPrompt := body.present.has(fieldMessages), body.present.has(fieldPrompt)
+	hasMessages, hasPrompt, hasInput := body.present.has(fieldMessages), body.present.has(fieldPrompt), body.present.has(fieldInput)
 	endpoint := Chat
 	switch {
+	case value == nil && hasPrompt && !hasMessages:
+		endpoint = Completions
+	case value == nil && hasInput && !hasMessages:
+		endpoint = Embeddings
 	case value == nil:
-		if hasPrompt && !hasMessages {
-			endpoint = Completions
-		}
 	case value[0] != '"':
 		return "", wrongType(value, true, "a string").under(fieldURL.String())
 	default:
@@ -145,14 +154,28 @@ func endpointOf(value []byte, body *object) (Endpoint, *problem) {
 	}
 	path := fieldBody.String() + "."
 	switch {
-	case endpoint != Chat && endpoint != Completions:
-		return "", problemf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q or %q", quote(string(endpoint)), Chat, Completions)
+	case endpoint != Chat && endpoint != Completions && endpoint != Embeddings:
+		return "", problemf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(string(endpoint)), Chat, Completions, Embeddings)
 	case endpoint == Chat && !hasMessages:
 		return "", problemf(CodeMissing, path+fieldMessages.String(), "is missing, which %s needs", Chat)
 	case endpoint == Completions && !hasPrompt:
 		return "", problemf(CodeMissing, path+fieldPrompt.String(), "is missing, which %s needs", Completions)
+	case endpoint == Embeddings && !hasInput:
+		return "", problemf(CodeMissing, path+fieldInput.String(), "is missing, which %s needs", Embeddings)
 	}
 	return endpoint, nil
+}
+
+// fieldsOf are the fields that a body may have.
+func fieldsOf(e Endpoint) fieldSet {
+	switch e {
+	case Completions:
+		return completionFields
+	case Embeddings:
+		return embeddingFields
+	default:
+		return chatFields
+	}
 }
 
 // body decodes the fields that make the request.
@@ -160,31 +183,55 @@ func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Reques
 	if p = o.check(allowed, unsupportedField); p != nil {
 		return r, p
 	}
-	name, p := d.model(o.get(fieldModel))
-	if p != nil {
+	r.Endpoint = endpoint
+	if r.Model, p = d.model(o.get(fieldModel)); p != nil {
 		return r, p.under(fieldModel.String())
 	}
-	list, p := d.conversation(o)
-	if p != nil {
+	if endpoint == Embeddings {
+		r.Embedding, p = decodeEmbedding(o)
 		return r, p
 	}
-	sampling := d.sampling()
-	if p = decodeSampling(o, &sampling); p != nil {
+	if r.Messages, p = d.conversation(o); p != nil {
+		return r, p
+	}
+	r.Sampling = d.sampling()
+	if p = decodeSampling(o, &r.Sampling); p != nil {
 		return r, p
 	}
 	if p = checkDelivery(o); p != nil {
 		return r, p
 	}
-	return d.request(endpoint, name, list, sampling), nil
+	if r.N, p = decodeAnswers(o); p != nil {
+		return r, p
+	}
+	if endpoint == Completions {
+		return r, decodeCompletion(o, &r)
+	}
+	return r, d.decodeChat(o, &r)
 }
 
-// request puts a request together. It takes messages over.
-func (d *decoder) request(endpoint Endpoint, model string, messages []Message, sampling Sampling) Request {
-	isSystem := func(m Message) bool { return m.Role == roleSystem }
-	if d.defaults.System != "" && !slices.ContainsFunc(messages, isSystem) {
-		messages = slices.Insert(messages, 0, Message{Role: roleSystem, Content: d.defaults.System})
+// decodeChat reads what only a row of /v1/chat/completions has.
+func (d *decoder) decodeChat(o *object, r *Request) (p *problem) {
+	d.addSystem(r)
+	if r.Logprobs, p = decodeLogprobs(o); p != nil {
+		return p
 	}
-	return Request{Endpoint: endpoint, Model: model, Messages: messages, Sampling: sampling}
+	if r.Thinking, p = decodeEffort(o); p != nil {
+		return p
+	}
+	if r.Structure, p = d.decodeResponseFormat(o); p != nil {
+		return p
+	}
+	r.Tools, p = d.decodeTools(o)
+	return p
+}
+
+// addSystem puts the run's system message before a conversation that has none.
+func (d *decoder) addSystem(r *Request) {
+	isSystem := func(m Message) bool { return m.Role == roleSystem }
+	if d.defaults.System != "" && !slices.ContainsFunc(r.Messages, isSystem) {
+		r.Messages = slices.Insert(r.Messages, 0, Message{Role: roleSystem, Content: d.defaults.System})
+	}
 }
 
 // sampling is a copy of the defaults that shares nothing with them.

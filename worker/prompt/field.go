@@ -141,8 +141,11 @@ const (
 	// What a body has of the two is for the endpoint to say, which differs: so both may have both.
 	conversationFields fieldSet = 1<<fieldModel | 1<<fieldMessages | 1<<fieldPrompt
 
-	chatFields       = samplingFields | ignored | conversationFields
-	completionFields = samplingFields | ignored | conversationFields
+	chatFields = samplingFields | ignored | conversationFields | 1<<fieldResponseFormat | 1<<fieldTools | 1<<fieldToolChoice |
+		1<<fieldParallelToolCalls | 1<<fieldLogprobs | 1<<fieldTopLogprobs | 1<<fieldReasoningEffort | 1<<fieldModalities |
+		1<<fieldVerbosity
+	completionFields = samplingFields | ignored | conversationFields | 1<<fieldLogprobs | 1<<fieldSuffix | 1<<fieldEcho | 1<<fieldBestOf
+	embeddingFields  = ignored | 1<<fieldModel | 1<<fieldInput | 1<<fieldDimensions | 1<<fieldEncodingFormat
 	shortFields      = chatFields | 1<<fieldCustomID | 1<<fieldSystem
 	batchFields      = fieldSet(1<<fieldCustomID | 1<<fieldMethod | 1<<fieldURL | 1<<fieldBody | 1<<fieldMetadata)
 	messageFields    = fieldSet(1<<fieldRole | 1<<fieldContent)

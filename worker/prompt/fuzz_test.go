@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -92,6 +93,12 @@ func FuzzReader(f *testing.F) {
 
 // checkRow demands that a row is whole: a request that can be asked, or a reason why there is none.
 func checkRow(t *testing.T, row Row, limit int) {
+	if e := row.Request.Embedding; row.Reject == nil && row.Request.Endpoint == Embeddings {
+		if e == nil || len(e.Input) == 0 || slices.Contains(e.Input, "") {
+			t.Fatalf("line %d: nothing to embed: %+v", row.Line, e)
+		}
+		return
+	}
 	if (row.Reject == nil) != (len(row.Request.Messages) > 0) {
 		t.Fatalf("line %d: request %+v, reject %v", row.Line, row.Request, row.Reject)
 	}
@@ -100,7 +107,7 @@ func checkRow(t *testing.T, row Row, limit int) {
 	}
 	bytes, said := 0, false
 	for _, m := range row.Request.Messages {
-		said = said || m.Content != "" || len(m.Images) > 0
+		said = said || m.Content != "" || len(m.Images)+len(m.ToolCalls) > 0
 		for _, image := range m.Images {
 			bytes += len(image)
 			if p := checkImage(image); p != nil || m.Role != roleUser {

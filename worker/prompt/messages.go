@@ -97,7 +97,7 @@ func (d *decoder) messages(value []byte) ([]Message, *problem) {
 		if p != nil {
 			return nil, p.under(index(len(messages)))
 		}
-		empty = empty && m.Content == "" && len(m.Images) == 0
+		empty = empty && m.Content == "" && len(m.Images)+len(m.ToolCalls) == 0
 		messages = append(messages, m)
 	}
 	if len(messages) == 0 {
@@ -106,7 +106,7 @@ func (d *decoder) messages(value []byte) ([]Message, *problem) {
 	if empty {
 		return nil, problemf(CodeInvalidValue, "", "has no message with content")
 	}
-	return messages, nil
+	return messages, nameTools(messages)
 }
 
 func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
@@ -115,15 +115,16 @@ func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
 	}
 	var o object
 	o.read(value)
-	if p = o.check(messageFields, unsupportedField); p != nil {
-		return m, p
-	}
 	if m.Role, p = decodeRole(o.get(fieldRole)); p != nil {
 		return m, p.under(fieldRole.String())
+	}
+	if p = decodeTurn(&o, &m); p != nil {
+		return m, p
 	}
 	switch value := o.get(fieldContent); {
 	case value != nil:
 		p = images.content(value, &m)
+	case len(m.ToolCalls) > 0: // then there may be nothing to say
 	case o.isNull(fieldContent):
 		p = problemf(CodeInvalidValue, "", "is null; it must be %s", contentWanted)
 	default:
@@ -149,10 +150,12 @@ func decodeRole(value []byte) (string, *problem) {
 		return roleUser, nil
 	case roleAssistant:
 		return roleAssistant, nil
-	case "tool", "function":
-		return "", problemf(CodeUnsupported, "", "is %q; tool calls are not supported", name)
+	case roleTool:
+		return roleTool, nil
+	case "function":
+		return "", problemf(CodeUnsupported, "", "is function, which is OpenAI's old form; use tool")
 	default:
-		return "", problemf(CodeInvalidValue, "", "is %s; it must be system, developer, user or assistant", word(name))
+		return "", problemf(CodeInvalidValue, "", "is %s; it must be system, developer, user, assistant or tool", word(name))
 	}
 }
 

@@ -28,24 +28,54 @@ type Endpoint string
 // The endpoints that rows may name.
 const (
 	Chat        Endpoint = "/v1/chat/completions"
-	Completions Endpoint = "/v1/completions"
+	Completions Endpoint = "/v1/completions" // the prompt is continued as it stands: no template, no system message
+	Embeddings  Endpoint = "/v1/embeddings"
 )
 
 // Request is a row's effective request: the row itself over the run's defaults, every option explicit. Two equal
 // requests get the same answer from the same model, up to sampling; how many slots or GPUs serve them is not in it.
 type Request struct {
-	Endpoint Endpoint  `json:"endpoint"`
-	Model    string    `json:"model"` // the name that the server knows the model by
+	Endpoint Endpoint `json:"endpoint"`
+	Model    string   `json:"model"` // the name that the server knows the model by
+	// Messages is the conversation. A row of /v1/completions has one, its prompt; one of /v1/embeddings has none.
 	Messages []Message `json:"messages"`
 	Sampling Sampling  `json:"sampling"`
+
+	N         int        `json:"n,omitempty"`        // answers wanted, up to mostAnswers; 0 is one
+	Logprobs  *int       `json:"logprobs,omitempty"` // alternatives to each token that are named, with the probabilities of all; nil tells none
+	Thinking  Effort     `json:"thinking,omitempty"`
+	Structure *Structure `json:"structure,omitempty"` // what the answer must be; nil is text
+	Tools     []Tool     `json:"tools,omitempty"`     // that the model may ask to have called
+
+	Suffix string `json:"suffix,omitempty"` // of a completion: what follows the text to be written
+	Echo   bool   `json:"echo,omitempty"`   // of a completion: the prompt is a part of the answer
+
+	Embedding *Embedding `json:"embedding,omitempty"` // set for /v1/embeddings alone
+}
+
+// Answers is how many answers the row asks for.
+func (r *Request) Answers() int { return max(r.N, 1) }
+
+// SeedOf is the seed of the answer with the given index, where that one is drawn for the given time: each has its own,
+// which depends on nothing else. Nil where the row has no seed.
+func (r *Request) SeedOf(index, draw int) *int64 {
+	if r.Sampling.Seed == nil {
+		return nil
+	}
+	return new(*r.Sampling.Seed + int64(index) + int64(draw)*mostAnswers)
 }
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"` // system, user or assistant
+	Role    string `json:"role"` // system, user, assistant or tool
 	Content string `json:"content"`
 	// Images are PNG, JPEG or WebP files, in the message's order. JSON has them in base64.
 	Images [][]byte `json:"images,omitempty"`
+
+	Reasoning  string     `json:"reasoning_content,omitempty"` // what an assistant thought before it spoke
+	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`        // of an assistant
+	ToolCallID string     `json:"tool_call_id,omitempty"`      // of a tool's answer: the call that it is for
+	ToolName   string     `json:"tool_name,omitempty"`         // and the tool
 }
 
 // Sampling holds the options that decide how an answer is drawn from the model.

@@ -1,6 +1,8 @@
 package prompt
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"strconv"
 )
@@ -92,27 +94,27 @@ func decodeMaxTokens(o *object, into *int) *problem {
 	return nil
 }
 
-// checkDelivery refuses what would make anything but one whole answer of a row.
+// checkDelivery refuses what would make anything but whole texts of a row.
 func checkDelivery(o *object) *problem {
-	if value := o.get(fieldN); value != nil {
-		v, p := integer(value, 1, math.MaxInt32)
-		if p == nil && v != 1 {
-			p = problemf(CodeUnsupported, "", "is %d; only 1 is supported, repeat the row instead", v)
-		}
-		if p != nil {
-			return p.under(fieldN.String())
-		}
+	if stream, p := decodeBool(o, fieldStream); p != nil {
+		return p
+	} else if stream {
+		return problemf(CodeUnsupported, fieldStream.String(), "is true; answers are written whole, remove it")
 	}
-	if value := o.get(fieldStream); value != nil {
-		switch value[0] {
-		case 'f':
-		case 't':
-			return problemf(CodeUnsupported, fieldStream.String(), "is true; answers are written whole, remove it")
-		default:
-			return wrongType(value, true, "true or false").under(fieldStream.String())
-		}
+	if value := o.get(fieldVerbosity); value != nil && string(value) != `"medium"` {
+		return problemf(CodeUnsupported, fieldVerbosity.String(), "is not medium; Ollama's models have no such setting, ask for it in the prompt")
+	}
+	if value := o.get(fieldModalities); value != nil && !isTextAlone(value) {
+		return problemf(CodeUnsupported, fieldModalities.String(), `is not ["text"]; Ollama makes nothing else`)
 	}
 	return nil
+}
+
+// isTextAlone knows the list that holds the one string text, however it is spaced.
+func isTextAlone(value []byte) bool {
+	var list bytes.Buffer
+	json.Compact(&list, value) // which cannot fail: it is valid
+	return list.String() == `["text"]`
 }
 
 // decodeStop reads a stop string or a list of them. The strings may be parts of the prompt, so they are not shown.

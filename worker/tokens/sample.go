@@ -40,7 +40,7 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 	if len(s.rows) >= MostSampled {
 		return false
 	}
-	s.rows = append(s.rows, size{Weigh(r), r.Sampling.MaxTokens, 1})
+	s.rows = append(s.rows, size{Weigh(r), Answer(r), 1})
 	for i := range r.Messages {
 		text := r.Messages[i].Content
 		text = text[:min(len(text), mostOfRow)]

@@ -43,9 +43,33 @@ var byteWeights = func() (w [256]uint8) {
 func Weigh(r *prompt.Request) int {
 	weight := requestWeight
 	for i := range r.Messages {
-		weight += messageWeight + weighText(r.Messages[i].Content) + imageWeight*len(r.Messages[i].Images)
+		m := &r.Messages[i]
+		weight += messageWeight + weighText(m.Content) + imageWeight*len(m.Images) + weighText(m.Reasoning)
+		for _, call := range m.ToolCalls {
+			weight += messageWeight + weighText(call.Name) + weighText(string(call.Arguments))
+		}
+	}
+	for i := range r.Tools { // which templates write out
+		t := &r.Tools[i]
+		weight += messageWeight + weighText(t.Name) + weighText(t.Description) + weighText(string(t.Parameters))
+	}
+	weight += weighText(r.Suffix)
+	if r.Embedding != nil { // each of its texts is read by itself
+		longest := 0
+		for _, text := range r.Embedding.Input {
+			longest = max(longest, weighText(text))
+		}
+		weight += longest
 	}
 	return weight
+}
+
+// Answer is how many tokens the answer to a request may have; none where the answer is an embedding.
+func Answer(r *prompt.Request) int {
+	if r.Embedding != nil {
+		return 0
+	}
+	return r.Sampling.MaxTokens
 }
 
 func weighText(s string) int {

@@ -1,0 +1,58 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/result"
+)
+
+// codeInvalidOutput is the error of a row whose answer is not of the form that the row wants, however often it was drawn.
+const codeInvalidOutput = "invalid_output"
+
+// misfit is an answer that is not of the form that its row wants. Another seed may give a better one.
+type misfit struct {
+	answer *ollama.Answer
+	reason error
+}
+
+func (e *misfit) Error() string { return "the answer is not what the row wants: " + e.reason.Error() }
+
+// draw gets the answers that a task still lacks, one after the other: a row that wants several holds one slot. What was
+// answered stays with the task, so that one which is asked again asks only for the rest.
+func (r *run) draw(ctx context.Context, m *member, t *task) error {
+	for len(t.answers) < t.row.Request.Answers() {
+		request := t.row.Request
+		request.Sampling.Seed = request.SeedOf(len(t.answers), t.misfits)
+		a, err := m.client.AskWithin(ctx, r.RequestTimeout, request)
+		if err != nil {
+			return err
+		}
+		m.answered.Add(1)
+		m.flow.answered(a, m.asking.Load())
+		r.fit.note(&t.row, a)
+		if err := a.Check(&t.row.Request); err != nil {
+			return &misfit{answer: a, reason: err}
+		}
+		t.answers = append(t.answers, a)
+	}
+	return nil
+}
+
+// refuseMisfit writes the error line of a row that got no answer of the form that it wants. The line keeps the last one.
+func (r *run) refuseMisfit(t *task, e *misfit) error {
+	message := fmt.Sprintf("%s; it was asked for %d times (--max-retries)", e, t.misfits+1)
+	if e.answer.Cut() {
+		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", t.row.Request.Sampling.MaxTokens)
+	}
+	refused := ollama.RequestError{Status: http.StatusUnprocessableEntity, Code: codeInvalidOutput, Message: message}
+	body := refused.Body()
+	body.Completion = ollama.Body(t.row, append(t.answers, e.answer))
+	r.counts.asked.Add(1)
+	r.counts.fail(r.log, t.row, refused.Code, refused.Message)
+	return r.output.Append(t.row, &result.Response{
+		StatusCode: refused.Status, RequestID: requestID(t.row), Body: body, Retries: t.retries,
+	}, nil)
+}

@@ -1,0 +1,44 @@
+package ollama
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/segmentio/encoding/json"
+
+	"fluxworker/worker/prompt"
+)
+
+// embedding renders a request for /api/embed.
+func (c *Client) embedding(r *prompt.Request) *embedRequest {
+	return &embedRequest{Model: r.Model, Input: r.Embedding.Input, Dimensions: r.Embedding.Dimensions, Options: c.runner.options()}
+}
+
+// vectors reads what /api/embed answers. The server takes a model's own number of dimensions where it is less than asked
+// for, and says nothing.
+func (c *Client) vectors(ctx context.Context, status int, data []byte, e *prompt.Embedding) (*Answer, error) {
+	var n struct {
+		Embeddings [][]float32   `json:"embeddings"`
+		Total      time.Duration `json:"total_duration"`
+		Load       time.Duration `json:"load_duration"`
+		Tokens     int           `json:"prompt_eval_count"`
+	}
+	if err := json.Unmarshal(data, &n); err != nil {
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is no JSON: %w", err))
+	}
+	if len(n.Embeddings) != len(e.Input) {
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is incomplete: %d vectors for %d texts", len(n.Embeddings), len(e.Input)))
+	}
+	for _, v := range n.Embeddings {
+		if len(v) == 0 {
+			return nil, unavailable(ctx, status, fmt.Errorf("the answer has an empty vector"))
+		}
+		if e.Dimensions > len(v) {
+			return nil, &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest,
+				Message: fmt.Sprintf("the row asks for %d dimensions, but the model's vectors have %d", e.Dimensions, len(v))}
+		}
+	}
+	return &Answer{Vectors: n.Embeddings, PromptTokens: n.Tokens, Timings: Timings{Total: n.Total, Load: n.Load}}, nil
+}

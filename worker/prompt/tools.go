@@ -1,0 +1,203 @@
+package prompt
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Tool is a function that the model may ask to have called. Nobody calls it here: the answer says what it asks for.
+type Tool struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema of the arguments, without white space; nil takes none
+	Strict      bool            `json:"strict,omitempty"`     // a call whose arguments break the schema makes the answer invalid
+
+	compiled *jsonschema.Schema
+}
+
+// ToolCall is what a model asks to have called.
+type ToolCall struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"` // a JSON object
+}
+
+// CheckCalls tells what is wrong with the calls of an answer: one of a strict tool whose arguments break the tool's schema.
+func (r *Request) CheckCalls(calls []ToolCall) error {
+	for _, call := range calls {
+		tool := r.tool(call.Name)
+		if tool == nil || !tool.Strict || tool.compiled == nil {
+			continue // a tool that there is not is for the caller to notice: it is what the model says
+		}
+		arguments, err := jsonschema.UnmarshalJSON(bytes.NewReader(call.Arguments))
+		if err == nil {
+			err = conform(tool.compiled, arguments)
+		}
+		if err != nil {
+			return fmt.Errorf("its call of %s: %w", word(call.Name), err)
+		}
+	}
+	return nil
+}
+
+func (r *Request) tool(name string) *Tool {
+	for i := range r.Tools {
+		if r.Tools[i].Name == name {
+			return &r.Tools[i]
+		}
+	}
+	return nil
+}
+
+// decodeTools reads the tools, and whether the model may call them.
+func (d *decoder) decodeTools(o *object) ([]Tool, *problem) {
+	if p := checkParallel(o); p != nil {
+		return nil, p
+	}
+	allowed, p := decodeToolChoice(o.get(fieldToolChoice))
+	if p != nil {
+		return nil, p.under(fieldToolChoice.String())
+	}
+	value := o.get(fieldTools)
+	if value == nil {
+		return nil, nil
+	}
+	tools, p := d.tools(value)
+	if p != nil {
+		return nil, p.under(fieldTools.String())
+	}
+	if !allowed {
+		return nil, nil // a model that knows of tools cannot be kept from calling them
+	}
+	return tools, nil
+}
+
+// checkParallel takes parallel_tool_calls only as it is by default.
+func checkParallel(o *object) *problem {
+	if o.get(fieldParallelToolCalls) == nil {
+		return nil
+	}
+	if v, p := decodeBool(o, fieldParallelToolCalls); p != nil || v {
+		return p
+	}
+	return problemf(CodeUnsupported, fieldParallelToolCalls.String(), "is false; Ollama cannot keep a model from several calls, remove it")
+}
+
+func decodeToolChoice(value []byte) (allowed bool, _ *problem) {
+	const force = "; Ollama cannot make a model call a tool, so only auto and none are supported"
+	switch {
+	case value == nil:
+		return true, nil
+	case value[0] == '{':
+		return false, problemf(CodeUnsupported, "", "is an object"+force)
+	case value[0] != '"':
+		return false, wrongType(value, true, "auto or none")
+	}
+	switch name := unquote(value); name {
+	case "auto":
+		return true, nil
+	case "none":
+		return false, nil
+	case "required":
+		return false, problemf(CodeUnsupported, "", "is required"+force)
+	default:
+		return false, problemf(CodeInvalidValue, "", "is %s; it must be auto or none", word(name))
+	}
+}
+
+func (d *decoder) tools(value []byte) ([]Tool, *problem) {
+	if value[0] != '[' {
+		return nil, wrongType(value, false, "a list")
+	}
+	var tools []Tool
+	w := walk(value)
+	for {
+		value, ok := w.element()
+		if !ok {
+			return tools, nil
+		}
+		tool, p := d.tool(value)
+		for i := range tools {
+			if p == nil && tools[i].Name == tool.Name {
+				p = problemf(CodeInvalidValue, "function.name", "is that of %s too", index(i))
+			}
+		}
+		if p != nil {
+			return nil, p.under(index(len(tools)))
+		}
+		tools = append(tools, tool)
+	}
+}
+
+func (d *decoder) tool(value []byte) (Tool, *problem) {
+	n, p := readFunction(value, "type", "function")
+	if p != nil {
+		return Tool{}, p
+	}
+	tool, p := d.function(n["function"])
+	if p != nil {
+		return Tool{}, p.under("function")
+	}
+	return tool, nil
+}
+
+// readFunction reads an object whose type says that it has a function, as both tools and calls do.
+func readFunction(value []byte, allowed ...string) (nested, *problem) {
+	n, p := readNested(value, allowed...)
+	if p != nil {
+		return nil, p
+	}
+	kind, p := n.text("type")
+	switch {
+	case p != nil:
+		return nil, p
+	case kind != "function":
+		return nil, problemf(CodeUnsupported, "type", "is %s; only function is supported", word(kind))
+	case n["function"] == nil:
+		return nil, problemf(CodeMissing, "function", "is missing")
+	}
+	return n, nil
+}
+
+func (d *decoder) function(value []byte) (t Tool, p *problem) {
+	n, p := readNested(value, "name", "description", "parameters", "strict")
+	if p != nil {
+		return t, p
+	}
+	if t.Name, p = n.text("name"); p != nil {
+		return t, p
+	}
+	if !isFunctionName(t.Name) {
+		return t, problemf(CodeInvalidValue, "name", "is %s; it must be of letters, digits, _ and -, 64 at most", word(t.Name))
+	}
+	if t.Description, p = n.optionalText("description"); p != nil {
+		return t, p
+	}
+	if t.Strict, p = n.flag("strict"); p != nil {
+		return t, p
+	}
+	value = n["parameters"]
+	if value == nil {
+		return t, nil
+	}
+	if value[0] != '{' {
+		return t, wrongType(value, false, "an object").under("parameters")
+	}
+	if t.Parameters, t.compiled, p = d.schemas.compile(value); p != nil {
+		return t, p.under("parameters")
+	}
+	return t, nil
+}
+
+// isFunctionName knows what OpenAI's API takes for the name of a function.
+func isFunctionName(s string) bool {
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
