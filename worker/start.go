@@ -143,7 +143,7 @@ func serverName(i int, s batcher.Server) string {
 // useRunning is a server that somebody else started. How it computes is its owner's business.
 func (r *run) useRunning(ctx context.Context, m *member) error {
 	var err error
-	if m.client, err = ollama.NewClient(r.Server.URL, inFlight(m.slots), ollama.Runner{Context: m.context, Embeds: r.manifest.Server.EmbedsOnly()}); err != nil {
+	if m.client, err = ollama.NewClient(r.Server.URL, inFlight(m.slots), r.manifest.Server.Runner(m.context, 0)); err != nil {
 		return &ConfigError{Err: err}
 	}
 	if err := r.load(ctx, m); err != nil {
@@ -199,9 +199,7 @@ func (r *run) start(ctx context.Context, m *member) error {
 	if err := m.server.WaitListening(bounded, r.Server.Device); err != nil {
 		return err
 	}
-	m.client = ollama.NewClientVia(m.server.Address(), m.server.Dial, inFlight(m.slots), ollama.Runner{
-		Context: m.context, Threads: r.manifest.Plan.Threads, Embeds: r.manifest.Server.EmbedsOnly(),
-	})
+	m.client = ollama.NewClientVia(m.server.Address(), m.server.Dial, inFlight(m.slots), r.manifest.Server.Runner(m.context, r.manifest.Plan.Threads))
 	if _, err := m.client.WaitAnswering(bounded); err != nil {
 		return serverError(m.server, "", because(bounded, err))
 	}

@@ -30,7 +30,8 @@ import (
 //
 // FRONT_GPU makes the server say that it computes on the GPUs that it was given, since there is none here; with
 // FRONT_HOLDS=N a GPU holds the model with N slots at most, and with more a part of it spills. While the file FRONT_SLOW is
-// there, each answer takes two seconds more.
+// there, each answer takes two seconds more. Into the file FRONT_BODIES go the bodies of all requests, a line each with its
+// path before it.
 const frontCommand = "front"
 
 // seen is what a front has counted.
@@ -159,6 +160,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the worker has gone
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	f.keep(r.URL.Path, body)
 	if _, err := os.Stat(os.Getenv("FRONT_SLOW")); err == nil && r.URL.Path == "/api/chat" {
 		select {
 		case <-time.After(2 * time.Second):
@@ -166,6 +168,23 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	f.proxy.ServeHTTP(w, r)
+}
+
+// keep writes a body down, where that is wanted.
+func (f *front) keep(path string, body []byte) {
+	name := os.Getenv("FRONT_BODIES")
+	if name == "" || len(body) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	defer file.Close()
+	fmt.Fprintf(file, "%s %s\n", path, bytes.ReplaceAll(body, []byte("\n"), nil))
 }
 
 func (f *front) count(change int) {

@@ -38,6 +38,9 @@ type Runner struct {
 	Threads int // that compute on the CPU; 0 leaves it to the server and the model
 	// Embeds is set for a model that does nothing but embed: it is loaded, and proved to answer, by embeddings.
 	Embeds bool
+	// NoEmbeddings is set where the model makes none: the new generation would load it anew for each row that asks for them,
+	// only to refuse it then.
+	NoEmbeddings bool
 }
 
 // options are the runner's part of a request's options.
@@ -133,6 +136,10 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	}
 	if err := c.checkSight(ctx, deadline, r); err != nil {
 		return nil, err
+	}
+	if r.Endpoint == prompt.Embeddings && c.runner.NoEmbeddings {
+		return nil, &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest,
+			Message: fmt.Sprintf("the row asks for embeddings, which model %s does not make; choose one that does, and another --output", r.Model)}
 	}
 	b := spare.Get().(*buffers)
 	defer b.giveBack()

@@ -47,6 +47,11 @@ func (i Info) EmbedsOnly() bool {
 		!slices.Contains(i.Capabilities, string(model.CapabilityCompletion))
 }
 
+// Runner is how clients ask for the model. Threads is how many compute on the CPU; 0 leaves it to the server.
+func (i Info) Runner(context, threads int) Runner {
+	return Runner{Context: context, Threads: threads, Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version)}
+}
+
 // unreachableFor is how long an address may refuse connections. A server that is about to start takes no longer.
 const unreachableFor = 3 * time.Second
 
