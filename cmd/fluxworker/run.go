@@ -91,7 +91,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: whether to fetch a model that the server does not have")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
-	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server")
+	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server, or an answer that is not the JSON it asks for")
 	f.retryDelay = secondsValue(defaultRetryDelay)
 	flags.Var(&f.retryDelay, "retry-delay", "pause before a row is asked again, twice as long each time, up to 32 times; a bare number is seconds")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
