@@ -84,7 +84,7 @@ func TestSlotsAreNeverIdle(t *testing.T) {
 				defer output.Release()
 				r := &run{
 					Config: Config{RequestTimeout: time.Hour, MaxRetries: 3},
-					log:    zerolog.Nop(), output: output, counts: new(Counts), pending: make(chan prompt.Row, parsedAhead), servers: servers,
+					log:    zerolog.Nop(), output: output, counts: new(Counts), pending: newAhead(), servers: servers,
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				var all sync.WaitGroup
@@ -102,13 +102,13 @@ func TestSlotsAreNeverIdle(t *testing.T) {
 					members = append(members, &member{slots: slots, client: ollama.NewClientVia("sim", p.dial, inFlight(slots), ollama.Runner{Context: 512})})
 				}
 				all.Go(func() {
-					defer close(r.pending)
+					defer close(r.pending.rows)
 					for i := range rows {
-						r.pending <- prompt.Row{Index: int64(i), Request: prompt.Request{Model: "m", Sampling: prompt.Sampling{MaxTokens: 200}}}
+						r.pending.put(ctx, prompt.Row{Index: int64(i), Request: prompt.Request{Model: "m", Sampling: prompt.Sampling{MaxTokens: 200}}})
 					}
 				})
 				began := time.Now()
-				if err := r.fanOut(ctx, ctx, members, <-r.pending); err != nil {
+				if err := r.fanOut(ctx, ctx, members, <-r.pending.rows); err != nil {
 					t.Error(err)
 				}
 				took := time.Since(began)

@@ -137,17 +137,15 @@ func (r *run) laterPass(intake, requests context.Context, rows *waiting) error {
 	g, requests := errgroup.WithContext(requests)
 	feed, stop := context.WithCancel(intake)
 	defer stop()
-	pending := make(chan prompt.Row, parsedAhead)
+	pending := newAhead()
 	r.pending = pending
 	g.Go(func() error {
-		defer close(pending)
+		defer close(pending.rows)
 		err := r.eachWaiting(feed, rows, func(row prompt.Row) error {
-			select {
-			case pending <- row:
-				return nil
-			case <-feed.Done():
+			if !pending.put(feed, row) {
 				return errFed
 			}
+			return nil
 		})
 		if errors.Is(err, errFed) {
 			return nil // those in flight go on

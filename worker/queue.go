@@ -40,8 +40,8 @@ func newQueue() *queue {
 	return &queue{out: make(chan task), back: make(chan task), done: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// run moves rows from pending to out, in order, until pending is closed and every task is done, or the context ends.
-func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt.Row) {
+// run moves rows to out, in order, until those that wait parsed are at their end and every task is done, or the context ends.
+func (q *queue) run(ctx context.Context, first prompt.Row, from *ahead) {
 	defer close(q.ended)
 	defer close(q.out)
 	waiting := []task{{row: first}}
@@ -49,6 +49,7 @@ func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt
 	outside := 0
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	pending := (<-chan prompt.Row)(from.rows)
 	for pending != nil || len(waiting) > 0 || len(pausing) > 0 || outside > 0 {
 		if ctx.Err() != nil {
 			return // select would choose by chance
@@ -75,6 +76,7 @@ func (q *queue) run(ctx context.Context, first prompt.Row, pending <-chan prompt
 				pending = nil
 				continue
 			}
+			from.taken(&row)
 			waiting = append(waiting, task{row: row})
 		case out <- head:
 			waiting = waiting[1:]

@@ -21,7 +21,7 @@ func TestQueueLosesNoRow(t *testing.T) {
 		close(pending)
 	}()
 	q := newQueue()
-	go q.run(t.Context(), prompt.Row{Index: 0}, pending)
+	go q.run(t.Context(), prompt.Row{Index: 0}, &ahead{rows: pending})
 
 	var mu sync.Mutex
 	finished := make(map[int64]int)
@@ -58,7 +58,7 @@ func TestQueueEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pending := make(chan prompt.Row, 1)
 	q := newQueue()
-	go q.run(ctx, prompt.Row{}, pending)
+	go q.run(ctx, prompt.Row{}, &ahead{rows: pending})
 	row := <-q.out
 	cancel()
 	if _, ok := <-q.out; ok {
@@ -76,7 +76,7 @@ func TestQueueWithPausingTasks(t *testing.T) {
 	pending := make(chan prompt.Row)
 	q := newQueue()
 	ctx, cancel := context.WithCancel(t.Context())
-	go q.run(ctx, prompt.Row{}, pending)
+	go q.run(ctx, prompt.Row{}, &ahead{rows: pending})
 	offered := 0
 	for offered < mostPausing {
 		row := <-q.out

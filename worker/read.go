@@ -67,13 +67,13 @@ func (r *run) read(intake context.Context, from input) error {
 	}()
 	select {
 	case err := <-ended:
-		close(r.pending)
+		close(r.pending.rows)
 		return err
 	case <-intake.Done():
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.left = true
-		close(r.pending)
+		close(r.pending.rows)
 		return nil
 	}
 }
@@ -144,12 +144,7 @@ func (in *reading) deal(row prompt.Row, err error) (more bool, _ error) {
 	}
 	in.fit.look(&row)
 	in.counts.taken.Add(1)
-	select {
-	case in.pending <- row:
-		return true, nil
-	case <-in.intake.Done():
-		return false, nil
-	}
+	return in.pending.put(in.intake, row), nil
 }
 
 // tellLeftOut tells of what was neither asked nor answered, at the end of the input.

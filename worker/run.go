@@ -11,12 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxworker/gpu"
-	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
-
-// parsedAhead is how many rows wait parsed, so that no slot waits for the parser.
-const parsedAhead = 64
 
 // run is the state of one run. The goroutines of its group share it.
 type run struct {
@@ -42,7 +38,7 @@ type run struct {
 	manifestMu sync.Mutex
 	manifest   manifest // grows as the run learns what it works with
 
-	pending chan prompt.Row // rows to ask, in input order; closed by the reader
+	pending *ahead // rows to ask; closed by the reader
 	broken  breaker
 	fit     *fit                      // nil where the context is not chosen by the rows
 	crew    atomic.Pointer[[]*member] // the servers of the present pass, for the watch of the GPUs
@@ -85,7 +81,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if !deadline.At.IsZero() {
 		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
-	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: make(chan prompt.Row, parsedAhead), settled: make(chan struct{})}
+	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: newAhead(), settled: make(chan struct{})}
 	r.manifest, r.fit = c.manifest(started, in), r.newFit()
 	if err := r.openOutput(intake); err != nil {
 		r.lowerEarly()

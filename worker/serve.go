@@ -130,7 +130,8 @@ func (r *run) next(intake context.Context) (prompt.Row, bool) {
 		return prompt.Row{}, false // select would choose by chance
 	}
 	select {
-	case row, ok := <-r.pending:
+	case row, ok := <-r.pending.rows:
+		r.pending.taken(&row)
 		return row, ok
 	case <-intake.Done():
 		return prompt.Row{}, false

@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"fluxworker/worker/prompt"
+)
+
+// Rows wait in their order, so many and so large as may be.
+func TestAhead(t *testing.T) {
+	const rows = parsedAhead + 10
+	for _, tt := range []struct{ bytes, held int }{
+		{10, parsedAhead}, {largeRow - 1, parsedAhead}, {bytesAhead / 4, 4}, {bytesAhead/4 + 1, 3}, {2 * bytesAhead, 1},
+	} {
+		t.Run(fmt.Sprint(tt.bytes), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAhead()
+				image := make([]byte, tt.bytes)
+				put := 0
+				go func() {
+					defer close(a.rows)
+					for i := range int64(rows) {
+						a.put(t.Context(), prompt.Row{Index: i, Request: prompt.Request{Messages: []prompt.Message{{Images: [][]byte{image}}}}})
+						put++
+					}
+				}()
+				synctest.Wait()
+				if put != tt.held {
+					t.Errorf("%d rows wait, want %d", put, tt.held)
+				}
+				next := int64(0)
+				for row := range a.rows {
+					if row.Index != next {
+						t.Fatalf("row %d came after row %d", row.Index, next-1)
+					}
+					a.taken(&row)
+					next++
+				}
+				if next != rows {
+					t.Errorf("%d rows came, want %d", next, rows)
+				}
+			})
+		})
+	}
+}
