@@ -12,11 +12,17 @@ import (
 	"fluxworker/worker/result"
 )
 
-// BenchmarkMerge merges 16 shards of lines as long as usual, each nearly in the order of the input.
+// BenchmarkMerge merges lines as long as usual, each shard nearly in the order of the input.
 func BenchmarkMerge(b *testing.B) {
-	const rows, shards = 50_000, 16
+	for _, shards := range []int{1, 16} {
+		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) { mergeShards(b, shards) })
+	}
+}
+
+func mergeShards(b *testing.B, shards int) {
+	const rows = 50_000
 	dir := b.TempDir()
-	c := MergeConfig{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl")}
+	c := MergeConfig{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl")}
 	var input strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&input, `{"custom_id":"request-%d","prompt":"%s"}`+"\n", i, strings.Repeat("word ", 40))
@@ -25,7 +31,7 @@ func BenchmarkMerge(b *testing.B) {
 		b.Fatal(err)
 	}
 	reader := prompt.NewReader(strings.NewReader(input.String()), prompt.Options{NamesOnly: true})
-	var lines [shards][]string
+	lines := make([][]string, shards)
 	for i := range rows {
 		row, err := reader.Next()
 		if err != nil {
