@@ -31,6 +31,9 @@ type recordReader struct {
 // long is one record all the same.
 const quoteWindow = DefaultMaxRowBytes
 
+// readAtOnce is how much is read at least when there is room.
+const readAtOnce = 64 << 10
+
 // errNoLineEnd is a line that does not end within the window.
 var errNoLineEnd = errors.New("no line end")
 
@@ -176,7 +179,7 @@ func (r *recordReader) fill() error {
 		r.start = 0
 	}
 	if r.end == len(r.buffer) {
-		larger := make([]byte, max(64<<10, 2*len(r.buffer)))
+		larger := make([]byte, max(readAtOnce, min(2*len(r.buffer), r.window+readAtOnce)))
 		copy(larger, r.buffer[:r.end])
 		r.buffer = larger
 	}
