@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"fluxworker/worker/ollama"
@@ -30,14 +31,15 @@ const mostPausing = 256
 type queue struct {
 	out   chan task
 	back  chan task
-	done  chan struct{}
+	open  atomic.Int64  // tasks that came from pending and are not done
+	idle  chan struct{} // holds a token when open was 0
 	ended chan struct{} // closed when run has returned: nobody listens any more
 
 	complete bool // every row was done; valid after ended
 }
 
 func newQueue() *queue {
-	return &queue{out: make(chan task), back: make(chan task), done: make(chan struct{}), ended: make(chan struct{})}
+	return &queue{out: make(chan task), back: make(chan task), idle: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // run moves rows to out, in order, until those that wait parsed are at their end and every task is done, or the context ends.
@@ -45,12 +47,12 @@ func (q *queue) run(ctx context.Context, first prompt.Row, from *ahead) {
 	defer close(q.ended)
 	defer close(q.out)
 	waiting := []task{{row: first}}
+	q.open.Store(1)
 	var pausing []task // soonest first
-	outside := 0
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	pending := (<-chan prompt.Row)(from.rows)
-	for pending != nil || len(waiting) > 0 || len(pausing) > 0 || outside > 0 {
+	for pending != nil || q.open.Load() > 0 {
 		if ctx.Err() != nil {
 			return // select would choose by chance
 		}
@@ -77,16 +79,14 @@ func (q *queue) run(ctx context.Context, first prompt.Row, from *ahead) {
 				continue
 			}
 			from.taken(&row)
+			q.open.Add(1)
 			waiting = append(waiting, task{row: row})
 		case out <- head:
 			waiting = waiting[1:]
-			outside++
 		case t := <-q.back:
 			at, _ := slices.BinarySearchFunc(pausing, t, func(a, b task) int { return a.notBefore.Compare(b.notBefore) })
 			pausing = slices.Insert(pausing, at, t)
-			outside--
-		case <-q.done:
-			outside--
+		case <-q.idle:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -107,9 +107,12 @@ func (q *queue) isDone() bool {
 
 // finish says that a task has its line, or that nobody is to ask it again in this run.
 func (q *queue) finish() {
+	if q.open.Add(-1) > 0 {
+		return
+	}
 	select {
-	case q.done <- struct{}{}:
-	case <-q.ended:
+	case q.idle <- struct{}{}:
+	default:
 	}
 }
 

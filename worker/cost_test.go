@@ -1,0 +1,50 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// A row costs little memory on its whole way: read, asked, answered and written. The stand-in is a process of its own, so
+// that what it takes is not counted, and a short run is taken from a long one, so that what a start takes is not, either.
+// With net/http's transport and encoding/json it was 153 allocations.
+func TestRowsAreCheap(t *testing.T) {
+	const (
+		few, many       = 1000, 4000
+		mostAllocations = 100.0
+		mostBytes       = 16 << 10
+	)
+	allocations, bytes := allocated(t, few)
+	allocationsOfMany, bytesOfMany := allocated(t, many)
+	each := float64(allocationsOfMany-allocations) / (many - few)
+	size := float64(bytesOfMany-bytes) / (many - few)
+	t.Logf("a row of 1 KB: %.1f allocations, %.0f bytes", each, size)
+	if each > mostAllocations || size > mostBytes {
+		t.Errorf("a row of 1 KB costs %.1f allocations and %.0f bytes, want at most %.0f and %d", each, size, mostAllocations, mostBytes)
+	}
+}
+
+// allocated is what a run of n rows of 1 KB allocates.
+func allocated(t *testing.T, n int) (allocations, bytes uint64) {
+	t.Helper()
+	c, _ := config(t, 0)
+	var rows strings.Builder
+	for i := range n {
+		fmt.Fprintf(&rows, `{"custom_id":"%d","prompt":"%s x"}`+"\n", i, strings.Repeat("word and ", 1000/9))
+	}
+	if err := os.WriteFile(c.Input, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Wish.Context = 4096
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s, err := runOnce(t, t.Context(), c, nil)
+	runtime.ReadMemStats(&after)
+	if err != nil || s.OK != int64(n) {
+		t.Fatalf("summary %+v, %v", s, err)
+	}
+	return after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc
+}
