@@ -24,8 +24,8 @@ func engines(ctx context.Context, b *bench) ([]line, error) {
 		folder, name string
 		rows         int
 	}{
-		{"o", "Ollama v0.24.0", b.size.of(20, 1500, 4000)},
-		{"n", "Ollama v0.34.3", b.size.of(20, 1500, 4000)},
+		{"o", "Ollama v0.24.0", b.size.of(16, 480, 2400)},
+		{"n", "Ollama v0.34.3", b.size.of(16, 240, 960)},
 	} {
 		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"))
 		if err != nil {
@@ -76,7 +76,7 @@ func (b *bench) onEngine(ctx context.Context, e *engine, many rows) (line, error
 			return err
 		}
 	}
-	if err := repeat(ctx, b.size.of(1, 3, 5), side(0, ours), side(1, bare)); err != nil {
+	if err := repeat(ctx, b.size.of(1, 5, 7), side(0, ours), side(1, bare)); err != nil {
 		return line{}, err
 	}
 	return line{
