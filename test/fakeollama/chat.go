@@ -33,6 +33,9 @@ func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 	case !s.models.has(req.Model):
 		refuse(w, http.StatusNotFound, missing(req.Model))
 		return
+	case s.embeds:
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("%q does not support chat", req.Model))
+		return
 	case len(req.Messages) == 0:
 		s.load(req, options.context)
 		reply(w, chatResponse{Model: req.Model, CreatedAt: time.Now().UTC(), Message: &message{Role: "assistant"}, Done: true, DoneReason: "load"})
@@ -102,6 +105,7 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 		refuse(w, http.StatusBadRequest, message)
 		return
 	}
+	a.shape(s)
 	if err := a.send(w, a.lines()); err != nil {
 		s.gone()
 	}
@@ -117,7 +121,9 @@ type answer struct {
 	beside         int // how many are at work, this one among them
 
 	generation
-	prompt int // tokens
+	prompt   int // tokens
+	said     message
+	logprobs []logprob
 }
 
 // generate makes the answer, or tells why there is none.
@@ -179,7 +185,11 @@ func (a *answer) lines() [][]byte {
 		line.CreatedAt = time.Now().UTC()
 		lines = append(lines, append(asJSON(line), '\n'))
 	}
-	line.Message.Content = a.text
+	if a.said.Role != "" {
+		line.Message, line.Logprobs = &a.said, a.logprobs
+	} else { // a fault's
+		line.Message.Content = a.text
+	}
 	if a.streams() {
 		for _, c := range a.text {
 			line.Message.Content = string(c)

@@ -39,6 +39,8 @@ type config struct {
 	gpu         bool
 	room        room
 	vision      bool
+	embeds      bool
+	mostMisfits int
 	delay       time.Duration
 	knee        knee
 	threads     int
@@ -83,6 +85,8 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.IntVar(&c.room.context, "gpu-context", 0, "with a context of more than `N` tokens a part of the model spills; 0 is no limit")
 	f.IntVar(&c.room.servers, "gpu-servers", 0, "when `N` servers have the model on a GPU, that of another one spills; 0 is no limit")
 	full := f.String("gpu-full", "", "the `uuids` of GPUs that hold nothing, separated by commas")
+	f.BoolVar(&c.embeds, "embeds", false, "claim that every model makes embeddings, and nothing else")
+	f.IntVar(&c.mostMisfits, "misfits", 0, "answer a request with a format by what is no JSON the first `N` times that its message comes")
 	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
 	f.Var(&c.knee, "knee", "answers take longer when more than `N[:POWER]` are at work: (number/N)^POWER times the delay; POWER is 1 unless given")

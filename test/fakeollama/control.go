@@ -20,6 +20,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /api/show", s.show)
 	mux.HandleFunc("POST /api/generate", s.loadOnly)
 	mux.HandleFunc("POST /api/chat", s.chat)
+	mux.HandleFunc("POST /api/embed", s.embed)
 	mux.HandleFunc("POST /api/pull", s.pull)
 	if s.lean {
 		return newLean(s, mux)
@@ -74,6 +75,9 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	capabilities := []string{"completion"}
+	if s.embeds {
+		capabilities[0] = "embedding"
+	}
 	if s.vision {
 		capabilities = append(capabilities, "vision")
 	}
@@ -127,6 +131,9 @@ func (s *server) loadOnly(w http.ResponseWriter, r *http.Request) {
 		return
 	case !s.models.has(req.Model):
 		refuse(w, http.StatusNotFound, missing(req.Model))
+		return
+	case s.embeds:
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("%q does not support generate", req.Model))
 		return
 	case req.Prompt != "":
 		refuse(w, http.StatusNotImplemented, "this stand-in generates nothing; use /api/chat")

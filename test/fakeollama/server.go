@@ -30,6 +30,7 @@ type server struct {
 	recorder *recorder
 	models   *registry
 	script   *script
+	misfits  misfits
 	slots    *semaphore.Weighted // FIFO
 	gate     *gate
 	door     *door // nil until it listens

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// chatRequest is the body of /api/chat, and of /api/generate as far as a load needs it.
+// chatRequest is the body of /api/chat, and of /api/generate and /api/embed.
 type chatRequest struct {
 	Model    string `json:"model"`
 	Prompt   string `json:"prompt"` // generate's
@@ -20,6 +20,8 @@ type chatRequest struct {
 	Options   map[string]json.RawMessage `json:"options"`
 	Truncate  *bool                      `json:"truncate"`
 	Shift     *bool                      `json:"shift"`
+	Input     json.RawMessage            `json:"input"` // embed's
+	wants
 }
 
 // sampling is the part of the options that the rule heeds.
@@ -88,12 +90,15 @@ type chatResponse struct {
 	Response   *string   `json:"response,omitempty"` // generate's
 	Done       bool      `json:"done"`
 	DoneReason string    `json:"done_reason,omitempty"`
+	Logprobs   []logprob `json:"logprobs,omitempty"`
 	metrics
 }
 
 type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	Role      string     `json:"role"`
+	Content   string     `json:"content"`
+	Thinking  string     `json:"thinking,omitempty"`
+	ToolCalls []toolCall `json:"tool_calls,omitempty"`
 }
 
 // metrics close a complete answer. Durations are nanoseconds.
