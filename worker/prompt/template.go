@@ -86,67 +86,70 @@ func templateProblem(err error) *problem {
 // namesIn finds the names that a template takes from the row wherever that can be told without running it: also in a
 // branch that few rows take.
 func namesIn(root *parse.ListNode) []string {
-	var names []string
-	var list func(*parse.ListNode, bool)
-	var pipe func(*parse.PipeNode, bool)
-	var operand func(parse.Node, bool)
-	// row is whether the dot is the row; $ always is.
-	operand = func(n parse.Node, row bool) {
+	var found templateNames
+	found.list(root, true)
+	return found
+}
+
+// templateNames gathers names. Its methods are told whether the dot is the row; $ always is.
+type templateNames []string
+
+func (t *templateNames) list(l *parse.ListNode, row bool) {
+	if l == nil {
+		return
+	}
+	for _, n := range l.Nodes {
 		switch n := n.(type) {
-		case *parse.FieldNode:
-			if row {
-				names = append(names, n.Ident[0])
-			}
-		case *parse.VariableNode:
-			if n.Ident[0] == "$" && len(n.Ident) > 1 {
-				names = append(names, n.Ident[1])
-			}
-		case *parse.ChainNode:
-			operand(n.Node, row)
-		case *parse.PipeNode:
-			pipe(n, row)
+		case *parse.ActionNode:
+			t.pipe(n.Pipe, row)
+		case *parse.IfNode:
+			t.branches(&n.BranchNode, row, row)
+		case *parse.WithNode:
+			t.branches(&n.BranchNode, row, false)
+		case *parse.RangeNode:
+			t.branches(&n.BranchNode, row, false)
+		case *parse.TemplateNode:
+			t.pipe(n.Pipe, row)
 		}
 	}
-	pipe = func(p *parse.PipeNode, row bool) {
-		if p == nil {
-			return
+}
+
+// branches follows both branches; in the first the dot may be another.
+func (t *templateNames) branches(b *parse.BranchNode, row, rowInside bool) {
+	t.pipe(b.Pipe, row)
+	t.list(b.List, rowInside)
+	t.list(b.ElseList, row)
+}
+
+func (t *templateNames) pipe(p *parse.PipeNode, row bool) {
+	if p == nil {
+		return
+	}
+	for _, c := range p.Cmds {
+		if name, ok := indexed(c, row); ok {
+			*t = append(*t, name)
 		}
-		for _, c := range p.Cmds {
-			if name, ok := indexed(c, row); ok {
-				names = append(names, name)
-			}
-			for _, arg := range c.Args {
-				operand(arg, row)
-			}
+		for _, arg := range c.Args {
+			t.operand(arg, row)
 		}
 	}
-	list = func(l *parse.ListNode, row bool) {
-		if l == nil {
-			return
+}
+
+func (t *templateNames) operand(n parse.Node, row bool) {
+	switch n := n.(type) {
+	case *parse.FieldNode:
+		if row {
+			*t = append(*t, n.Ident[0])
 		}
-		for _, n := range l.Nodes {
-			switch n := n.(type) {
-			case *parse.ActionNode:
-				pipe(n.Pipe, row)
-			case *parse.IfNode:
-				pipe(n.Pipe, row)
-				list(n.List, row)
-				list(n.ElseList, row)
-			case *parse.WithNode:
-				pipe(n.Pipe, row)
-				list(n.List, false)
-				list(n.ElseList, row)
-			case *parse.RangeNode:
-				pipe(n.Pipe, row)
-				list(n.List, false)
-				list(n.ElseList, row)
-			case *parse.TemplateNode:
-				pipe(n.Pipe, row)
-			}
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" && len(n.Ident) > 1 {
+			*t = append(*t, n.Ident[1])
 		}
+	case *parse.ChainNode:
+		t.operand(n.Node, row)
+	case *parse.PipeNode:
+		t.pipe(n, row)
 	}
-	list(root, true)
-	return names
 }
 
 // indexed is the name in {{index . "name"}}, or with $ for the dot.
