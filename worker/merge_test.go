@@ -38,7 +38,7 @@ func mergeShards(b *testing.B, shards int) {
 			b.Fatal(err)
 		}
 		text := strings.Repeat(`one \"two\"\nthree `, 40+i*7%80)
-		lines[i%shards] = append(lines[i%shards], fmt.Sprintf(`{"id":"%s","custom_id":"%s","response":{"status_code":200,"request_id":"r","body":{"content":"%s"}},"error":null}`+"\n", row.Key, row.CustomID, text))
+		lines[i%shards] = append(lines[i%shards], fmt.Sprintf(`{"id":"%s","custom_id":"%s","response":{"status_code":200,"request_id":"r","body":{"object":"chat.completion","created":1764028800,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"logprobs":null,"finish_reason":"stop"}]}},"error":null}`+"\n", row.Key, row.CustomID, text))
 	}
 	bytes := int64(0)
 	for shard, list := range lines {
@@ -68,11 +68,16 @@ func mergeShards(b *testing.B, shards int) {
 			b.Fatal(err)
 		}
 	}
-	b.SetBytes(bytes)
-	for b.Loop() {
-		m, err := Merge(b.Context(), c)
-		if err != nil || !m.Written || m.Answered != rows {
-			b.Fatalf("merged %+v, %v", m, err)
-		}
+	for _, format := range []result.Format{result.Lines, result.LLMFlux, result.CSV} {
+		b.Run(string(format), func(b *testing.B) {
+			c.Format = format
+			b.SetBytes(bytes)
+			for b.Loop() {
+				m, err := Merge(b.Context(), c)
+				if err != nil || !m.Written || m.Answered != rows {
+					b.Fatalf("merged %+v, %v", m, err)
+				}
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"fluxworker/worker/prompt"
@@ -17,20 +18,42 @@ import (
 // However many rows there are, each takes the whole process no more than 40 bytes.
 func TestMergeIsSmall(t *testing.T) {
 	const few, many, most = 100_000, 600_000, 40
-	binary := filepath.Join(t.TempDir(), "fluxworker") // the race detector, which this test may run under, takes memory of its own
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	each := float64(peakOfMerge(t, binary, many)-peakOfMerge(t, binary, few)) / (many - few)
+	binary := withoutRaceDetector(t)
+	each := float64(peakOfMerge(t, binary, many, "", "--check")-peakOfMerge(t, binary, few, "", "--check")) / (many - few)
 	if t.Logf("%.1f bytes a row", each); each > most {
 		t.Errorf("a row takes %.1f bytes, want %d at most", each, most)
 	}
 }
 
-// peakOfMerge is how many bytes of memory it takes to check so many rows in 8 shards.
-func peakOfMerge(t *testing.T, binary string, rows int) int64 {
+// Nor does a document grow with its answers, of 1.5 kB each. Even the fewer of them do not fit the cache of their lines.
+func TestDocumentIsSmall(t *testing.T) {
+	const few, many, most = 40_000, 80_000, 300
+	binary := withoutRaceDetector(t)
+	answer := strings.Repeat("an answer of some length ", 60)
+	for _, format := range []string{"llmflux", "csv"} {
+		to := filepath.Join(t.TempDir(), "document")
+		peak := func(rows int) int64 { return peakOfMerge(t, binary, rows, answer, "--format", format, "--to", to) }
+		each := float64(peak(many)-peak(few)) / (many - few)
+		if t.Logf("%s: %.1f bytes a row", format, each); each > most {
+			t.Errorf("%s: a row takes %.1f bytes, want %d at most", format, each, most)
+		}
+	}
+}
+
+// withoutRaceDetector builds the program: what the tests run under may take memory of its own.
+func withoutRaceDetector(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "fluxworker")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// peakOfMerge is how many bytes of memory a merge of so many rows in 8 shards takes.
+func peakOfMerge(t *testing.T, binary string, rows int, answer string, args ...string) int64 {
 	t.Helper()
 	const shards = 8
 	dir := t.TempDir()
@@ -42,7 +65,7 @@ func peakOfMerge(t *testing.T, binary string, rows int) int64 {
 	var lines [shards]bytes.Buffer
 	reader := prompt.NewReader(bytes.NewReader(text.Bytes()), prompt.Options{NamesOnly: true, Format: prompt.Text})
 	for row, err := reader.Next(); err == nil; row, err = reader.Next() {
-		fmt.Fprintf(&lines[row.Index%shards], `{"id":"%s","custom_id":"%s","response":{"status_code":200},"error":null}`+"\n", row.Key, row.CustomID)
+		fmt.Fprintf(&lines[row.Index%shards], `{"id":"%s","custom_id":"%s","response":{"status_code":200,"body":{"choices":[{"text":%q}]}},"error":null}`+"\n", row.Key, row.CustomID, answer)
 	}
 	for shard := range lines {
 		paths, err := result.PathsOf(output, result.Shard{Index: shard, Count: shards})
@@ -53,7 +76,7 @@ func peakOfMerge(t *testing.T, binary string, rows int) int64 {
 			t.Fatal(err)
 		}
 	}
-	merge := exec.Command(binary, "merge", "--input", "-", "--output", output, "--check")
+	merge := exec.Command(binary, append([]string{"merge", "--input", "-", "--output", output}, args...)...)
 	var report bytes.Buffer
 	merge.Stdout, merge.Stderr = &report, &report
 	rowsIn, err := merge.StdinPipe()

@@ -72,3 +72,16 @@ func inputObject(v any) []byte {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
+
+// EachMember calls do with each member of a JSON object: its name, in its quotes and as it is spelled, and its value. The object
+// must be known to be valid, without blanks around it. Nothing is decoded, and names and values are parts of it.
+func EachMember(object []byte, do func(name, value []byte)) {
+	w := walk(object)
+	for {
+		name, value, ok := w.member()
+		if !ok {
+			return
+		}
+		do(name, value)
+	}
+}

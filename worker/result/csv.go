@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+
+	"fluxworker/worker/prompt"
 )
 
 // csvHeader is the first line of a table.
@@ -30,41 +32,63 @@ func appendCSV(b *bytes.Buffer, r documentRow) error {
 
 // textsOf are the answers in a body. What is no text (a call of a tool, an embedding) is there as JSON.
 func textsOf(body json.RawMessage) ([]string, error) {
-	var completion struct {
-		Choices []struct {
-			Message json.RawMessage `json:"message"`
-			Text    *string         `json:"text"`
-		} `json:"choices"`
-		Data json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(body, &completion); err != nil {
-		return nil, err
-	}
-	var texts []string
-	for _, choice := range completion.Choices {
-		if choice.Text != nil {
-			texts = append(texts, *choice.Text)
-			continue
+	var choices []choice
+	var list json.RawMessage
+	data := body
+	prompt.EachMember(body, func(name, value []byte) {
+		switch string(name) {
+		case `"choices"`:
+			list = value
+		case `"data"`:
+			data = value
 		}
-		var message struct {
-			Content   *string         `json:"content"`
-			ToolCalls json.RawMessage `json:"tool_calls"`
-		}
-		if err := json.Unmarshal(choice.Message, &message); err != nil {
+	})
+	if list != nil {
+		if err := json.Unmarshal(list, &choices); err != nil {
 			return nil, err
 		}
-		if message.Content == nil || message.ToolCalls != nil {
-			texts = append(texts, string(choice.Message))
-		} else {
-			texts = append(texts, *message.Content)
+	}
+	if len(choices) == 0 {
+		return []string{string(data)}, nil
+	}
+	texts := make([]string, len(choices))
+	for i, c := range choices {
+		switch {
+		case c.Text != nil:
+			texts[i] = *c.Text
+		case c.Message.Content != nil && c.Message.ToolCalls == nil:
+			texts[i] = *c.Message.Content
+		default:
+			messages, err := messagesOf(list)
+			if err != nil {
+				return nil, err
+			}
+			texts[i] = messages[i]
 		}
 	}
-	switch {
-	case len(texts) > 0:
-	case completion.Data != nil:
-		texts = []string{string(completion.Data)}
-	default:
-		texts = []string{string(body)}
+	return texts, nil
+}
+
+// choice is one answer of a body.
+type choice struct {
+	Text    *string `json:"text"`
+	Message struct {
+		Content   *string         `json:"content"`
+		ToolCalls json.RawMessage `json:"tool_calls"`
+	} `json:"message"`
+}
+
+// messagesOf are the messages of choices as JSON.
+func messagesOf(list json.RawMessage) ([]string, error) {
+	var choices []struct {
+		Message json.RawMessage `json:"message"`
+	}
+	if err := json.Unmarshal(list, &choices); err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(choices))
+	for i, c := range choices {
+		texts[i] = string(c.Message)
 	}
 	return texts, nil
 }

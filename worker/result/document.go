@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/semaphore"
+
+	"fluxworker/worker/prompt"
 )
 
 // Document is one file for all rows of an input.
@@ -163,31 +166,57 @@ func replyOf(line []byte) (reply, error) {
 	if line == nil {
 		return reply{failure: noLine}, nil
 	}
-	var l struct {
-		Response *struct {
-			StatusCode int             `json:"status_code"`
-			Body       json.RawMessage `json:"body"`
-		} `json:"response"`
-		Error *Failure `json:"error"`
+	line = bytes.TrimSpace(line)
+	if !json.Valid(line) || line[0] != '{' { // it was, when its file was scanned
+		return reply{}, errors.New("it is no JSON any more")
 	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		return reply{}, err
+	// Most of a line is its answer, which is not decoded where it is only copied.
+	var response, failure, status, body []byte
+	prompt.EachMember(line, func(name, value []byte) {
+		switch string(name) {
+		case `"response"`:
+			response = value
+		case `"error"`:
+			failure = value
+		}
+	})
+	if isObject(failure) {
+		return reply{failure: reason(failure)}, nil
+	}
+	if isObject(response) {
+		prompt.EachMember(response, func(name, value []byte) {
+			switch string(name) {
+			case `"status_code"`:
+				status = value
+			case `"body"`:
+				body = value
+			}
+		})
 	}
 	switch {
-	case l.Error != nil:
-		return reply{failure: l.Error.Code + ": " + l.Error.Message}, nil
-	case l.Response == nil:
+	case !isObject(body):
 		return reply{failure: "no_response: the line holds neither an answer nor a reason"}, nil
-	case l.Response.StatusCode >= 200 && l.Response.StatusCode < 300:
-		return reply{answered: true, body: l.Response.Body}, nil
+	case len(status) == 3 && status[0] == '2':
+		return reply{answered: true, body: body}, nil
 	}
-	var refused struct {
-		Error Failure `json:"error"`
+	refused := body
+	prompt.EachMember(body, func(name, value []byte) {
+		if string(name) == `"error"` {
+			refused = value
+		}
+	})
+	return reply{failure: reason(refused)}, nil
+}
+
+func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
+
+// reason is what an error object says, of ours or of OpenAI's; another one is shown as it stands.
+func reason(object json.RawMessage) string {
+	var f Failure
+	if err := json.Unmarshal(object, &f); err != nil || f.Code == "" {
+		return string(object)
 	}
-	if err := json.Unmarshal(l.Response.Body, &refused); err != nil {
-		return reply{}, err
-	}
-	return reply{failure: refused.Error.Code + ": " + refused.Error.Message}, nil
+	return f.Code + ": " + f.Message
 }
 
 // inputs carries the rows' inputs from who reads them to who writes them. Rows with images are megabytes long, so it is

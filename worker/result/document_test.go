@@ -162,7 +162,8 @@ func toJSON(t *testing.T, v any) string {
 // Several answers to one row have a line of the table each, and what is no text is there as JSON.
 func TestTextsOf(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"choices":[{"message":{"content":"a"}},{"message":{"content":""}}]}`: `["a",""]`,
+		`{"choices":[{"message":{"content":"a"}},{"message":{"content":""}}]}`:                    `["a",""]`,
+		`{"choices":[{"message":{"content":null,"tool_calls":[1]}},{"message":{"content":"c"}}]}`: `["{\"content\":null,\"tool_calls\":[1]}","c"]`,
 		`{"choices":[{"text":"b"}]}`:                                `["b"]`,
 		`{"choices":[{"message":{"content":null,"refusal":"x"}}]}`:  `["{\"content\":null,\"refusal\":\"x\"}"]`,
 		`{"choices":[{"message":{"content":"","tool_calls":[1]}}]}`: `["{\"content\":\"\",\"tool_calls\":[1]}"]`,
@@ -229,5 +230,28 @@ func TestInputsAreBounded(t *testing.T) {
 	size = 1
 	if _, err := in.take(ctx); err == nil {
 		t.Error("another goes with it")
+	}
+}
+
+// What a document shows as the reason of a failure, also where nobody of us has written it.
+func TestReplyOf(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"response":{"status_code":400,"body":{"error":{"code":"c","message":"m","param":null}}},"error":null}`: "c: m",
+		`{"response":null,"error":{"code":"c","message":"m","line":3}}`:                                          "c: m",
+		`{"response":{"status_code":500,"body":{"detail":"x"}},"error":null}`:                                    `{"detail":"x"}`,
+		`{"response":{"status_code":500,"body":{"error":{"code":7}}},"error":null}`:                              `{"code":7}`,
+		`{"response":null,"error":null}`:                                                                         "no_response: the line holds neither an answer nor a reason",
+		`{"response":{"status_code":200},"error":null}`:                                                          "no_response: the line holds neither an answer nor a reason",
+		`{"response":{"status_code":200,"body":{}},"error":null}`:                                                "",
+	} {
+		r, err := replyOf([]byte(line + "\n"))
+		if err != nil || r.failure != want || r.answered != (want == "") {
+			t.Errorf("%s: %+v, %v, want %q", line, r, err, want)
+		}
+	}
+	for _, line := range []string{"", "{", "[]", "\x00\x00"} {
+		if _, err := replyOf([]byte(line)); err == nil {
+			t.Errorf("%q was accepted", line)
+		}
 	}
 }

@@ -3,7 +3,10 @@ package result
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"time"
+
+	"fluxworker/worker/prompt"
 )
 
 // itemStart is how every item of a document for LLMFlux begins.
@@ -44,19 +47,16 @@ func metadataOf(r documentRow) ([]byte, error) {
 		members[0].value = r.model
 	}
 	if r.answered {
-		var body struct {
-			Model   string `json:"model"`
-			Created int64  `json:"created"`
-		}
-		if err := json.Unmarshal(r.body, &body); err != nil {
-			return nil, err
-		}
-		if body.Model != "" {
-			members[0].value = body.Model
-		}
-		if body.Created != 0 {
-			members[1].value = time.Unix(body.Created, 0).UTC().Format(timestamp)
-		}
+		prompt.EachMember(r.body, func(name, value []byte) {
+			switch string(name) {
+			case `"model"`:
+				members[0].value = json.RawMessage(value)
+			case `"created"`:
+				if seconds, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+					members[1].value = time.Unix(seconds, 0).UTC().Format(timestamp)
+				}
+			}
+		})
 	} else {
 		members = append(members, member{"error", true})
 	}
@@ -87,19 +87,19 @@ func metadataOf(r documentRow) ([]byte, error) {
 
 // rowMetadata is the object that the row has under metadata; nil where it has none.
 func rowMetadata(input []byte) json.RawMessage {
-	if !bytes.Contains(input, []byte("metadata")) { // which spares most rows the decoding; a name in escapes is nobody's
+	if input == nil {
 		return nil
 	}
-	var row struct {
-		Metadata json.RawMessage `json:"metadata"`
-	}
-	if err := json.Unmarshal(input, &row); err != nil || len(row.Metadata) == 0 || row.Metadata[0] != '{' {
-		return nil
-	}
-	return row.Metadata
+	var metadata json.RawMessage
+	prompt.EachMember(input, func(name, value []byte) {
+		if string(name) == `"metadata"` && isObject(value) {
+			metadata = value
+		}
+	})
+	return metadata
 }
 
-// member is a name of an object with its value: a string, a bool or nil.
+// member is a name of an object with its value: a string, a bool, JSON or nil.
 type member struct {
 	name  string
 	value any
@@ -117,7 +117,7 @@ func object(members ...member) []byte {
 	return append(b, '}')
 }
 
-// encoded is a string, a bool or nil as JSON. Prompts hold code and markup, so < and & stay as they are.
+// encoded is a string, a bool, JSON or nil as JSON. Prompts hold code and markup, so < and & stay as they are.
 func encoded(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
