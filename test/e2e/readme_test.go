@@ -54,6 +54,7 @@ func newNewcomer(t *testing.T, g generation) *newcomer {
 		os.WriteFile(n.path("papers.csv"), []byte("doi,title,full text\n10.1000/1,A title,\"Some text,\nin two lines\"\n"), 0o600),
 		os.Mkdir(n.path("letters"), 0o755),
 		os.WriteFile(n.path("letters/first.txt"), []byte("Dear reader\n"), 0o600),
+		os.Symlink(filepath.Join(g.files, "bigram.gguf"), filepath.Join(n.dir, "my-model.gguf")),
 	} {
 		if step != nil {
 			t.Fatal(step)
