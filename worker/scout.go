@@ -175,7 +175,8 @@ func (c Config) architecture(info ollama.Info) modelcfg.Architecture {
 	if err != nil {                                                     // a kind of model that is not known here: the YAML's numbers, or the rule of thumb, have to do
 		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
 	}
-	if info.Projector && ollama.Old(info.Version) {
+	a.Vision = a.Vision || info.Projector
+	if info.Projector && info.Version != "" && ollama.Old(info.Version) {
 		// The old generation runs such a model by its llama.cpp, which gives layers with a window the whole context.
 		a.SlidingWindow = 0
 	}
