@@ -93,7 +93,7 @@ func (r *run) writeDocument(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	m, err := Merge(ctx, MergeConfig{
-		Input: r.Input, MaxRowBytes: r.MaxRowBytes, KeepFirst: r.KeepFirst, Output: r.Output, ResumeFrom: r.Results.ResumeFrom,
+		Input: r.Input, IDColumn: r.Layout.IDColumn, MaxRowBytes: r.MaxRowBytes, KeepFirst: r.KeepFirst, Output: r.Output, ResumeFrom: r.Results.ResumeFrom,
 		Format: result.FormatOf(path), To: path, Replace: r.Results.Overwrite,
 	})
 	if err != nil {

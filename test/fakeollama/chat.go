@@ -14,11 +14,15 @@ const maxBody = 64 << 20
 
 // chat answers /api/chat.
 func (s *server) chat(w http.ResponseWriter, r *http.Request) {
-	arrived := time.Now()
 	req, body, err := readRequest(r)
-	if body == nil {
-		return // the client went before it had said what it wants
+	if body != nil { // else the client went before it had said what it wants
+		s.converse(w, r, req, body, err)
 	}
+}
+
+// converse answers a request whose body was read, with an error or without.
+func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatRequest, body []byte, err error) {
+	arrived := time.Now()
 	proof := err == nil && req.proof()
 	s.recorder.arrive(body, proof)
 	defer s.recorder.leave()
@@ -183,7 +187,12 @@ func (a *answer) lines() [][]byte {
 	var lines [][]byte
 	add := func() {
 		line.CreatedAt = time.Now().UTC()
-		lines = append(lines, append(asJSON(line), '\n'))
+		data := line
+		if a.request.Prompt != "" {
+			text := line.Message.Content
+			data.Message, data.Response = nil, &text
+		}
+		lines = append(lines, append(asJSON(data), '\n'))
 	}
 	if a.said.Role != "" {
 		line.Message, line.Logprobs = &a.said, a.logprobs

@@ -18,7 +18,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /api/tags", s.tags)
 	mux.HandleFunc("GET /api/ps", s.ps)
 	mux.HandleFunc("POST /api/show", s.show)
-	mux.HandleFunc("POST /api/generate", s.loadOnly)
+	mux.HandleFunc("POST /api/generate", s.generate)
 	mux.HandleFunc("POST /api/chat", s.chat)
 	mux.HandleFunc("POST /api/embed", s.embed)
 	mux.HandleFunc("POST /api/pull", s.pull)
@@ -115,8 +115,8 @@ func (s *server) metadata() map[string]any {
 	return info
 }
 
-// loadOnly is /api/generate as a worker uses it: without a prompt, to load a model or to be rid of it.
-func (s *server) loadOnly(w http.ResponseWriter, r *http.Request) {
+// generate is /api/generate: with a prompt, to have it continued; without one, to load a model or to be rid of it.
+func (s *server) generate(w http.ResponseWriter, r *http.Request) {
 	req, body, err := readRequest(r)
 	if body == nil {
 		return
@@ -136,7 +136,8 @@ func (s *server) loadOnly(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("%q does not support generate", req.Model))
 		return
 	case req.Prompt != "":
-		refuse(w, http.StatusNotImplemented, "this stand-in generates nothing; use /api/chat")
+		req.Messages = append(req.Messages, turn{Role: "user", Content: req.Prompt})
+		s.converse(w, r, req, body, nil)
 		return
 	}
 	reason := "load"

@@ -9,12 +9,9 @@ import (
 
 // chatRequest is the body of /api/chat, and of /api/generate and /api/embed.
 type chatRequest struct {
-	Model    string `json:"model"`
-	Prompt   string `json:"prompt"` // generate's
-	Messages []struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
-	} `json:"messages"`
+	Model     string                     `json:"model"`
+	Prompt    string                     `json:"prompt"` // generate's
+	Messages  []turn                     `json:"messages"`
 	Stream    *bool                      `json:"stream"`
 	KeepAlive json.RawMessage            `json:"keep_alive"`
 	Options   map[string]json.RawMessage `json:"options"`
@@ -22,6 +19,11 @@ type chatRequest struct {
 	Shift     *bool                      `json:"shift"`
 	Input     json.RawMessage            `json:"input"` // embed's
 	wants
+}
+
+type turn struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // sampling is the part of the options that the rule heeds.
