@@ -72,8 +72,8 @@ func (f *mergedFile) add(data []byte) error {
 	if _, err := f.out.Write(data); err != nil {
 		return f.failure()
 	}
-	if f.waiting += int64(len(data)); f.waiting < syncAhead {
-		return nil
+	if f.waiting += int64(len(data)); f.waiting < syncAhead || f.syncing != nil && len(f.syncing) == 0 {
+		return nil // the next sync takes all that has come meanwhile
 	}
 	if err := f.synced(); err != nil {
 		return err
