@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -91,7 +92,8 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once
 	defer giveUp()
-	defer boundGarbage()()
+	// What stays is 32 bytes a row, without a pointer in it, so that collecting costs little: less than that is to be garbage.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	m, err := worker.Merge(ctx, f.c)
 	if err != nil {
 		return err
