@@ -34,9 +34,6 @@ func (c *connection) exchange(ctx context.Context, deadline time.Time, head, bod
 	if !stop() {
 		reusable = false // it is closed, or about to be
 	}
-	if cause := context.Cause(ctx); cause != nil && r.err != nil {
-		r.err = cause // and not that the connection was closed
-	}
 	return r, reusable
 }
 

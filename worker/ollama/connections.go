@@ -53,6 +53,9 @@ func (p *connections) post(ctx context.Context, deadline time.Time, path string,
 		err = r.err
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // and not that the connection was closed
+		}
 		r.err = fmt.Errorf("post %s: %w", strings.TrimSuffix(p.base, "/")+path, err)
 	}
 	return r

@@ -201,6 +201,12 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 		t.Error("the limit of an earlier request stayed on the connection")
 	}
 	hang.Store(true)
+	late := errors.New("not done within 20ms")
+	caused, cancelCaused := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, late)
+	defer cancelCaused()
+	if _, err := c.Ask(caused, request()); !errors.Is(err, late) {
+		t.Errorf("got %v, want the context's cause", err)
+	}
 	if _, err := c.AskWithin(t.Context(), 20*time.Millisecond, request()); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v, want ErrTimeout", err)
 	}
