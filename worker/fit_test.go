@@ -272,8 +272,12 @@ func TestSpoolKeepsRows(t *testing.T) {
 	w := newWaiting(t.TempDir())
 	defer w.close()
 	want := []prompt.Row{row, plain}
+	var restorer prompt.Restorer
 	for i := range want {
 		if err := w.add(&want[i], 600); err != nil {
+			t.Fatal(err)
+		}
+		if err := restorer.Restore(&want[i]); err != nil { // as the reader made it
 			t.Fatal(err)
 		}
 	}
