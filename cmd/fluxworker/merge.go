@@ -93,7 +93,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once
 	defer giveUp()
 	// What stays is 32 bytes a row, without a pointer in it, so that collecting costs little: less than that is to be garbage.
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	m, err := worker.Merge(ctx, f.c)
 	if err != nil {
 		return err
