@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 
-	"github.com/tidwall/gjson"
-
+	"fluxworker/worker/json"
 	"fluxworker/worker/prompt"
 )
 
@@ -179,7 +177,7 @@ const (
 // keyOf takes the key out of a line and checks that the line is whole.
 func keyOf(line []byte) (prompt.Key, error) {
 	if len(line) > idEnd && string(line[:idStart]) == lineStart[:idStart] && line[idEnd] == idClosing { // as we write it
-		if !isJSON(line) {
+		if !json.Valid(line) {
 			return prompt.Key{}, errors.New("it is no JSON")
 		}
 		return keyAt(line)
@@ -202,16 +200,4 @@ func keyAt(line []byte) (prompt.Key, error) {
 		}
 	}
 	return prompt.ParseKey(string(line[idStart:idEnd])) // which says what is wrong with it
-}
-
-// deepest is how deep encoding/json lets values nest.
-const deepest = 10_000
-
-// isJSON tells the same as json.Valid, three times as fast. Where a line might nest deeper than that allows, it is asked
-// itself: gjson would go down as far as the line does.
-func isJSON(line []byte) bool {
-	if len(line) > deepest && bytes.Count(line, []byte("["))+bytes.Count(line, []byte("{")) > deepest {
-		return json.Valid(line)
-	}
-	return gjson.ValidBytes(line)
 }
