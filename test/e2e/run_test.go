@@ -190,7 +190,7 @@ func TestTerminated(t *testing.T) {
 // A server, runner or guard that is killed, stopped or told to exit is not the rows' fault: it is started again. No process
 // is left, whether or not the server has namespaces of its own; without, its guard and its process group hold it.
 func TestServerHit(t *testing.T) {
-	const rows = 120
+	const rows = 200 // enough that some are left when the signal comes, on a loaded machine, too
 	server := func(j *job, g generation) int { return j.serverPID(g) }
 	runner := func(j *job, g generation) int { return j.runnerPID(g) }
 	tests := []struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"fluxworker/worker/prompt"
@@ -15,14 +16,28 @@ import (
 // seeing is a server whose model has the capabilities, and the images that it was sent.
 type seeing struct {
 	*httptest.Server
+	mu sync.Mutex
+	sent
+}
+
+// sent is what the server got.
+type sent struct {
 	shows, chats int
 	images       [][]string // of each message, in base64
+}
+
+func (s *seeing) saw() sent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
 }
 
 func startSeeing(t *testing.T, show int, capabilities string, chat int, answer string) *seeing {
 	t.Helper()
 	s := new(seeing)
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		switch r.URL.Path {
 		case "/api/show":
 			s.shows++
@@ -68,19 +83,20 @@ func TestImagesReachAModelThatSees(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := [][]string{nil, nil, nil, {"one", "two"}, {"three"}}
+		images := s.saw().images
 		for i, list := range want {
-			if len(s.images) != len(want) || len(s.images[i]) != len(list) {
-				t.Fatalf("images %q, want %q", s.images, want)
+			if len(images) != len(want) || len(images[i]) != len(list) {
+				t.Fatalf("images %q, want %q", images, want)
 			}
 			for n, image := range list {
-				if got, _ := base64.StdEncoding.DecodeString(s.images[i][n]); string(got) != image {
+				if got, _ := base64.StdEncoding.DecodeString(images[i][n]); string(got) != image {
 					t.Errorf("image %d of message %d is %q, want %q", n, i, got, image)
 				}
 			}
 		}
 	}
-	if s.shows != 1 || s.chats != 3 {
-		t.Errorf("the server was asked %d times whether its model sees, and %d rows; want 1 and 3", s.shows, s.chats)
+	if got := s.saw(); got.shows != 1 || got.chats != 3 {
+		t.Errorf("the server was asked %d times whether its model sees, and %d rows; want 1 and 3", got.shows, got.chats)
 	}
 }
 
@@ -97,11 +113,11 @@ func TestImagesOfAModelWithoutVision(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != CodeInvalidRequest || refused.Status != 400 {
 		t.Errorf("got %v (%T), want a RequestError", err, err)
 	}
-	if s.chats != 0 {
+	if s.saw().chats != 0 {
 		t.Error("the row was asked")
 	}
-	if _, err := c.Ask(t.Context(), request()); err != nil || s.shows != 1 {
-		t.Errorf("a row without images: %v; asked for the model's sight %d times", err, s.shows)
+	if _, err := c.Ask(t.Context(), request()); err != nil || s.saw().shows != 1 {
+		t.Errorf("a row without images: %v; asked for the model's sight %d times", err, s.saw().shows)
 	}
 }
 
