@@ -134,7 +134,7 @@ func TestSightCannotBeTold(t *testing.T) {
 		_, err = c.Ask(t.Context(), withImages())
 		c.Close()
 		var down *UnavailableError
-		if errors.As(err, &down) != tt.down || errors.Is(err, ErrModelMissing) == tt.down || s.chats != 0 {
+		if errors.As(err, &down) != tt.down || errors.Is(err, ErrModelMissing) == tt.down || s.saw().chats != 0 {
 			t.Errorf("HTTP %d: %v (%T)", tt.status, err, err)
 		}
 	}
