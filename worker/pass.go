@@ -72,11 +72,13 @@ func (r *run) lookAtInput(ctx context.Context) {
 		s.isNew = func(k prompt.Key) bool { return r.done.State(k) == result.New }
 	}
 	s.file(ctx)
-	stands := 1.0
-	if f.sample.Rows() == 0 && !r.counts.allRead.Load() {
-		stands = unknownRows / parsedAhead
+	if f.sample.Rows() == 0 { // else these rows would count twice
+		stands := 1.0
+		if !r.counts.allRead.Load() {
+			stands = unknownRows / parsedAhead
+		}
+		f.sample.Merge(&f.ahead, stands)
 	}
-	f.sample.Merge(&f.ahead, stands)
 	f.sample.Scale(tokens.FromMetadata(r.manifest.Server.Metadata), f.estimate)
 }
 
