@@ -69,7 +69,7 @@ func TestDemand(t *testing.T) {
 	if d.Rows() != 100 || d.Most() != 5000 || d.Beyond(256) != 10 || d.Beyond(512) != 1 || d.Beyond(5120) != 0 {
 		t.Errorf("%d rows, at most %d tokens, beyond 256, 512 and 5120: %d, %d and %d", d.Rows(), d.Most(), d.Beyond(256), d.Beyond(512), d.Beyond(5120))
 	}
-	if d.At(0.5) != 256 || d.At(0.95) != 512 || d.At(1) != 5120 || new(Demand).At(0.5) != 0 {
+	if d.At(0.5) != 256 || d.At(0.95) != 512 || d.At(1) != 5000 || new(Demand).At(0.5) != 0 {
 		t.Errorf("at 50, 95 and 100 %%: %d, %d and %d", d.At(0.5), d.At(0.95), d.At(1))
 	}
 }
