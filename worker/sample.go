@@ -71,6 +71,20 @@ func (s *sampler) file(ctx context.Context) {
 	}
 }
 
+// CheckInput is an error where there is an input that cannot be opened, or whose columns are not those that the prompts are
+// made of. An input that can be read only once is left alone. Errors: as OpenRows.
+func (c Config) CheckInput() error {
+	if info, err := os.Stat(c.Input); c.Input == "" || c.Input == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil
+	}
+	s := sampler{Config: c}
+	source, _, err := OpenRows(c.Input, s.options())
+	if err != nil {
+		return err
+	}
+	return source.Close()
+}
+
 // start looks at the first rows.
 func (s *sampler) start(ctx context.Context) {
 	source, rows, err := OpenRows(s.Input, s.options())

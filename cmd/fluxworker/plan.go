@@ -74,6 +74,9 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	if err := config.CheckInput(); err != nil {
+		return err
+	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	var gpus []gpu.Device
 	if f.gpus != "" || f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "" {
