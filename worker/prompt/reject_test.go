@@ -90,7 +90,7 @@ func TestRejects(t *testing.T) {
 		{"empty stop", `{"prompt":"a","stop":""}`, CodeInvalidValue, "stop", "is an empty string"},
 		{"empty stop in list", `{"prompt":"a","stop":["a",""]}`, CodeInvalidValue, "stop[1]", "is an empty string"},
 		{"stops", `{"prompt":"a","stop":` + many + `}`, CodeInvalidValue, "stop", "has more than 16 strings"},
-		{"n", `{"prompt":"a","n":129}`, CodeInvalidValue, "n", "n is 129; at most 128 are supported"},
+		{"n", `{"prompt":"a","n":129}`, CodeInvalidValue, "n", "n is 129; it must be a whole number from 1 to 128"},
 		{"n of nothing", `{"prompt":"a","n":0}`, CodeInvalidValue, "n", ""},
 		{"stream", `{"prompt":"a","stream":true}`, CodeUnsupported, "stream", "stream is true"},
 	}

@@ -1,7 +1,5 @@
 package prompt
 
-import "math"
-
 // Effort is how much a model is to think before it answers; the zero value is not at all. A model that only thinks or
 // does not takes each of the others for thinking.
 type Effort string
@@ -77,12 +75,10 @@ func decodeAnswers(o *object) (int, *problem) {
 	if value == nil {
 		return 0, nil
 	}
-	v, p := integer(value, 1, math.MaxInt32)
+	v, p := integer(value, 1, mostAnswers)
 	switch {
 	case p != nil:
 		return 0, p.under(fieldN.String())
-	case v > mostAnswers:
-		return 0, problemf(CodeInvalidValue, fieldN.String(), "is %d; at most %d are supported", v, mostAnswers)
 	case v == 1:
 		return 0, nil
 	}
