@@ -47,7 +47,7 @@ func (c MergeConfig) document(parts []result.Part) (result.Document, error) {
 	}
 	if !c.Replace {
 		if err := d.Replaceable(); err != nil {
-			return d, &ConfigError{Err: err}
+			return d, &ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
 		}
 	}
 	if d.Mode, err = modeOf(parts); err != nil {
@@ -76,7 +76,7 @@ func (c Config) checkDocument(paths result.Paths) error {
 	}
 	d := result.Document{Path: paths.Document, Format: result.FormatOf(paths.Document)}
 	if err := d.Replaceable(); err != nil && !c.Results.Overwrite {
-		return &ConfigError{Err: fmt.Errorf("%w, or drop what is there with --overwrite", err)}
+		return &ConfigError{Err: fmt.Errorf("%w; name another file with --output, or drop what is there with --overwrite", err)}
 	}
 	if info, err := os.Stat(c.Input); c.Input == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return &ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, for which the input is read once more at the end, as %q cannot be; write it to a file first, or name the output %s",

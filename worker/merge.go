@@ -112,7 +112,7 @@ func (c MergeConfig) target(parts []result.Part) (result.Paths, error) {
 	}
 	for _, path := range []string{to.Results, to.Errors} {
 		if err := result.Replaceable(path); err != nil {
-			return to, &ConfigError{Err: err}
+			return to, &ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
 		}
 	}
 	if to.Mode, err = modeOf(parts); err != nil {

@@ -173,7 +173,7 @@ func startsWith(path, want string) error {
 		return fmt.Errorf("replace %s: %w", path, cause(err))
 	}
 	if n > 0 && string(start[:n]) != want {
-		return fmt.Errorf("%s is there and holds something else than results; name another file with --to", path)
+		return fmt.Errorf("%s is there and holds something else than results", path)
 	}
 	return nil
 }
