@@ -25,7 +25,7 @@ const linesExt = ".jsonl"
 
 // FormatOf tells from a file's name what is to be in it.
 func FormatOf(path string) Format {
-	switch filepath.Ext(path) {
+	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
 		return LLMFlux
 	case ".csv":

@@ -56,13 +56,16 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	case strings.HasSuffix(output, string(filepath.Separator)), strings.HasPrefix(base, "-"), base == ext:
 		return Paths{}, fmt.Errorf("output %q is no file name; name one such as results.jsonl", output)
 	}
-	switch ext {
+	switch strings.ToLower(ext) {
 	case ".run":
 		return Paths{}, fmt.Errorf("output %s: that is what the folder of the run beside it is called; name the file %s",
 			output, strings.TrimSuffix(output, ext)+".jsonl")
 	case ".gz", ".zst":
 		return Paths{}, fmt.Errorf("output %s: results are not compressed while they are written, so that a kill loses nothing; leave %s off",
 			output, ext)
+	case ".tsv", ".xls", ".xlsx", ".ods", ".parquet":
+		return Paths{}, fmt.Errorf("output %s: results are lines of JSON (.jsonl), a document (.json) or a table (.csv); name it %s for a table",
+			output, strings.TrimSuffix(output, ext)+".csv")
 	}
 	base, named := strings.TrimSuffix(output, ext), output
 	if FormatOf(output) == Lines {
