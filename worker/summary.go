@@ -28,6 +28,9 @@ type Summary struct {
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
 
+	// Results and Errors are the files that hold the run's lines.
+	Results string `json:"-"`
+	Errors  string `json:"-"`
 	// Document is the file that holds all rows, where one was asked for and is written; empty otherwise.
 	Document string `json:"-"`
 
@@ -75,7 +78,7 @@ func (r *run) summary(started time.Time) Summary {
 		PutOff: r.counts.putOff.Load(), Cut: r.counts.cut.Load(), Empty: r.counts.empty.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
-		InFlight: r.inFlight(),
+		InFlight: r.inFlight(), Results: r.paths.Results, Errors: r.paths.Errors,
 	}
 }
 

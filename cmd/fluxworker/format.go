@@ -40,12 +40,13 @@ func (f *mergeFlags) target() string {
 // resultsIn names the file that a run's results are in. A document is there only when every row has its line, and where the
 // input is split it is merge that writes it.
 func resultsIn(c worker.Config, s worker.Summary) string {
-	lines := result.FileOf(c.Output, result.Lines)
 	switch {
-	case lines == c.Output || s.Document != "":
-		return c.Output
+	case result.FormatOf(c.Output) == result.Lines:
+		return s.Results
+	case s.Document != "":
+		return s.Document
 	case s.Complete:
-		return fmt.Sprintf("%s, as lines; when all shards are done, merge --output %s makes one document of them", lines, c.Output)
+		return fmt.Sprintf("%s, as lines; when all shards are done, merge --output %s makes one document of them", s.Results, c.Output)
 	}
-	return fmt.Sprintf("%s, as lines; %s is written when every row has its line", lines, c.Output)
+	return fmt.Sprintf("%s, as lines; %s is written when every row has its line", s.Results, c.Output)
 }

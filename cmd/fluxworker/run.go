@@ -150,6 +150,9 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	endProgress()
 	if summary.Rows() > 0 {
 		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, resultsIn(config, summary))
+		if summary.Failed+summary.FailedBefore > 0 {
+			fmt.Fprintf(os.Stderr, "errors  %s\n", summary.Errors)
+		}
 	}
 	if f.job.requeue {
 		f.job.requeueWhereWorth(ctx, console.log, config.Place.Job, summary, signals.warned(), err)
