@@ -104,8 +104,14 @@ func checkMagic(path string) error {
 	}
 	defer file.Close()
 	magic := make([]byte, 4)
-	if _, err := io.ReadFull(file, magic); err != nil || string(magic) != "GGUF" {
-		return fmt.Errorf("it is not a GGUF file: it begins with %q instead of \"GGUF\"", strings.TrimRight(string(magic), "\x00"))
+	n, err := io.ReadFull(file, magic)
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty; fetch it again")
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case string(magic[:n]) != "GGUF":
+		return fmt.Errorf("it is not a GGUF file: it begins with %q instead of \"GGUF\"", magic[:n])
 	}
 	return nil
 }
