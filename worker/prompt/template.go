@@ -32,7 +32,7 @@ func parsePrompt(text string) (*promptTemplate, error) {
 	}}
 	t, err := template.New(templateName).Option("missingkey=error").Funcs(functions).Parse(text)
 	if err != nil {
-		return nil, layoutErrorf("%s", plainTemplateError(err))
+		return nil, layoutErrorf("%s%s", plainTemplateError(err), nameHint(err))
 	}
 	return &promptTemplate{template: t, values: make(map[string]string)}, nil
 }
@@ -67,6 +67,14 @@ func (t *promptTemplate) prompt() (string, error) {
 	t.out.Reset() // and what was handed out before is the caller's alone
 	err := t.template.Execute(&t.out, t.values)
 	return t.out.String(), err
+}
+
+// nameHint tells how a name is written, where a template does not parse for want of a dot or for a sign in the name.
+func nameHint(err error) string {
+	if text := err.Error(); !strings.Contains(text, "function ") && !strings.Contains(text, "bad character") {
+		return ""
+	}
+	return `; a column is {{.title}}, or {{index . "full text"}} where its name has more than letters, digits and _`
 }
 
 // plainTemplateError leaves out the package's name, which stands in front of the template's.

@@ -52,6 +52,9 @@ func TestBadTemplates(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.title":                               "--prompt-template:1: unclosed action",
 		"{{nope .title}}":                        `--prompt-template:1: function "nope" not defined`,
+		"{{title}}":                              `function "title" not defined; a column is {{.title}}`,
+		"{{.my col}}":                            `function "col" not defined; a column is {{.title}}, or {{index . "full text"}}`,
+		"{{.my-col}}":                            `bad character U+002D '-'; a column is {{.title}}, or {{index . "full text"}}`,
 		"":                                       "--prompt-template is empty",
 		"{{.titel}}":                             `--prompt-template: there is no "titel"`,
 		"{{$.titel}}":                            `there is no "titel"`,
