@@ -60,7 +60,7 @@ const keptSchemas = 64
 type closed struct{}
 
 func (closed) Load(url string) (any, error) {
-	return nil, errors.New("it refers to a schema that is not in it; write that into its $defs")
+	return nil, fmt.Errorf("it refers to a schema that is not in it, %q; write that into its $defs", cut(url))
 }
 
 // compile makes a schema of a valid JSON object, which it returns without white space.
@@ -100,6 +100,9 @@ const schemaURL = "urn:row"
 func schemaFault(err error) string {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = invalid.Err
+	}
+	if elsewhere, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
+		err = elsewhere.Err
 	}
 	if broken, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		for len(broken.Causes) > 0 {
