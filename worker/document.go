@@ -92,6 +92,7 @@ func (r *run) writeDocument(ctx context.Context) (string, error) {
 	if path == "" {
 		return "", nil
 	}
+	r.log.Info().Str("file", path).Msg("writing all rows in the order of the input") // a million take a quarter of a minute
 	m, err := Merge(ctx, MergeConfig{
 		Input: r.Input, IDColumn: r.Layout.IDColumn, MaxRowBytes: r.MaxRowBytes, KeepFirst: r.KeepFirst, Output: r.Output, ResumeFrom: r.Results.ResumeFrom,
 		Format: result.FormatOf(path), To: path, Replace: r.Results.Overwrite,
