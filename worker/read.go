@@ -80,8 +80,11 @@ func (r *run) read(intake context.Context, from input) error {
 
 // all deals with every row of the input.
 func (in *reading) all() error {
-	for {
+	for first := true; ; first = false {
 		row, err := in.rows.Next()
+		if first && err == nil && in.rows.TakenForText() {
+			in.log.Info().Str("input", in.Input).Msg("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
+		}
 		more, err := in.deal(row, err)
 		if !more {
 			return err

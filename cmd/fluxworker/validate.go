@@ -75,6 +75,9 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		fmt.Printf("half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
 			need.At(0.5), need.At(0.99), need.Most())
 	}
+	if rows.TakenForText() {
+		fmt.Println("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
+	}
 	if n := rows.LeftOut(); n > 0 {
 		fmt.Printf("%d rows are left out: an earlier one has the same custom_id (--dedupe first)\n", n)
 	}

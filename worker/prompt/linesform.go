@@ -12,6 +12,7 @@ type lines struct {
 	format  Format
 	decoder *decoder
 	begun   bool
+	guessed bool // the format is by the first line
 }
 
 func newLines(r io.Reader, o Options, h *hasher, d *decoder) *lines {
@@ -35,6 +36,7 @@ func (f *lines) begin() error {
 		if f.format, err = sniff(f.reader.in); err != nil {
 			return err
 		}
+		f.guessed = true
 	}
 	f.reader.comments = f.format == JSONL
 	f.begun = true

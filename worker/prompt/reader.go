@@ -159,6 +159,13 @@ func (r *Reader) Seen() int64 { return r.index }
 // LeftOut is how many rows KeepFirst has left out so far.
 func (r *Reader) LeftOut() int64 { return r.leftOut }
 
+// TakenForText tells, from the first row on, whether the rows are taken for lines of text because the first is no JSON: neither
+// the input's name nor the options say what they are.
+func (r *Reader) TakenForText() bool {
+	l, ok := r.form.(*lines)
+	return ok && l.guessed && l.format == Text
+}
+
 // Buffered is how many bytes the Reader has taken from its input beyond the row that Next returned last.
 func (r *Reader) Buffered() int { return r.form.buffered() }
 
