@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
 	"fluxworker/worker/tokens"
 )
 
@@ -71,9 +72,14 @@ func (s *sampler) file(ctx context.Context) {
 	}
 }
 
-// CheckInput is an error where there is an input that cannot be opened, or whose columns are not those that the prompts are
-// made of. An input that can be read only once is left alone. Errors: as OpenRows.
-func (c Config) CheckInput() error {
+// CheckFiles is an error where a run would refuse its input or the place of its output. Neither needs to be given, and an input
+// that can be read only once is left alone. Errors: as OpenRows.
+func (c Config) CheckFiles() error {
+	if c.Output != "" {
+		if _, err := c.outputPaths(result.Shard{}); err != nil {
+			return err
+		}
+	}
 	if info, err := os.Stat(c.Input); c.Input == "" || c.Input == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return nil
 	}

@@ -74,7 +74,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	if err := config.CheckInput(); err != nil {
+	if err := config.CheckFiles(); err != nil {
 		return err
 	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
