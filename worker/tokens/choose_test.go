@@ -72,4 +72,7 @@ func TestDemand(t *testing.T) {
 	if d.At(0.5) != 256 || d.At(0.95) != 512 || d.At(1) != 5000 || new(Demand).At(0.5) != 0 {
 		t.Errorf("at 50, 95 and 100 %%: %d, %d and %d", d.At(0.5), d.At(0.95), d.At(1))
 	}
+	if two := needs(map[int]int{100: 1, 300: 1}, 1); two.At(0.5) != 256 || two.At(0.99) != 300 {
+		t.Errorf("of two rows, half need %d and all but a hundredth %d", two.At(0.5), two.At(0.99))
+	}
 }

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -47,7 +48,7 @@ func (d *Demand) Beyond(context int) int64 {
 // At is the need that a share of the rows, from 0 to 1, does not exceed, rounded up to a multiple of 256, but no more than the
 // longest.
 func (d *Demand) At(share float64) int {
-	left := int64(share * float64(d.n))
+	left := int64(math.Ceil(share * float64(d.n)))
 	for _, need := range slices.Sorted(maps.Keys(d.rows)) {
 		if left -= d.rows[need]; left <= 0 {
 			return min(need, d.most)
