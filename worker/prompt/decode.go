@@ -127,8 +127,12 @@ func (d *decoder) batchRow(row *object) (Request, *problem) {
 // or messages; system is another way to write a system message.
 func (d *decoder) shortRow(row *object) (Request, *problem) {
 	if !row.present.has(fieldPrompt) && !row.present.has(fieldMessages) {
+		instead := ""
+		if row.unknown != nil { // maybe misspelt
+			instead = "; it has " + quote(unquote(row.unknown))
+		}
 		return Request{}, problemf(CodeMissing, fieldBody.String(),
-			"is missing: a row needs a body, or else a prompt or messages of its own")
+			"is missing: a row needs a body, or else a prompt or messages of its own%s", instead)
 	}
 	r, p := d.body(row, Chat, shortFields)
 	if p != nil {

@@ -124,6 +124,7 @@ func TestFieldsRefused(t *testing.T) {
 		{`{"body":{"input":"a","dimensions":0}}`, CodeInvalidValue, "body.dimensions", "from 1"},
 		{`{"body":{"input":"a","encoding_format":"int8"}}`, CodeInvalidValue, "body.encoding_format", "must be float or base64"},
 		{`{"input":"a"}`, CodeMissing, "body", "a row needs a body"},
+		{`{"promt":"a"}`, CodeMissing, "body", `messages of its own; it has "promt"`},
 	})
 }
 
