@@ -45,6 +45,9 @@ func (c MergeConfig) document(parts []result.Part) (result.Document, error) {
 	case c.Input != prompt.Stdin && sameFile(c.Input, d.Path):
 		return d, &ConfigError{Err: fmt.Errorf("input %s is where the document would go; name another file with --to", c.Input)}
 	}
+	if err := outsideInput(c.Input, d.Path, "the merged file"); err != nil {
+		return d, err
+	}
 	if !c.Replace {
 		if err := d.Replaceable(); err != nil {
 			return d, &ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
