@@ -82,7 +82,11 @@ func (r *run) putOffLong(row *prompt.Row) (waits bool, _ error) {
 	if f.last() {
 		return false, nil
 	}
-	text := f.estimate.AtMost(tokens.Weigh(&row.Request))
+	weight := tokens.Weigh(&row.Request)
+	if f.number > 1 && f.estimate.Guess(weight)+f.answer(row) <= f.context {
+		return false, nil // the context was chosen for it, and estimates have moved since
+	}
+	text := f.estimate.AtMost(weight)
 	need := text + f.answer(row)
 	if need <= f.context || text >= f.limit || f.counts && text > f.context {
 		return false, nil

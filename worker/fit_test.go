@@ -19,6 +19,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
+	"fluxworker/worker/tokens"
 )
 
 // sizedRow is a row of which is known what becomes of it.
@@ -204,6 +205,22 @@ func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
 		f.cut.Store(int64(cut))
 		if got := f.answer(&row); got != want {
 			t.Errorf("with %d of 20 answers cut one is taken to have %d tokens, want %d", cut, got, want)
+		}
+	}
+}
+
+// A row that the context of a later pass was chosen for is asked there, although the answers since have it seem a little longer.
+func TestARowIsAskedInThePassThatIsMadeForIt(t *testing.T) {
+	row := prompt.Row{Request: prompt.Request{
+		Messages: []prompt.Message{{Role: "user", Content: strings.Repeat("1", 1500)}}, Sampling: prompt.Sampling{MaxTokens: 40},
+	}}
+	f := &fit{number: 1, limit: 8192, estimate: tokens.NewEstimator(), waiting: newWaiting("")}
+	f.context = f.estimate.Guess(tokens.Weigh(&row.Request)) + 50
+	r := &run{fit: f, counts: new(Counts)}
+	for pass, want := range map[int]bool{1: true, 2: false} {
+		f.number = pass
+		if waits, err := r.putOffLong(&row); waits != want || err != nil {
+			t.Errorf("pass %d: the row waits: %t, %v; want %t", pass, waits, err, want)
 		}
 	}
 }
