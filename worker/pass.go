@@ -120,8 +120,7 @@ func (r *run) laterPasses(intake, requests context.Context) error {
 		r.log.Info().Int64("rows", now.demand.Rows()).Int("tokens", now.demand.Most()).Msg("rows that need a longer context are next; the servers are started again for them")
 		r.leaveOutLostGPUs(intake)
 		err := r.laterPass(intake, requests, now)
-		var spill *SpillError
-		if errors.As(err, &spill) {
+		if _, unheld := errors.AsType[*unheldError](err); unheld {
 			if err = r.eachWaiting(intake, now, r.failWaiting); err == nil {
 				err = r.writeManifest()
 			}

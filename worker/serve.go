@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"fluxworker/batcher"
@@ -35,10 +36,19 @@ func (r *run) serve(intake, requests context.Context) error {
 	return r.laterPasses(intake, requests)
 }
 
-// pass serves the pending rows with servers that are started for them.
+// unheldError is that the servers of a pass do not hold the model with a context that is long enough for its rows. None of
+// these was asked then. A server that is lost for the same reason later on is another matter: some of the rows have lines.
+type unheldError struct{ *SpillError }
+
+func (e *unheldError) Unwrap() error { return e.SpillError }
+
+// pass serves the pending rows with servers that are started for them. An *unheldError comes before any row is asked.
 func (r *run) pass(intake, requests context.Context, first prompt.Row) error {
 	planned, serving, err := r.startPlanned(intake)
 	defer stopAll(planned)
+	if spill, ok := errors.AsType[*SpillError](err); ok {
+		err = &unheldError{spill}
+	}
 	if err != nil {
 		return unlessOver(intake, err)
 	}
