@@ -169,7 +169,8 @@ func (c *Client) post(ctx context.Context, deadline time.Time, path string, body
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(body))
+	// A copy: after an early answer, or the context's end, net/http may go on sending while the buffer is in use again.
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(bytes.Clone(body)))
 	if err != nil {
 		return response{body: into, err: fmt.Errorf("make request: %w", err)}
 	}

@@ -64,7 +64,8 @@ func (c *connection) send(deadline time.Time, head, body, into []byte) (r respon
 	if err != nil {
 		r.err = fmt.Errorf("the answer broke off: %w", err)
 	}
-	return r, r.err == nil && sent == nil && !answer.Close
+	// What a server sends beyond the answer would pass for the answer to the next request.
+	return r, r.err == nil && sent == nil && !answer.Close && c.in.Buffered() == 0
 }
 
 // posted tells net/http to which kind of request the responses belong.

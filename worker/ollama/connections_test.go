@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -209,5 +210,68 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 	}
 	if _, err := c.AskWithin(t.Context(), 20*time.Millisecond, request()); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v, want ErrTimeout", err)
+	}
+}
+
+// What a server sends beyond an answer is nobody's answer.
+func TestNothingIsLeftForTheNextRequest(t *testing.T) {
+	response := func(body string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	c, _, opened := asking(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		conn, out, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { conn.Close() })
+		io.WriteString(out, response(complete)+response(strings.Replace(complete, "456", "of nobody", 1)))
+		out.Flush()
+	})
+	for range 3 {
+		if a, err := c.Ask(t.Context(), request()); err != nil || a.Text != "456" {
+			t.Fatalf("answer %+v, %v", a, err)
+		}
+	}
+	if n := opened.Load(); n != 3 {
+		t.Errorf("%d connections were opened, want one for each request", n)
+	}
+}
+
+// net/http may still send a request whose answer came early. The next request does not write into it.
+func TestAnEarlyAnswerLeavesTheRequestAlone(t *testing.T) {
+	early := request()
+	early.Messages[1].Content = strings.Repeat("a", 256<<10)
+	next := request()
+	next.Messages[1].Content = strings.Repeat("b", 256<<10)
+	for range 20 {
+		dialed := make(chan struct{}, 2)
+		var serving sync.WaitGroup
+		number := 0
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			client, server := net.Pipe() // which holds nothing of what is sent
+			number++
+			first := number == 1
+			dialed <- struct{}{}
+			serving.Go(func() {
+				defer server.Close()
+				io.ReadFull(server, make([]byte, 1000))
+				io.WriteString(server, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}")
+				if first {
+					<-dialed
+					<-dialed // the next request is encoded
+				}
+				if rest, _ := io.ReadAll(server); first && strings.Contains(string(rest), "bbb") {
+					t.Error("a request has the text of another one")
+				}
+			})
+			return client, nil
+		}
+		c := newClient(&url.URL{Scheme: "http", Host: "x"}, dial, 1, Runner{Context: 512})
+		c.Ask(t.Context(), early)
+		c.Ask(t.Context(), next)
+		c.Close()
+		serving.Wait()
 	}
 }
