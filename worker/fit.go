@@ -42,10 +42,14 @@ func (f *fit) look(row *prompt.Row) {
 
 // note learns from an answer.
 func (f *fit) note(row *prompt.Row, a *ollama.Answer) {
-	if f != nil {
-		f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
-		f.asked.Add(1)
+	if f == nil {
+		return
 	}
+	f.asked.Add(1)
+	if e := row.Request.Embedding; e != nil && len(e.Input) > 1 {
+		return // counted are all of its texts together, weighed is the longest
+	}
+	f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
 }
 
 // noteRefused learns from a row that was too long.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -222,6 +223,27 @@ func TestARowIsAskedInThePassThatIsMadeForIt(t *testing.T) {
 		if waits, err := r.putOffLong(&row); waits != want || err != nil {
 			t.Errorf("pass %d: the row waits: %t, %v; want %t", pass, waits, err, want)
 		}
+	}
+}
+
+// The server counts the tokens of all texts of an embedding together, but the context has to hold each of them by itself:
+// rows of many texts are no long rows.
+func TestManyTextsAreNoLongRow(t *testing.T) {
+	c := fitConfig(t, nil, "--embeds", "--generation", "o")
+	texts, err := json.Marshal(slices.Repeat([]string{"a text of some thirty bytes, ok"}, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows bytes.Buffer
+	for i := range 200 {
+		fmt.Fprintf(&rows, `{"custom_id":"%d","url":"/v1/embeddings","method":"POST","body":{"model":"bigram","input":%s}}`+"\n", i, texts)
+	}
+	if err := os.WriteFile(c.Input, rows.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := runOnce(t, t.Context(), c, nil)
+	if m := manifestOf(t, c); err != nil || s.OK != 200 || s.PutOff != 0 || len(m.Fitting) != 1 {
+		t.Errorf("summary %+v, %v; contexts %+v; want one pass", s, err, m.Fitting)
 	}
 }
 
