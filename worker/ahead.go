@@ -49,16 +49,36 @@ func (a *ahead) taken(row *prompt.Row) {
 
 // takes is how much of bytesAhead a row takes; one that is larger than all of it waits alone.
 func takes(row *prompt.Row) int64 {
-	n := 0
-	for i := range row.Request.Messages {
-		m := &row.Request.Messages[i]
-		n += len(m.Content)
-		for _, image := range m.Images {
-			n += len(image)
-		}
-	}
+	n := bytesOf(&row.Request)
 	if n < largeRow {
 		return 0
 	}
 	return min(int64(n), bytesAhead)
+}
+
+// bytesOf is the sum of what in a request may be long.
+func bytesOf(r *prompt.Request) int {
+	n := len(r.Suffix)
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		n += len(m.Content) + len(m.Reasoning)
+		for _, image := range m.Images {
+			n += len(image)
+		}
+		for _, call := range m.ToolCalls {
+			n += len(call.Arguments)
+		}
+	}
+	for i := range r.Tools {
+		n += len(r.Tools[i].Description) + len(r.Tools[i].Parameters)
+	}
+	if r.Structure != nil {
+		n += len(r.Structure.Schema)
+	}
+	if r.Embedding != nil {
+		for _, text := range r.Embedding.Input {
+			n += len(text)
+		}
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -43,5 +44,23 @@ func TestAhead(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whatever it is that makes a row large, it counts.
+func TestLargeRowsCount(t *testing.T) {
+	long := strings.Repeat("x", largeRow)
+	for name, request := range map[string]prompt.Request{
+		"content":   {Messages: []prompt.Message{{Content: long}}},
+		"reasoning": {Messages: []prompt.Message{{Reasoning: long}}},
+		"call":      {Messages: []prompt.Message{{ToolCalls: []prompt.ToolCall{{Arguments: []byte(long)}}}}},
+		"tool":      {Tools: []prompt.Tool{{Parameters: []byte(long)}}},
+		"schema":    {Structure: &prompt.Structure{Schema: []byte(long)}},
+		"suffix":    {Suffix: long},
+		"texts":     {Embedding: &prompt.Embedding{Input: []string{long[1:], "x"}}},
+	} {
+		if got := takes(&prompt.Row{Request: request}); got != largeRow {
+			t.Errorf("%s: a row of %d bytes counts as %d", name, largeRow, got)
+		}
 	}
 }
