@@ -43,6 +43,8 @@ type flow struct {
 	planned int // the most rows in flight: the slots, and those that wait at the door
 	log     zerolog.Logger
 	limit   atomic.Int64
+	over    chan struct{} // closed by end: nobody need wait to be let in any more
+	end     func()
 
 	// What the server has done. The askers add to it without a lock, and one of them takes stock when as many requests have
 	// ended as the target says.
@@ -91,6 +93,8 @@ type backoff struct {
 func newFlow(slots int, log zerolog.Logger) *flow {
 	planned := inFlight(slots)
 	f := &flow{planned: planned, log: log, changed: make(chan struct{}), climb: climb{slots: slots, most: planned}, price: -1}
+	f.over = make(chan struct{})
+	f.end = sync.OnceFunc(func() { close(f.over) })
 	f.set(planned)
 	return f
 }
@@ -107,6 +111,8 @@ func (f *flow) enter(ctx context.Context, number int, ended, pause <-chan struct
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			return
+		case <-f.over:
 			return
 		case <-ended:
 			return

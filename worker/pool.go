@@ -198,6 +198,7 @@ func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, paus
 			}
 			if r.broken.tripped() {
 				q.finish()
+				m.flow.end() // those who wait to be let in would never hear of it
 				return nil
 			}
 			what, err := r.ask(ctx, m, &t)

@@ -1,0 +1,25 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"fluxworker/worker/ollama"
+)
+
+// A run whose server fails every row ends, also where fewer rows than planned were let in by then.
+func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
+	c, _ := config(t, 400)
+	server := runningServer(t, "--fault", "500:1", "--fault-match", "x x")
+	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
+	c.MaxRetries, c.RetryDelay = 3, 100*time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // it takes one
+	defer cancel()
+	_, err := runOnce(t, ctx, c, nil)
+	var down *ollama.ServerError
+	if !errors.As(err, &down) || ctx.Err() != nil {
+		t.Errorf("got %v, want a ServerError before long", err)
+	}
+}
