@@ -6,8 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/segmentio/encoding/json"
-
+	"fluxworker/worker/json"
 	"fluxworker/worker/prompt"
 )
 

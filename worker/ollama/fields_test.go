@@ -3,12 +3,14 @@ package ollama
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -126,5 +128,15 @@ func TestSchemasKeepTheirOrder(t *testing.T) {
 	data, err := appendRequest(nil, new(Client).chat(&r))
 	if err != nil || !bytes.Contains(data, []byte(`"format":`+schema)) {
 		t.Errorf("sent %s, %v", data, err)
+	}
+}
+
+// An answer that nests deeper than the stack may grow is no answer.
+func TestDeepVectors(t *testing.T) {
+	const deep = 20_000
+	r := prompt.Request{Endpoint: prompt.Embeddings, Model: "bigram", Embedding: &prompt.Embedding{Input: []string{"x"}}}
+	_, _, err := ask(t, r, 200, `{"embeddings":[[1]],"more":`+strings.Repeat("[", deep)+strings.Repeat("]", deep)+`}`)
+	if _, ok := errors.AsType[*UnavailableError](err); !ok {
+		t.Errorf("got %v, want an UnavailableError", err)
 	}
 }
