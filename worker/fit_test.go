@@ -302,6 +302,40 @@ func TestInputChangesBetweenPasses(t *testing.T) {
 	}
 }
 
+// A row that waited may be none any more when it is read again, as when a file with an image that it names has gone. It gets
+// its error line and is not asked.
+func TestARowThatIsNoneAfterItsWait(t *testing.T) {
+	c, _ := config(t, 1)
+	addRow(t, c, `{"custom_id":"gone","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gone.png"}}]}]}`)
+	paths, err := result.PathsOf(c.Output, result.Shard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Config: c, log: zerolog.Nop(), counts: new(Counts), paths: paths}
+	in, err := openInput(t.Context(), r.Input, r.readerOptions(r.shard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.source.Close()
+	r.manifest = r.Config.manifest(time.Now(), in)
+	if err := r.openOutput(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w := newWaiting("")
+	row := prompt.Row{Index: 1}
+	if err := w.add(&row, 600); err != nil {
+		t.Fatal(err)
+	}
+	err = r.eachWaiting(t.Context(), w, func(row prompt.Row) error { t.Errorf("row %q is asked", row.CustomID); return nil })
+	if closeErr := r.output.Close(); err != nil || closeErr != nil {
+		t.Fatal(err, closeErr)
+	}
+	r.output.Release()
+	if n := failures(t, c); n != 1 || r.counts.asked.Load() != 1 {
+		t.Errorf("%d error lines, and %d rows have come to their line; want 1", n, r.counts.asked.Load())
+	}
+}
+
 // A row that was on the disk is the same as before, field by field.
 func TestSpoolKeepsRows(t *testing.T) {
 	var row prompt.Row

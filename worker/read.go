@@ -161,9 +161,9 @@ func (in *reading) tellLeftOut() {
 }
 
 // reject writes the error line of a row that cannot be asked.
-func (in *reading) reject(row prompt.Row) error {
-	in.counts.fail(in.log, row, row.Reject.Code, row.Reject.Message)
-	return in.output.Append(row, nil, &result.Failure{
+func (r *run) reject(row prompt.Row) error {
+	r.counts.fail(r.log, row, row.Reject.Code, row.Reject.Message)
+	return r.output.Append(row, nil, &result.Failure{
 		Code: row.Reject.Code, Message: row.Reject.Message, Param: row.Reject.Param, Line: row.Line,
 	})
 }

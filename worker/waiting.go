@@ -83,10 +83,17 @@ func (r *run) eachWaiting(ctx context.Context, w *waiting, do func(prompt.Row) e
 		if err != nil {
 			return &InputError{Err: err}
 		}
-		if w.has(row.Index) {
-			if err := do(row); err != nil {
-				return err
-			}
+		if !w.has(row.Index) {
+			continue
+		}
+		if row.Reject != nil { // a file with an image that it names is not there any more
+			r.counts.asked.Add(1)
+			err = r.reject(row)
+		} else {
+			err = do(row)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
