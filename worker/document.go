@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -84,6 +86,19 @@ func (c Config) checkDocument(paths result.Paths) error {
 	if info, err := os.Stat(c.Input); c.Input == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return &ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, for which the input is read once more at the end, as %q cannot be; write it to a file first, or name the output %s",
 			paths.Document, c.Input, paths.Results)}
+	}
+	return nil
+}
+
+// dropDocument removes the document of lines that are dropped: should the run be stopped, nobody takes its rows for those of
+// the new lines. Something else than a document stays until one is written.
+func (r *run) dropDocument() error {
+	d := result.Document{Path: r.paths.Document}
+	if d.Path == "" || d.Replaceable() != nil {
+		return nil
+	}
+	if err := os.Remove(d.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &result.WriteError{Path: d.Path, Err: err}
 	}
 	return nil
 }

@@ -143,6 +143,9 @@ func (r *run) overwrite(intake context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.dropDocument(); err != nil {
+		return err
+	}
 	return forget(r.paths)
 }
 

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -60,5 +62,26 @@ func TestDeadlineKnowsTheRows(t *testing.T) {
 	}
 	if p := new(rowTimes).p95(); p != 0 {
 		t.Errorf("without rows a row takes %s", p)
+	}
+}
+
+// A run that drops an output's lines and is stopped leaves no document of the lines that were there before.
+func TestOverwriteDropsTheDocument(t *testing.T) {
+	c, _ := config(t, 60, "--delay", "10ms")
+	c.Output = strings.TrimSuffix(c.Output, ".jsonl") + ".json"
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
+		t.Fatalf("summary %+v, %v; want a document", s, err)
+	}
+	c.Results.Overwrite = true
+	counts := new(Counts)
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 5), counts); !errors.Is(err, ErrStopped) {
+		t.Fatalf("got %v, want ErrStopped", err)
+	}
+	if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the document of the lines that were dropped is still there: %v", err)
+	}
+	c.Results.Overwrite = false
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
+		t.Errorf("summary %+v, %v; want a document", s, err)
 	}
 }
