@@ -94,14 +94,14 @@ func TestModelFileElsewhere(t *testing.T) {
 	eachEngine(t, func(t *testing.T, g generation) {
 		dir, err := os.MkdirTemp("/dev/shm", "fluxworker-test-")
 		if err != nil {
-			t.Skipf("no second file system: %v", err)
+			skip(t, fmt.Sprintf("no second file system: %v", err))
 		}
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		file := filepath.Join(dir, "model.gguf")
 		copyFile(t, g, "bigram.gguf", file)
 		j := newFileJob(t, g, file)
 		if err := os.Link(file, j.path("trial")); err == nil {
-			t.Skip("/dev/shm is no file system of its own")
+			skip(t, "/dev/shm is no file system of its own")
 		}
 		j.writeRows(20)
 		j.run(0)

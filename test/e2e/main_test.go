@@ -69,6 +69,15 @@ func oneEngine(t *testing.T, test func(t *testing.T, g generation)) {
 	onEngines(t, []generation{{name: "old", ollama: "o"}}, test)
 }
 
+// skip says why a test cannot run here, and in CI fails.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
 func onEngines(t *testing.T, generations []generation, test func(t *testing.T, g generation)) {
 	if testing.Short() {
 		t.Skip("-short: needs a real engine")

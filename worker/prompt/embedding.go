@@ -38,35 +38,14 @@ func decodeEmbedding(o *object) (*Embedding, *problem) {
 }
 
 func decodeInput(value []byte) ([]string, *problem) {
-	const empty = "is empty"
-	switch value[0] {
-	case '"':
-		if s := unquote(value); s != "" {
-			return []string{s}, nil
+	texts, p := decodeStrings(value, stringsRule{empty: "is empty", most: mostInputs, many: "texts", other: func(value []byte) *problem {
+		if value[0] == '[' || isNumber(value) {
+			return problemf(CodeUnsupported, "", "is of tokens; every model has its own, and Ollama takes only text")
 		}
-		return nil, problemf(CodeInvalidValue, "", empty)
-	case '[':
-	default:
-		return nil, wrongType(value, false, "a string or a list of strings")
+		return nil
+	}})
+	if p == nil && len(texts) == 0 {
+		return nil, problemf(CodeInvalidValue, "", "is an empty list")
 	}
-	var texts []string
-	w := walk(value)
-	for {
-		value, ok := w.element()
-		switch {
-		case !ok && len(texts) == 0:
-			return nil, problemf(CodeInvalidValue, "", "is an empty list")
-		case !ok:
-			return texts, nil
-		case value[0] == '[' || isNumber(value):
-			return nil, problemf(CodeUnsupported, index(len(texts)), "is of tokens; every model has its own, and Ollama takes only text")
-		case value[0] != '"':
-			return nil, wrongType(value, false, "a string").under(index(len(texts)))
-		case len(value) == len(`""`):
-			return nil, problemf(CodeInvalidValue, index(len(texts)), empty)
-		case len(texts) == mostInputs:
-			return nil, problemf(CodeInvalidValue, "", "has more than %d texts", mostInputs)
-		}
-		texts = append(texts, unquote(value))
-	}
+	return texts, p
 }

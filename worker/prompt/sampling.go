@@ -119,33 +119,7 @@ func isTextAlone(value []byte) bool {
 
 // decodeStop reads a stop string or a list of them. The strings may be parts of the prompt, so they are not shown.
 func decodeStop(value []byte) ([]string, *problem) {
-	const empty = "is an empty string, which would end every answer at once"
-	switch value[0] {
-	case '"':
-		if s := unquote(value); s != "" {
-			return []string{s}, nil
-		}
-		return nil, problemf(CodeInvalidValue, "", empty)
-	case '[':
-	default:
-		return nil, wrongType(value, true, "a string or a list of strings")
-	}
-	var stops []string
-	w := walk(value)
-	for {
-		value, ok := w.element()
-		switch {
-		case !ok:
-			return stops, nil
-		case value[0] != '"':
-			return nil, wrongType(value, true, "a string").under(index(len(stops)))
-		case len(value) == len(`""`):
-			return nil, problemf(CodeInvalidValue, index(len(stops)), empty)
-		case len(stops) == maxStops:
-			return nil, problemf(CodeInvalidValue, "", "has more than %d strings", maxStops)
-		}
-		stops = append(stops, unquote(value))
-	}
+	return decodeStrings(value, stringsRule{empty: "is an empty string, which would end every answer at once", most: maxStops, many: "strings", show: true})
 }
 
 // bounds is the range of a number, low excluded where above is set.
