@@ -16,6 +16,9 @@ import (
 // scriptRows are few, since servers have to be started for each script.
 const scriptRows = 40
 
+// slowRows are so many that a job at work is not done with them before it is ended, however long that takes.
+const slowRows = 400
+
 // scriptUse is how a user submits a script, and what is then there.
 type scriptUse struct {
 	name   string
@@ -60,14 +63,14 @@ var scriptUses = []scriptUse{
 		u.c.Scancel(u.t, job) // whatever ends a job, the chain goes on
 		u.hurry()
 		u.chained("every row is done")
-		u.checkRows(scriptRows)
+		u.checkRows(slowRows)
 		if n := strings.Count(u.chainLog(), "submitted job"); n != 1 {
 			u.t.Errorf("%d more jobs were submitted, want 1", n)
 		}
 	}},
 	{name: "chain.sh over an array", submit: chain("array.sbatch"), finish: func(u *clusterUser, _ string) {
 		u.chained("every row is done")
-		u.merge()
+		u.merge(scriptRows)
 	}},
 	{name: "chain.sh without progress", submit: func(u *clusterUser) string {
 		u.set("FLUXWORKER_MODEL=missing:1b")
@@ -99,7 +102,11 @@ func TestJobScripts(t *testing.T) {
 		c := slurm.Start(t, slurm.Options{GPUs: 4, CPUs: 64, MemoryMB: 512_000, KillWait: 30})
 		users, jobs := make([]*clusterUser, len(scriptUses)), make([]string, len(scriptUses))
 		for i, s := range scriptUses {
-			users[i] = newClusterUser(t, c, g, scriptRows)
+			rows := scriptRows
+			if s.slow {
+				rows = slowRows
+			}
+			users[i] = newClusterUser(t, c, g, rows)
 			users[i].seesGPUs(4)
 			if !s.slow {
 				users[i].hurry()
@@ -131,7 +138,7 @@ func TestArrayOnNewEngine(t *testing.T) {
 		u.seesGPUs(2)
 		u.hurry()
 		c.Await(t, u.submit("array.sbatch"), "COMPLETED")
-		u.merge()
+		u.merge(scriptRows)
 		u.gone()
 	})
 }
@@ -170,12 +177,12 @@ func (u *clusterUser) chained(word string) {
 	}
 }
 
-// merge brings the shards together, which must be complete, and checks every row and their order.
-func (u *clusterUser) merge() {
+// merge brings the shards together, which must be complete, and checks each of so many rows and their order.
+func (u *clusterUser) merge(rows int) {
 	u.t.Helper()
 	u.sh(0, "fluxworker", "merge", "--check", "--input", "prompts.jsonl", "--output", "results.jsonl")
 	u.sh(0, "fluxworker", "merge", "--input", "prompts.jsonl", "--output", "results.jsonl")
-	u.checkRows(scriptRows)
+	u.checkRows(rows)
 	f, err := os.Open(u.path("results.jsonl"))
 	if err != nil {
 		u.t.Fatal(err)
@@ -227,7 +234,7 @@ func finishArray(u *clusterUser, job string) {
 	for _, job := range again {
 		u.c.Await(u.t, job, "COMPLETED")
 	}
-	u.merge()
+	u.merge(scriptRows)
 	outside := u.submit("--array=4", "array.sbatch") // which the first submission did not have
 	u.c.Await(u.t, outside, "FAILED")
 	if !strings.Contains(u.printed(), "array task 4 has no part") {
@@ -251,7 +258,7 @@ func finishNodes(u *clusterUser, job string) {
 	u.sh(75, "fluxworker", "status", "--output", "results.jsonl")
 	u.hurry()
 	u.c.Await(u.t, u.submit("--ntasks-per-node=2", "--gres=gpu:2", "nodes.sbatch"), "COMPLETED")
-	u.merge()
+	u.merge(slowRows)
 	var used []string
 	for i := range 4 {
 		var m manifest
