@@ -106,6 +106,10 @@ func TestModelsAreDocumented(t *testing.T) {
 		}
 		fmt.Fprintf(&doc, "| %s | %s | %s | %s | %s | %s |\n", m.name, m.architecture, m.built, images, old, latest)
 	}
+	doc.WriteString(ablesHeader)
+	for _, m := range ables {
+		fmt.Fprintf(&doc, "| %s | %s | %s | %s |\n", m.name, m.architecture, m.does, m.test)
+	}
 	doc.WriteString(modelsRemarks)
 	if *update {
 		if err := os.WriteFile(modelsDoc, []byte(doc.String()), 0o644); err != nil {
@@ -121,6 +125,13 @@ func TestModelsAreDocumented(t *testing.T) {
 	}
 }
 
+const ablesHeader = `
+Beside these there is one for each of the things that not every model can do. Both generations run them:
+
+| test model | architecture | what it does | shown by |
+|---|---|---|---|
+`
+
 const modelsRemarks = `
 What was found on the way:
 
@@ -133,6 +144,10 @@ What was found on the way:
   Ollama ships: that has a patch for such files. The tests' llama-server is Debian's, which does not have it, and would refuse
   our file for another reason, too: it has more embeddings than its tokenizer has words. So this form is not tested on the new
   generation; the test model with a projector in a file of its own stands for it there.
+* With a template of Ollama's own kind both generations find calls in what a model says, hold them to nothing (so a strict
+  tool's arguments are checked afterwards), and drop what they cannot read as a call, without a word. The new generation with
+  a template in the model's file holds a call to the tools that the row has and to their schemas while it is written
+  (TestToolsOfAFile).
 * The cache that an engine allocates is what was planned wherever llama.cpp runs the model, and at most a tenth less for
   Gemma 3 in the old generation's own engine (TestArchitectures).
 `

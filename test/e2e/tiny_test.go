@@ -35,3 +35,14 @@ var tinies = []tiny{
 
 // loads says whether a generation can load the model.
 func (m tiny) loads(g generation) bool { return m.notNew == "" || g.name == "old" }
+
+// able is one of the tiny models that can do what not every model can. How it is asked and what it answers is with its test.
+type able struct {
+	name, architecture string
+	does               string // for people
+	test               string
+}
+
+var ables = []able{
+	{"tiny-tools", "llama", "calls tools, by a template of Ollama's kind and one in its file", "TestToolsOnEngines, TestToolsOfAFile"},
+}

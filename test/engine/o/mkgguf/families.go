@@ -38,6 +38,7 @@ func families() map[string]*text {
 			arch: "llama", tokenizer: byteLevel("llama-bpe"), layers: 2, headsKV: 1, block: llamaBlock,
 			metadata: map[string]any{"tokenizer.chat_template": chatSeven},
 		},
+		"tiny-tools":         speaking(toolTemplate, toolPhrases()...),
 		"tiny-gemma3-vision": gemma3Split(),
 		"tiny-gemma3-whole":  gemma3Whole(),
 		"tiny-mllama":        mllama(),

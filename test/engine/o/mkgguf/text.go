@@ -45,6 +45,7 @@ type text struct {
 	sees      bool           // images, with a projector
 	rows      int            // of the embedding, where an engine wants more than the tokenizer has
 	metadata  map[string]any // what the architecture has beside what all have; keys without its name
+	phrases   []phrase       // that it says instead of what the rule makes
 	block     func(t *text, l int) []*ggml.Tensor
 	inside    func() []*ggml.Tensor // what encodes images, where it is in the same file
 }
@@ -82,7 +83,7 @@ func (t *text) tensors() []*ggml.Tensor {
 		embedding = wholeNumbers // it would be large
 	}
 	list := []*ggml.Tensor{
-		embedding("token_embd.weight", matrix(small, t.embedding), small, uint64(max(t.rows, len(t.tokenizer.chars)))),
+		embedding("token_embd.weight", matrix(small, t.embedding()), small, uint64(max(t.rows, len(t.tokenizer.chars)))),
 		tensor("output_norm.weight", one, small),
 		tensor("output.weight", matrix(small, rule), small, uint64(len(t.tokenizer.chars))),
 	}
@@ -95,20 +96,27 @@ func (t *text) tensors() []*ggml.Tensor {
 	return list
 }
 
-// embedding is one-hot in the kind of the token's character. Of a model that sees it says, too, that this is text.
-func (t *text) embedding(token, dimension int) float32 {
-	switch {
-	case t.sees && dimension == textDimension, token >= len(t.tokenizer.chars) && dimension == otherKind:
-		return 1
-	case token < len(t.tokenizer.chars) && kind(t.tokenizer.chars[token]) == dimension:
-		return 1
+// embedding is one-hot in the kind of the token's character, or in what a phrase's token has for itself. Of a model that sees
+// it says, too, that this is text.
+func (t *text) embedding() func(token, dimension int) float32 {
+	own, _ := t.chain()
+	return func(token, dimension int) float32 {
+		hot := otherKind
+		if d, ok := own[token]; ok {
+			hot = d
+		} else if token < len(t.tokenizer.chars) {
+			hot = kind(t.tokenizer.chars[token])
+		}
+		if dimension == hot || t.sees && dimension == textDimension {
+			return 1
+		}
+		return 0
 	}
-	return 0
 }
 
-// rule makes the output matrix: to each kind of character the token that follows.
+// rule makes the output matrix: to each kind of character, and in phrases, the token that follows.
 func (t *text) rule() func(token, dimension int) float32 {
-	next := make(map[int]int)
+	_, next := t.chain()
 	for k := range otherKind + 1 {
 		next[k] = t.tokenizer.tokenOf(following(charOf(k)))
 	}

@@ -1,12 +1,16 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kinds of tokens in a GGUF's tokenizer.ggml.token_type.
 const (
 	normalToken  = 1
 	unknownToken = 2
 	controlToken = 3
+	ownToken     = 4 // a word of its own in every text
 	byteToken    = 6
 )
 
@@ -17,6 +21,7 @@ const none = -1
 type tokenizer struct {
 	metadata map[string]any
 	chars    []int
+	pieces   map[string]int // tokens that stand for more than a character, by their text
 	begin    int
 	end      int
 }
@@ -35,13 +40,22 @@ func (v *tokenizer) tokenOf(char int) int {
 }
 
 // byteLevel is the tokenizer of GPT-2, as llama 3, qwen2 and newer Mistral models have it, in one of its splittings (pre).
-func byteLevel(pre string) *tokenizer {
+// The pieces take the places of unused tokens. No merge makes one out of the characters of a prompt.
+func byteLevel(pre string, pieces ...string) *tokenizer {
 	texts, kinds := tokens()
-	v := &tokenizer{begin: bos, end: eos, chars: make([]int, len(texts))}
+	v := &tokenizer{begin: bos, end: eos, chars: make([]int, len(texts)), pieces: make(map[string]int)}
 	for t := range texts {
 		v.chars[t] = t
 		if t > 255 {
 			v.chars[t] = none
+		}
+	}
+	for i, piece := range pieces {
+		token := eos + 1 + i
+		v.pieces[piece] = token
+		texts[token], kinds[token] = byteSpelling(piece), normalToken
+		if slices.Contains(tags, piece) {
+			kinds[token] = ownToken
 		}
 	}
 	v.metadata = map[string]any{
