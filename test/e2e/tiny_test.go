@@ -45,4 +45,5 @@ type able struct {
 
 var ables = []able{
 	{"tiny-tools", "llama", "calls tools, by a template of Ollama's kind and one in its file", "TestToolsOnEngines, TestToolsOfAFile"},
+	{"tiny-bert", "bert", "makes vectors and nothing else", "TestEmbedder, TestEmbedderFile, TestVectorsAreTheServers"},
 }

@@ -14,10 +14,12 @@ const plainTemplate = "{{ if .System }}{{ .System }}\n\n{{ end }}{{ .Prompt }}"
 // another form than it was trained with.
 //
 // The new generation applies the template in the file. The old one has templates of its own, of which one is chosen that was
-// made for the file's, as "ollama create" does.
+// made for the file's, as "ollama create" does. A model that only embeds gets no messages, and needs no template.
 func (f File) For(version string) (_ *File, warning string) {
 	chat := f.model.ChatTemplate()
 	switch {
+	case f.model.Has("pooling_type"): // by which Ollama, too, knows one
+		return &f, ""
 	case chat == "":
 		f.template = plainTemplate
 		return &f, fmt.Sprintf("%s has no chat template (tokenizer.chat_template): the model gets messages as they are, without roles", filepath.Base(f.Path))

@@ -5,7 +5,7 @@
 //
 // The rule: a digit is followed by the next digit, 9 by a, a letter by the next letter, z by the end of the answer,
 // anything else by 0. The prompt "…3" is answered "456789abcdefghijklmnopqrstuvwxyz". What models that call tools say beside
-// that is in phrases.go.
+// that is in phrases.go; one that makes vectors alone is in embedder.go.
 //
 //	usage: mkgguf FOLDER
 package main
@@ -55,6 +55,9 @@ func writeAll(dir string) error {
 		if err := write(filepath.Join(dir, name+".gguf"), t.kv(), t.tensors()); err != nil {
 			return err
 		}
+	}
+	if err := write(filepath.Join(dir, "tiny-bert.gguf"), embedderMetadata(), embedderTensors()); err != nil {
+		return err
 	}
 	kv, list := gemma3Projector()
 	return write(filepath.Join(dir, "tiny-gemma3-vision.mmproj.gguf"), kv, list)
