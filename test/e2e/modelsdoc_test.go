@@ -148,6 +148,9 @@ What was found on the way:
   tool's arguments are checked afterwards), and drop what they cannot read as a call, without a word. The new generation with
   a template in the model's file holds a call to the tools that the row has and to their schemas while it is written
   (TestToolsOfAFile).
+* A model that thinks and is held to a form is asked twice by both, for the thought and for the answer behind it, each with
+  the row's limit of tokens. The old generation tells the tokens of the second request alone, whose prompt has the thought in
+  it (TestThinkingOnEngines). Both tell the probabilities of a thought's tokens in one list with the answer's.
 * The vectors of the two generations differ in their last bits; those of one are the same for whoever asks.
 * The cache that an engine allocates is what was planned wherever llama.cpp runs the model, and at most a tenth less for
   Gemma 3 in the old generation's own engine (TestArchitectures).

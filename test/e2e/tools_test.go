@@ -21,7 +21,7 @@ const rendered = `(get_weather) (get_time) (user) x !(assistant) <tool_call>{"na
 // tokensOf counts the tokens of a prompt of the tiny models that have tags: one for each byte, for each tag and for the
 // beginning.
 func tokensOf(prompt string) float64 {
-	for _, tag := range []string{"<tool_call>", "</tool_call>"} {
+	for _, tag := range []string{"<tool_call>", "</tool_call>", "<think>", "</think>"} {
 		prompt = strings.ReplaceAll(prompt, tag, "T")
 	}
 	return float64(1 + len(prompt))

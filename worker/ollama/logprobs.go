@@ -1,6 +1,11 @@
 package ollama
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"unicode/utf8"
+)
 
 // TokenLogprob is a token and how likely it was.
 type TokenLogprob struct {
@@ -13,6 +18,22 @@ type TokenLogprob struct {
 type Logprob struct {
 	TokenLogprob
 	Top []TokenLogprob `json:"top_logprobs"`
+}
+
+// behindThought leaves of the tokens those that the text begins in or that follow: servers tell those of the thought in the same
+// list, without the tags. Where a text is not in the tokens as it stands, all are left.
+func behindThought(tokens []Logprob, text string) []Logprob {
+	var said []byte
+	ends := make([]int, len(tokens))
+	for i, t := range tokens {
+		for _, b := range t.Bytes { // a token may hold a part of a character, which no string of JSON does
+			said = append(said, byte(b))
+		}
+		ends[i] = len(said)
+	}
+	begin := bytes.LastIndex(said, []byte(text))
+	first, _ := slices.BinarySearchFunc(ends, begin, func(end, begin int) int { return cmp.Compare(end, begin+1) })
+	return tokens[first:]
 }
 
 // chatLogprobs are those of a choice of a chat.completion.

@@ -137,6 +137,9 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 	for _, call := range n.Message.ToolCalls {
 		a.ToolCalls = append(a.ToolCalls, prompt.ToolCall{ID: call.ID, Name: call.Function.Name, Arguments: arguments(call)})
 	}
+	if a.Reasoning != "" && len(a.ToolCalls) == 0 {
+		a.Logprobs = behindThought(a.Logprobs, a.Text)
+	}
 	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.runner.Context {
 		return nil, &RequestError{
 			Status: http.StatusBadRequest,

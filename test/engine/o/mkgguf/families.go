@@ -39,6 +39,7 @@ func families() map[string]*text {
 			metadata: map[string]any{"tokenizer.chat_template": chatSeven},
 		},
 		"tiny-tools":         speaking(toolTemplate, toolPhrases()...),
+		"tiny-thinking":      speaking(thinkingTemplate, thinkingPhrases()...),
 		"tiny-gemma3-vision": gemma3Split(),
 		"tiny-gemma3-whole":  gemma3Whole(),
 		"tiny-mllama":        mllama(),

@@ -4,8 +4,8 @@
 // model list.
 //
 // The rule: a digit is followed by the next digit, 9 by a, a letter by the next letter, z by the end of the answer,
-// anything else by 0. The prompt "…3" is answered "456789abcdefghijklmnopqrstuvwxyz". What models that call tools say beside
-// that is in phrases.go; one that makes vectors alone is in embedder.go.
+// anything else by 0. The prompt "…3" is answered "456789abcdefghijklmnopqrstuvwxyz". What models that call tools or think say
+// beside that is in phrases.go; one that makes vectors alone is in embedder.go.
 //
 //	usage: mkgguf FOLDER
 package main

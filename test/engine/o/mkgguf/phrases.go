@@ -2,17 +2,18 @@ package main
 
 import "strings"
 
-// A model that calls tools says some texts that the rule does not make. Each is a phrase: a chain of tokens that
+// A model that calls tools or thinks says some texts that the rule does not make. Each is a phrase: a chain of tokens that
 // no other text has, of which the last decides, as everywhere, what comes next.
 
 // phrase is what a model says behind a character.
 type phrase struct {
 	after  rune     // that nothing else but the prompt brings
-	pieces []string // a token each; one may end several phrases, and is never in the middle of one
+	pieces []string // a token each; one may end several phrases that go on alike, and is never in the middle of one
+	then   rune     // by which the rule goes on; 0 ends the answer
 }
 
 // tags are the pieces that are one token in a prompt, too. Models have such tokens for what they are to keep apart.
-var tags = []string{"<tool_call>", "</tool_call>"}
+var tags = []string{"<tool_call>", "</tool_call>", "<think>", "</think>"}
 
 // speaking is a small model with phrases, whose file has a template.
 func speaking(template string, phrases ...phrase) *text {
@@ -51,6 +52,9 @@ func (t *text) chain() (dimensions, next map[int]int) {
 			from = own(token)
 		}
 		next[from] = t.tokenizer.end
+		if p.then != 0 {
+			next[from] = t.tokenizer.tokenOf(int(p.then))
+		}
 	}
 	if otherKind+1+len(dimensions) > small {
 		panic("the phrases have more tokens than there are dimensions")
@@ -74,6 +78,23 @@ func toolPhrases() []phrase {
 		{after: '#', pieces: []string{"<tool_", "call>\n{\"name\": \"get_weather\", \"arguments\": ", "{\"city\": 5}}\n", "</tool_call>"}},
 		{after: '&', pieces: []string{"Looking. <tool", "_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>\n<tool_",
 			"call>\n{\"name\": \"get_time\", ", "\"arguments\": {\"zone\": \"CET\"}}\n", "</tool_call>"}},
+	}
+}
+
+// thinkingTemplate is to llama.cpp what tiny-thinking.Modelfile is to Ollama.
+const thinkingTemplate = "{%- for message in messages %}({{ message.role }}) " +
+	"{%- if message.reasoning_content %}<think>\n{{ message.reasoning_content }}\n</think>\n{% endif %}{{ message.content }}{% endfor %}" +
+	"{%- if add_generation_prompt %}{% if enable_thinking %}${% endif %}{% endif %}"
+
+// thinkingPhrases are thoughts, by the mark that a template writes for how much the model is to think; the last ends in a
+// call.
+func thinkingPhrases() []phrase {
+	return []phrase{
+		{after: '$', pieces: []string{"<think>", "a brief", " thought", "</think>"}, then: 'x'},
+		{after: '@', pieces: []string{"<think>\nsome ", "thoughts\n</think>\n\n"}, then: 'w'},
+		{after: '%', pieces: []string{"<th", "ink>\nthoughts at great ", "length</th", "ink>\n"}, then: 'v'},
+		{after: '^', pieces: []string{"<think>long", " and longer ", "thoughts</think>"}, then: 'u'},
+		{after: '~', pieces: []string{"<think>\nlet me ", "look\n</think>", "\n\n<tool", "_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>"}},
 	}
 }
 
