@@ -57,7 +57,9 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 		s.gate.arrive()
 		defer s.gate.leave()
 	}
+	s.recorder.want()
 	if err := s.slots.Acquire(r.Context(), 1); err != nil {
+		s.recorder.giveUp()
 		s.gone()
 	}
 	defer s.slots.Release(1)

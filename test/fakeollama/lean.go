@@ -60,9 +60,13 @@ func (l *lean) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.next.ServeHTTP(w, r)
 		return
 	}
-	l.recorder.count(func(rec *Record) { l.recorder.arrived(rec, false) })
+	l.recorder.count(func(rec *Record) {
+		l.recorder.arrived(rec, false)
+		l.recorder.wanted(rec)
+	})
 	defer l.recorder.count(func(*Record) { l.recorder.inFlight-- })
 	if err := l.slots.Acquire(r.Context(), 1); err != nil {
+		l.recorder.count(l.recorder.gaveUp)
 		l.gone()
 	}
 	defer l.slots.Release(1)

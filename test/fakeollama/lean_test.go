@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ollama/ollama/api"
@@ -87,10 +88,43 @@ func TestRecordOfTimes(t *testing.T) {
 			t.Errorf("%v: times %v, %v, %v, %v", flags, r.Listening, r.LastProof, r.FirstRequest, r.LastAnswer)
 		}
 		// Four answers of 20 ms had a slot each, and never more than two of them at once.
-		if most := 2 * time.Since(r.Listening).Seconds(); r.SlotSeconds < 0.08 || r.SlotSeconds > most {
-			t.Errorf("%v: slots were taken for %g s, want 0.08 to %g", flags, r.SlotSeconds, most)
+		if most := 2 * time.Since(r.Listening).Seconds(); r.WorkSeconds < 0.08 || r.SlotSeconds < r.WorkSeconds || r.SlotSeconds > most {
+			t.Errorf("%v: slots were taken for %g s and worked in for %g, want 0.08 to %g and no more work than that", flags, r.SlotSeconds, r.WorkSeconds, most)
 		}
 	}
+}
+
+// A slot that is freed while a request waits is taken from that instant, and worked in when that request has noticed.
+func TestAFreedSlotIsTakenByWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder(config{slots: 2}, nil, nil, nil)
+		const second = time.Second
+		for _, step := range []struct {
+			does func()
+			then time.Duration
+		}{
+			{r.want, second}, // a slot is free for it
+			{func() { r.begin() }, second},
+			{r.want, 0},
+			{func() { r.begin() }, second}, // both slots work
+			{r.want, second},               // a third request waits, and a fourth
+			{r.want, second},
+			{r.end, 10 * second}, // the third has a slot and does not know it
+			{func() { r.begin() }, second},
+			{r.giveUp, second}, // the fourth goes
+			{r.end, second},    // one slot stands empty
+			{r.end, second},    // both do
+		} {
+			step.does()
+			time.Sleep(step.then)
+		}
+		r.change(func(rec *Record) {
+			r.countSlots(rec)
+			if rec.SlotSeconds != 1+1+3*2+10*2+2*2+1 || rec.WorkSeconds != 1+3*2+10*1+2*2+1 || rec.PeakWorking != 2 {
+				t.Errorf("slots were taken for %g s and worked in for %g, %d at once", rec.SlotSeconds, rec.WorkSeconds, rec.PeakWorking)
+			}
+		})
+	})
 }
 
 // Several servers of one run each have a record in a folder.

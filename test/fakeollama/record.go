@@ -39,7 +39,8 @@ type Record struct {
 	LastProof    time.Time `json:"last_proof,omitzero"`    // when the last proof was answered
 	FirstRequest time.Time `json:"first_request,omitzero"` // when the first of Requests arrived
 	LastAnswer   time.Time `json:"last_answer,omitzero"`   // when the last of Answered was
-	SlotSeconds  float64   `json:"slot_seconds"`           // for which slots were taken, all of them together
+	SlotSeconds  float64   `json:"slot_seconds"`           // for which slots were taken, all of them together; one that is freed while a request waits is taken
+	WorkSeconds  float64   `json:"work_seconds"`           // for which they were worked in: until such a request has noticed, its slot is not
 
 	Faults  map[string]int    `json:"faults"`           // how often each kind struck
 	Options []OptionSet       `json:"options"`          // in the order of their first appearance
@@ -79,15 +80,17 @@ type recorder struct {
 	mu        sync.Mutex
 	record    Record
 	inFlight  int
-	working   int
-	counted   time.Time // until when SlotSeconds are counted
+	slots     int
+	wanting   int       // requests that have a slot or wait for one
+	working   int       // those of them that work in it
+	counted   time.Time // until when SlotSeconds and WorkSeconds are counted
 	bodyBytes int
 	sets      map[string]int // index into record.Options
 }
 
 func newRecorder(c config, argv, env []string, log *logger) *recorder {
 	return &recorder{
-		path: ownFile(c.record), log: log, bodies: c.bodies,
+		path: ownFile(c.record), log: log, bodies: c.bodies, slots: c.slots,
 		dirty: make(chan struct{}, 1),
 		record: Record{
 			Argv: argv, Env: env, PID: os.Getpid(),
@@ -201,7 +204,13 @@ func (r *recorder) keepBody(body []byte) {
 
 func (r *recorder) leave() { r.change(func(*Record) { r.inFlight-- }) }
 
-// begin notes that a request has a slot, and tells how many have one now.
+// want notes that a request is at the door.
+func (r *recorder) want() { r.change(r.wanted) }
+
+// giveUp notes that one went from the door without a slot.
+func (r *recorder) giveUp() { r.change(r.gaveUp) }
+
+// begin notes that a request works in its slot, and tells how many do now.
 func (r *recorder) begin() (working int) {
 	r.change(func(rec *Record) {
 		r.began(rec)
@@ -210,25 +219,42 @@ func (r *recorder) begin() (working int) {
 	return working
 }
 
-func (r *recorder) end() { r.change(func(rec *Record) { r.ended(rec) }) }
+func (r *recorder) end() { r.change(r.ended) }
 
-// began counts a request that has a slot now. The lock is held.
+// wanted counts a request at the door. The lock is held.
+func (r *recorder) wanted(rec *Record) {
+	r.countSlots(rec)
+	r.wanting++
+}
+
+// gaveUp counts one that is not there any more and had no slot. The lock is held.
+func (r *recorder) gaveUp(rec *Record) {
+	r.countSlots(rec)
+	r.wanting--
+}
+
+// began counts a request at the door that works in a slot now. The lock is held.
 func (r *recorder) began(rec *Record) {
 	r.countSlots(rec)
 	r.working++
 	rec.PeakWorking = max(rec.PeakWorking, r.working)
 }
 
-// ended counts one that has it no more. The lock is held.
+// ended counts one that has its slot no more. The lock is held.
 func (r *recorder) ended(rec *Record) {
 	r.countSlots(rec)
 	r.working--
+	r.wanting--
 }
 
-// countSlots brings SlotSeconds up to now. The lock is held.
+// countSlots brings the slots' seconds up to now. A slot that is freed belongs to the next request at the door at once, as
+// the semaphore gives it away and as a real engine does: when that one's goroutine wakes up is the stand-in's own affair.
+// The lock is held.
 func (r *recorder) countSlots(rec *Record) {
 	now := time.Now()
-	rec.SlotSeconds += float64(r.working) * now.Sub(r.counted).Seconds()
+	since := now.Sub(r.counted).Seconds()
+	rec.SlotSeconds += float64(min(r.wanting, r.slots)) * since
+	rec.WorkSeconds += float64(r.working) * since
 	r.counted = now
 }
 
