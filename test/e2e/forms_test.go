@@ -62,6 +62,24 @@ func TestAnswersOfTheWrongForm(t *testing.T) {
 	}
 }
 
+// What the log says of an answer of the wrong form has no word of it: not even the name of a property that the model chose.
+func TestTheLogKeepsAnswersOut(t *testing.T) {
+	j := newJob(t, generation{}, "--max-retries", "0")
+	j.useStandIn() // its answer's only property is called text
+	row := func(id, schema string) string {
+		return `{"custom_id":"` + id + `","body":{"messages":[{"role":"user","content":"x w"}],"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":` + schema + `}}}}`
+	}
+	j.write(row("chosen", `{"additionalProperties":{"type":"integer"}}`), row("wanted", `{"properties":{"text":{"type":"integer"}}}`))
+	j.run(3)
+	failed := j.rawLines("results-errors.jsonl")
+	for id, place := range map[string]string{"chosen": "at /* it breaks the schema's type", "wanted": "at /text it breaks the schema's type"} {
+		message, _ := at(failed[id], "response", "body", "error", "message").(string)
+		if !strings.Contains(message, place) || !strings.Contains(j.stderr.String(), message) {
+			t.Errorf("%s: %q in the line, want %q; logged:\n%s", id, message, place, &j.stderr)
+		}
+	}
+}
+
 // A model that can does call, think and tell probabilities, and the line says so; an answer that is all thought is counted.
 func TestToolsAndThinking(t *testing.T) {
 	j := newJob(t, generation{})

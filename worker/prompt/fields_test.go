@@ -210,6 +210,22 @@ func TestStructureCheck(t *testing.T) {
 			t.Errorf("%s: %v, want %q", test.answer, err, test.reason)
 		}
 	}
+	open := requestOf(t, body(`"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":`+
+		`{"properties":{"list":{"items":{"additionalProperties":{"type":"integer"}}}},"patternProperties":{"^S":{"type":"integer"}},"required":["Sure"],"propertyNames":{"maxLength":8}}}}`)).Structure
+	for answer, reason := range map[string]string{ // names and characters that are not in the schema do not show
+		`{"Sure":1,"list":[{},{"secret":"x"}]}`:     "at /list/1/* it breaks the schema's type",
+		`{"Sure":1,"list":[{},{"4111":"x"}]}`:       "at /list/1/* it breaks the schema's type",
+		`{"Sure":1,"list":[{},{"list":{"a":"x"}}]}`: "at /list/1/list it breaks the schema's type",
+		`{"Sure":"x"}`:                   "at /Sure it breaks the schema's type",
+		`{"Sure":1,"Secret":"x"}`:        "at /* it breaks the schema's type",
+		`{"Sure":1,"much too long":"x"}`: "at / it breaks the schema's maxLength",
+		`{"Sure":1,§`:                    "it is no JSON from byte 11 on",
+		`{"Sure":1`:                      "it is no JSON: unexpected EOF",
+	} {
+		if err := open.Check(answer); err == nil || err.Error() != reason {
+			t.Errorf("%s: %v, want %q", answer, err, reason)
+		}
+	}
 	strict := requestOf(t, body(`"tools":[`+strings.Replace(weather, `"name"`, `"strict":true,"name"`, 1)+`]`))
 	for arguments, good := range map[string]bool{`{"city":"x"}`: true, `{"city":5}`: false, `{}`: false} {
 		err := strict.CheckCalls([]ToolCall{{Name: "get_weather", Arguments: json.RawMessage(arguments)}, {Name: "other"}})

@@ -19,33 +19,19 @@ type Structure struct {
 	compiled *jsonschema.Schema
 }
 
-// Check tells what is wrong with an answer; nil where nothing is.
+// Check tells what is wrong with an answer, without a word of it; nil where nothing is.
 func (s *Structure) Check(answer string) error {
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(answer))
+	value, err := parseAnswer(answer)
 	switch {
 	case err != nil:
-		return fmt.Errorf("it is no JSON: %w", err)
+		return err
 	case s.compiled != nil:
-		return conform(s.compiled, value)
+		return conform(s.compiled, s.Schema, value)
 	}
 	if _, isObject := value.(map[string]any); !isObject {
 		return errors.New("it is JSON, but no object")
 	}
 	return nil
-}
-
-// conform tells where a value differs from a schema, on one line. It shows nothing of the value but where in it that is.
-func conform(schema *jsonschema.Schema, value any) error {
-	err := schema.Validate(value)
-	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return err
-	}
-	for len(invalid.Causes) > 0 {
-		invalid = invalid.Causes[0]
-	}
-	at := "/" + strings.Join(invalid.InstanceLocation, "/")
-	return fmt.Errorf("at %s it breaks the schema's %s", cut(at), strings.Join(invalid.ErrorKind.KeywordPath(), "/"))
 }
 
 // schemas compiles JSON Schemas. The rows of a batch often share one, so the last few are kept.

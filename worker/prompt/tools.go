@@ -1,7 +1,6 @@
 package prompt
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -26,15 +25,16 @@ type ToolCall struct {
 }
 
 // CheckCalls tells what is wrong with the calls of an answer: one of a strict tool whose arguments break the tool's schema.
+// Of the arguments the error has not a word.
 func (r *Request) CheckCalls(calls []ToolCall) error {
 	for _, call := range calls {
 		tool := r.tool(call.Name)
 		if tool == nil || !tool.Strict || tool.compiled == nil {
 			continue // a tool that there is not is for the caller to notice: it is what the model says
 		}
-		arguments, err := jsonschema.UnmarshalJSON(bytes.NewReader(call.Arguments))
+		arguments, err := parseAnswer(string(call.Arguments))
 		if err == nil {
-			err = conform(tool.compiled, arguments)
+			err = conform(tool.compiled, tool.Parameters, arguments)
 		}
 		if err != nil {
 			return fmt.Errorf("its call of %s: %w", word(call.Name), err)
