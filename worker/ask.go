@@ -64,7 +64,7 @@ func (r *run) ask(ctx context.Context, m *member, t *task) (verdict, error) {
 	case errors.As(err, &misfit):
 		m.failing.Store(0)
 		r.broken.reset()
-		if t.retries >= r.MaxRetries {
+		if t.retries >= r.MaxRetries || sameAgain(&t.row.Request.Sampling) != "" {
 			return finished, r.refuseMisfit(t, misfit)
 		}
 		t.misfits++

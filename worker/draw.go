@@ -6,13 +6,14 @@ import (
 	"net/http"
 
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
 
-// codeInvalidOutput is the error of a row whose answer is not of the form that the row wants, however often it was drawn.
+// codeInvalidOutput is the error of a row whose answer is not of the form that the row wants, however often it may be drawn.
 const codeInvalidOutput = "invalid_output"
 
-// misfit is an answer that is not of the form that its row wants. Another seed may give a better one.
+// misfit is an answer that is not of the form that its row wants. Another seed may give a better one, unless sameAgain.
 type misfit struct {
 	answer *ollama.Answer
 	reason error
@@ -41,9 +42,24 @@ func (r *run) draw(ctx context.Context, m *member, t *task) error {
 	return nil
 }
 
+// sameAgain tells why no seed gives another answer, and the way out; it is empty where one may.
+func sameAgain(s *prompt.Sampling) string {
+	switch {
+	case s.Temperature == 0:
+		return "at temperature 0 another try gives the same answer; raise the temperature"
+	case s.TopK == 1:
+		return "at top_k 1 another try gives the same answer; raise top_k"
+	}
+	return ""
+}
+
 // refuseMisfit writes the error line of a row that got no answer of the form that it wants. The line keeps the last one.
 func (r *run) refuseMisfit(t *task, e *misfit) error {
-	message := fmt.Sprintf("%s; it was asked for %d times (--max-retries)", e, t.misfits+1)
+	tries := sameAgain(&t.row.Request.Sampling)
+	if tries == "" {
+		tries = fmt.Sprintf("it was asked for %d times (--max-retries)", t.misfits+1)
+	}
+	message := fmt.Sprintf("%s; %s", e, tries)
 	if e.answer.Cut() {
 		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", t.row.Request.Sampling.MaxTokens)
 	}

@@ -62,6 +62,40 @@ func TestAnswersOfTheWrongForm(t *testing.T) {
 	}
 }
 
+// Where each seed gives the same answer a row is not asked again in vain, and its line says what to change.
+func TestAnswersThatStayTheSame(t *testing.T) {
+	j := newJob(t, generation{}, "--max-retries", "3")
+	j.useStandIn("--misfits", "1", "--record-bodies") // a second draw would be good
+	const row = `{"custom_id":"ID","body":{"messages":[{"role":"user","content":"ID w"}],"response_format":{"type":"json_object"},FIELDS}}`
+	rows := []struct{ id, fields, told string }{
+		{"cold", `"temperature":0`, "at temperature 0 another try gives the same answer; raise the temperature"},
+		{"narrow", `"top_k":1`, "at top_k 1 another try gives the same answer; raise top_k"},
+		{"cut", `"temperature":0,"max_tokens":2`, "allow more with max_tokens"},
+		{"drawn", `"temperature":0.1`, ""},
+	}
+	var lines []string
+	for _, r := range rows {
+		lines = append(lines, strings.NewReplacer("ID", r.id, "FIELDS", r.fields).Replace(row))
+	}
+	j.write(lines...)
+	j.run(3)
+	results, failed := j.rawLines("results.jsonl"), j.rawLines("results-errors.jsonl")
+	if results["drawn"] == nil || len(results) != 1 || len(failed) != len(rows)-1 {
+		t.Fatalf("answers %v and errors %v", results, failed)
+	}
+	for _, r := range rows {
+		body := at(failed[r.id], "response", "body")
+		message, _ := at(body, "error", "message").(string)
+		if r.told != "" && (at(body, "error", "code") != "invalid_output" || at(body, "completion") == nil || !strings.Contains(message, r.told)) {
+			t.Errorf("%s: %v, want one that says %q", r.id, failed[r.id], r.told)
+		}
+	}
+	record, err := fakeollama.ReadRecord(j.path("record.json"))
+	if err != nil || record.Requests != len(rows)+1 {
+		t.Errorf("%d requests for %d rows (%v), want one more", record.Requests, len(rows), err)
+	}
+}
+
 // What the log says of an answer of the wrong form has no word of it: not even the name of a property that the model chose.
 func TestTheLogKeepsAnswersOut(t *testing.T) {
 	j := newJob(t, generation{}, "--max-retries", "0")
