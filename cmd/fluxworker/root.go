@@ -18,6 +18,7 @@ Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATC
 ` + exitTable(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("there is no command %q (see %s --help)", args[0], cmd.CommandPath())
@@ -26,7 +27,14 @@ Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATC
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) }
+	root.Flags().Bool("version", false, "print the version")
+	root.SetVersionTemplate(versionLine())
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd == root { // its flags are no settings, and FLUXWORKER_VERSION may be anything
+			return nil
+		}
+		return fromEnvironment(cmd.Flags())
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd.CommandPath(), err)
 	})
