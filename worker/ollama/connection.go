@@ -9,7 +9,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // connection is one HTTP/1.1 connection for one request after the other. net/http's Transport has two goroutines for each,
@@ -20,10 +23,30 @@ type connection struct {
 	in      *bufio.Reader
 	limited bool // a deadline is set
 	idle    time.Time
+
+	raw    syscall.RawConn           // nil where there is no socket
+	look   func(socket uintptr) bool // sets silent; here, so that no request allocates it
+	silent bool
 }
 
 func newConnection(conn net.Conn) *connection {
-	return &connection{Conn: conn, in: bufio.NewReader(conn)}
+	c := &connection{Conn: conn, in: bufio.NewReader(conn)}
+	if socket, ok := conn.(syscall.Conn); ok {
+		c.raw, _ = socket.SyscallConn() // without it nothing is noticed before the next request
+	}
+	c.look = func(socket uintptr) bool {
+		var one [1]byte
+		_, err := unix.Read(int(socket), one[:]) // at once, as Go's sockets do; what it takes nobody wants
+		c.silent = err == unix.EAGAIN
+		return true
+	}
+	return c
+}
+
+// isQuiet tells whether nothing has come on an idle connection: neither its end, which would cost a request, nor more than the
+// last answer, which would pass for the answer to the next request.
+func (c *connection) isQuiet() bool {
+	return c.raw == nil || c.raw.Read(c.look) == nil && c.silent
 }
 
 // exchange sends a request, whose head ends before the length of the body, and appends the body of the response to into.

@@ -72,14 +72,15 @@ func (p *connections) head(path string, length int) []byte {
 	return append(head, "\r\n\r\n"...)
 }
 
-// take returns an idle connection, or a new one. Taken is the one that was used last: the others may grow old.
+// take returns an idle connection on which nothing has come, or a new one. Taken is the one that was used last: the others may
+// grow old.
 func (p *connections) take(ctx context.Context, deadline time.Time) (*connection, error) {
 	for {
 		c := p.last()
 		if c == nil {
 			break
 		}
-		if time.Since(c.idle) <= idleLimit {
+		if time.Since(c.idle) <= idleLimit && c.isQuiet() {
 			return c, nil
 		}
 		c.Close()

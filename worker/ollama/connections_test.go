@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // asking is a client of a server that answers by the handler, and how many connections the server has seen.
@@ -237,6 +241,74 @@ func TestNothingIsLeftForTheNextRequest(t *testing.T) {
 	if n := opened.Load(); n != 3 {
 		t.Errorf("%d connections were opened, want one for each request", n)
 	}
+}
+
+// So is what comes late, while the connection lies idle. Where it is the connection's end, no request meets it.
+func TestWhatComesLateIsNobodysAnswer(t *testing.T) {
+	response := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(complete), complete)
+	for name, late := range map[string]func(net.Conn){
+		"an answer": func(server net.Conn) { io.WriteString(server, strings.Replace(response, "456", "999", 1)) },
+		"the end":   func(server net.Conn) { server.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var serving sync.WaitGroup
+			defer serving.Wait()
+			defer listener.Close()
+			accepted := make(chan net.Conn, 2)
+			serving.Go(func() {
+				for {
+					server, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					accepted <- server
+					serving.Go(func() {
+						defer server.Close()
+						in := bufio.NewReader(server)
+						for {
+							asked, err := http.ReadRequest(in)
+							if err != nil {
+								return
+							}
+							io.Copy(io.Discard, asked.Body)
+							io.WriteString(server, response)
+						}
+					})
+				}
+			})
+			c, err := NewClient("http://"+listener.Addr().String(), 1, Runner{Context: 512})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if a, err := c.Ask(t.Context(), request()); err != nil || a.Text != "456" {
+				t.Fatalf("answer %+v, %v", a, err)
+			}
+			late(<-accepted)
+			if err := arrived(c.direct.idle[0]); err != nil {
+				t.Fatal(err)
+			}
+			if a, err := c.Ask(t.Context(), request()); err != nil || a.Text != "456" {
+				t.Errorf("answer %+v, %v", a, err)
+			}
+		})
+	}
+}
+
+// arrived waits until something has come on a connection, and leaves it there.
+func arrived(c *connection) error {
+	raw, err := c.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(socket uintptr) bool {
+		_, _, err := unix.Recvfrom(int(socket), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err != unix.EAGAIN
+	})
 }
 
 // net/http may still send a request whose answer came early. The next request does not write into it.
