@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -15,7 +16,7 @@ const codeInvalidOutput = "invalid_output"
 
 // misfit is an answer that is not of the form that its row wants. Another seed may give a better one, unless sameAgain.
 type misfit struct {
-	answer *ollama.Answer
+	answer *ollama.Answer // nil where the server did not give it away
 	reason error
 }
 
@@ -28,6 +29,11 @@ func (r *run) draw(ctx context.Context, m *member, t *task) error {
 		request := t.row.Request
 		request.Sampling.Seed = request.SeedOf(len(t.answers), t.misfits)
 		a, err := m.client.AskWithin(ctx, r.RequestTimeout, request)
+		var misread *ollama.AnswerError
+		if errors.As(err, &misread) {
+			m.answered.Add(1)
+			return &misfit{reason: misread}
+		}
 		if err != nil {
 			return err
 		}
@@ -53,19 +59,29 @@ func sameAgain(s *prompt.Sampling) string {
 	return ""
 }
 
-// refuseMisfit writes the error line of a row that got no answer of the form that it wants. The line keeps the last one.
+// refuseMisfit writes the error line of a row that got no answer of the form that it wants. The line keeps the last one,
+// where there is one to keep.
 func (r *run) refuseMisfit(t *task, e *misfit) error {
 	tries := sameAgain(&t.row.Request.Sampling)
 	if tries == "" {
 		tries = fmt.Sprintf("it was asked for %d times (--max-retries)", t.misfits+1)
 	}
 	message := fmt.Sprintf("%s; %s", e, tries)
-	if e.answer.Cut() {
+	switch {
+	case e.answer == nil:
+		message += "; it may have been cut at max_tokens, allow more, or by stop"
+	case e.answer.Cut():
 		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", t.row.Request.Sampling.MaxTokens)
 	}
 	refused := ollama.RequestError{Status: http.StatusUnprocessableEntity, Code: codeInvalidOutput, Message: message}
 	body := refused.Body()
-	body.Completion = ollama.Body(t.row, append(t.answers, e.answer))
+	answers := t.answers
+	if e.answer != nil {
+		answers = append(answers, e.answer)
+	}
+	if len(answers) > 0 {
+		body.Completion = ollama.Body(t.row, answers)
+	}
 	r.counts.asked.Add(1)
 	r.counts.fail(r.log, t.row, refused.Code, refused.Message)
 	return r.output.Append(t.row, &result.Response{

@@ -145,9 +145,9 @@ What was found on the way:
   our file for another reason, too: it has more embeddings than its tokenizer has words. So this form is not tested on the new
   generation; the test model with a projector in a file of its own stands for it there.
 * With a template of Ollama's own kind both generations find calls in what a model says, hold them to nothing (so a strict
-  tool's arguments are checked afterwards), and drop what they cannot read as a call, without a word. The new generation with
-  a template in the model's file holds a call to the tools that the row has and to their schemas while it is written
-  (TestToolsOfAFile).
+  tool's arguments are checked afterwards), and drop what they cannot read as a call, without a word (TestToolsOnEngines). The
+  new generation with a template in the model's file holds a call to the tools that the row has and to their schemas while it
+  is written, and fails with 500 where one was cut off, which is the answer's fault and not the server's (TestToolsOfAFile).
 * A model that thinks and is held to a form is asked twice by both, for the thought and for the answer behind it, each with
   the row's limit of tokens. The old generation tells the tokens of the second request alone, whose prompt has the thought in
   it (TestThinkingOnEngines). Both tell the probabilities of a thought's tokens in one list with the answer's.

@@ -120,9 +120,8 @@ func (b *buffers) giveBack() {
 	}
 }
 
-// Ask gets one answer, also of a row that wants several. Errors: RequestError where the request is to blame, UnavailableError
-// where the server is,
-// ErrModelMissing, or the context's.
+// Ask gets one answer, also of a row that wants several. Errors: RequestError where the request is to blame, AnswerError
+// where the answer is, UnavailableError where the server is, ErrModelMissing, or the context's.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 	return c.AskWithin(ctx, 0, r)
 }
@@ -225,6 +224,8 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
 	case status == http.StatusInternalServerError && unreadable(message), status == http.StatusNotImplemented:
 		return &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: message}
+	case status == http.StatusInternalServerError && misread(message):
+		return &AnswerError{Message: message}
 	case status < 400, status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
 		status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
 		// A login that is refused is not the row's fault either.
@@ -264,6 +265,13 @@ func refusalText(body []byte) string {
 // contextHint is the way out of a context that is too short. What the context is makes no part of a row: it may change
 // within an output.
 const contextHint = "run again with --retry-failed and --context auto or a larger one, or shorten the row"
+
+// misread knows by what the new generation says that it finds no calls, or broken ones, in what a model said: itself, and
+// llama-server.
+func misread(message string) bool {
+	return strings.Contains(message, "returned invalid tool call arguments") ||
+		strings.Contains(message, "produced output that does not match the expected")
+}
 
 // tooLong knows the two sentences by which the generations refuse a prompt; neither gives a code.
 func tooLong(message string) bool {

@@ -145,6 +145,21 @@ func TestAskTellsWhoIsToBlame(t *testing.T) {
 	}
 }
 
+// What the model said is to blame where the server cannot read it, and neither the row nor the server.
+func TestAskTellsAnswersThatTheServerCannotRead(t *testing.T) {
+	for _, said := range []string{
+		`llama-server returned invalid tool call arguments for "get_weather": unexpected end of JSON input`,
+		`llama-server chat error: {"code":500,"message":"The model produced output that does not match the expected peg-native format","type":"server_error"}`,
+	} {
+		body, _ := json.Marshal(map[string]string{"error": said})
+		_, _, err := ask(t, request(), 500, string(body))
+		var misread *AnswerError
+		if !errors.As(err, &misread) || misread.Message != said {
+			t.Errorf("got %v (%T), want an AnswerError with %q", err, err, said)
+		}
+	}
+}
+
 func TestAskEndsByMaxTokens(t *testing.T) {
 	r := request()
 	r.Sampling.MaxTokens = 12

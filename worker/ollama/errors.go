@@ -59,6 +59,14 @@ type RequestError struct {
 
 func (e *RequestError) Error() string { return e.Message }
 
+// AnswerError is an answer that the server itself could not read, and so did not give: a call that was cut off, say. With
+// another seed there may be a better one.
+type AnswerError struct {
+	Message string // the server's
+}
+
+func (e *AnswerError) Error() string { return "the server could not read it: " + e.Message }
+
 // The codes of a RequestError.
 const (
 	CodeContextLength  = "context_length_exceeded"
