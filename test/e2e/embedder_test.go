@@ -164,8 +164,13 @@ func checkVectors(t *testing.T, line map[string]any, texts []string, dimensions 
 func TestEmbedderFile(t *testing.T) {
 	eachEngine(t, func(t *testing.T, g generation) {
 		j := newFileJob(t, g, filepath.Join(g.files, "tiny-bert.gguf"))
-		j.write(embeddingRow("one", "ab c"))
-		j.run(0)
+		// A context is asked for, but the model has no more than that.
+		j.write(embeddingRow("one", "ab c"), embeddingRow("too long", strings.Repeat("x ", 511)))
+		j.run(3)
+		tooLong := at(j.rawLines("results-errors.jsonl")["too long"], "response", "body", "error")
+		if message, _ := at(tooLong, "message").(string); at(tooLong, "code") != "context_length_exceeded" || !strings.Contains(message, "the context length is 512: that is all that the model has") {
+			t.Errorf("too long: %v", tooLong)
+		}
 		checkVectors(t, j.rawLines("results.jsonl")["one"], []string{"ab c"}, embedderWidth)
 		if said := j.stderr.String(); strings.Contains(said, "template") || !strings.Contains(said, "answers one row at a time for models such as tiny-bert: one slot instead of 8") {
 			t.Error("want a warning of the one slot, and none of a template")

@@ -35,6 +35,8 @@ type Client struct {
 // load the model anew.
 type Runner struct {
 	Context int // tokens in each slot, at least 1
+	// Longest is set where Context is all that the model has.
+	Longest bool
 	Threads int // that compute on the CPU; 0 leaves it to the server and the model
 	// Embeds is set for a model that does nothing but embed: it is loaded, and proved to answer, by embeddings.
 	Embeds bool
@@ -232,7 +234,7 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
 		return &RequestError{
-			Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.runner.Context, contextHint),
+			Status: status, Code: CodeContextLength, Message: fmt.Sprintf("%s; the context length is %d: %s", message, c.runner.Context, c.runner.contextHint()),
 			PromptTokens: countedTokens(message),
 		}
 	default:
@@ -264,7 +266,12 @@ func refusalText(body []byte) string {
 
 // contextHint is the way out of a context that is too short. What the context is makes no part of a row: it may change
 // within an output.
-const contextHint = "run again with --retry-failed and --context auto or a larger one, or shorten the row"
+func (r Runner) contextHint() string {
+	if r.Longest {
+		return "that is all that the model has, shorten the row"
+	}
+	return "run again with --retry-failed and --context auto or a larger one, or shorten the row"
+}
 
 // misread knows by what the new generation says that it finds no calls, or broken ones, in what a model said: itself, and
 // llama-server.

@@ -145,7 +145,7 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 			Status: http.StatusBadRequest,
 			Code:   CodeContextLength,
 			Message: fmt.Sprintf("the answer was cut after %d tokens: the prompt has %d and the context length is %d: %s",
-				a.CompletionTokens, a.PromptTokens, c.runner.Context, contextHint),
+				a.CompletionTokens, a.PromptTokens, c.runner.Context, c.runner.contextHint()),
 			PromptTokens: a.PromptTokens, CompletionTokens: a.CompletionTokens,
 		}
 	}

@@ -49,7 +49,12 @@ func (i Info) EmbedsOnly() bool {
 
 // Runner is how clients ask for the model. Threads is how many compute on the CPU; 0 leaves it to the server.
 func (i Info) Runner(context, threads int) Runner {
-	return Runner{Context: context, Threads: threads, Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version)}
+	family, _ := i.Metadata["general.architecture"].(string)
+	longest, known := i.Metadata[family+".context_length"].(float64)
+	return Runner{
+		Context: context, Longest: known && float64(context) >= longest, Threads: threads,
+		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version),
+	}
 }
 
 // unreachableFor is how long an address may refuse connections. A server that is about to start takes no longer.
