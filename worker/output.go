@@ -143,7 +143,7 @@ func (r *run) overwrite(intake context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.dropDocument(); err != nil {
+	if err := r.dropDocument(); err != nil { // also that of an output whose lines are gone
 		return err
 	}
 	return forget(r.paths)
@@ -153,6 +153,7 @@ func (r *run) drop(intake context.Context, drop func(k prompt.Key, failed bool) 
 	n, err := r.output.Drop(intake, drop)
 	if n > 0 {
 		r.log.Info().Int64("lines", n).Msg(why)
+		err = errors.Join(err, r.dropDocument())
 	}
 	return err
 }

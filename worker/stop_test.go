@@ -77,22 +77,29 @@ func TestDeadlineKnowsTheRows(t *testing.T) {
 }
 
 // A run that drops an output's lines and is stopped leaves no document of the lines that were there before.
-func TestOverwriteDropsTheDocument(t *testing.T) {
-	c, _ := config(t, 60, "--delay", "10ms")
-	c.Output = strings.TrimSuffix(c.Output, ".jsonl") + ".json"
-	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
-		t.Fatalf("summary %+v, %v; want a document", s, err)
-	}
-	c.Results.Overwrite = true
-	counts := new(Counts)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 5), counts); !errors.Is(err, ErrStopped) {
-		t.Fatalf("got %v, want ErrStopped", err)
-	}
-	if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the document of the lines that were dropped is still there: %v", err)
-	}
-	c.Results.Overwrite = false
-	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
-		t.Errorf("summary %+v, %v; want a document", s, err)
+func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
+	for name, drop := range map[string]func(*Config){
+		"overwrite": func(c *Config) { c.Results.Overwrite = true },
+		"rerun":     func(c *Config) { c.Results.OnChange, c.Defaults.Sampling.MaxTokens = ChangeReruns, 9 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := config(t, 60, "--delay", "10ms")
+			c.Output = strings.TrimSuffix(c.Output, ".jsonl") + ".json"
+			if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
+				t.Fatalf("summary %+v, %v; want a document", s, err)
+			}
+			drop(&c)
+			counts := new(Counts)
+			if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 5), counts); !errors.Is(err, ErrStopped) {
+				t.Fatalf("got %v, want ErrStopped", err)
+			}
+			if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the document of the lines that were dropped is still there: %v", err)
+			}
+			c.Results.Overwrite = false
+			if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
+				t.Errorf("summary %+v, %v; want a document", s, err)
+			}
+		})
 	}
 }
