@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
@@ -105,11 +106,13 @@ func (r *run) dropDocument() error {
 
 // writeDocument writes the document of a run whose rows all have their line, and returns its path. It does so each time that
 // a run comes to its end: one that was killed in the middle of it is made up for by the next.
-func (r *run) writeDocument(ctx context.Context) (string, error) {
+func (r *run) writeDocument(ctx, intake context.Context) (string, error) {
 	path := r.paths.Document
 	if path == "" {
 		return "", nil
 	}
+	ctx, end := r.inTime(ctx, intake)
+	defer end()
 	r.log.Info().Str("file", path).Msg("writing all rows in the order of the input") // a million take a quarter of a minute
 	m, err := Merge(ctx, MergeConfig{
 		Input: r.Input, IDColumn: r.Layout.IDColumn, MaxRowBytes: r.MaxRowBytes, KeepFirst: r.KeepFirst, Output: r.Output, ResumeFrom: r.Results.ResumeFrom,
@@ -123,4 +126,33 @@ func (r *run) writeDocument(ctx context.Context) (string, error) {
 			r.Input, m.Missing, m.Rows, path)}
 	}
 	return path, nil
+}
+
+// inTime is a context for what follows the last row. It ends with ctx, a grace after a signal, and in time before the job does.
+func (r *run) inTime(ctx, intake context.Context) (bounded context.Context, end func()) {
+	bounded, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var job, grace <-chan time.Time
+		if !r.deadline.At.IsZero() {
+			job = time.After(time.Until(r.deadline.At) - min(endReserve, r.Grace/2))
+		}
+		signalled := intake.Done()
+		for {
+			select {
+			case <-bounded.Done():
+				return
+			case <-signalled:
+				signalled, grace = nil, time.After(r.Grace)
+				continue
+			case <-grace:
+			case <-job:
+			}
+			cancel()
+			r.log.Warn().Str("file", r.paths.Document).Msg("the document is given up: the time is over")
+			return
+		}
+	}()
+	return bounded, func() { cancel(); <-ended }
 }

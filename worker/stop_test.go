@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -101,5 +102,31 @@ func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
 				t.Errorf("summary %+v, %v; want a document", s, err)
 			}
 		})
+	}
+}
+
+// A signal that comes while the document is written ends that when the grace is over, and the next run writes it.
+func TestASignalEndsTheDocumentInTime(t *testing.T) {
+	c, _ := config(t, 60)
+	c.Output = strings.TrimSuffix(c.Output, ".jsonl") + ".json"
+	c.Grace = time.Millisecond
+	drain, over := make(chan struct{}), make(chan struct{})
+	log := zerolog.New(io.Discard).Hook(zerolog.HookFunc(func(_ *zerolog.Event, _ zerolog.Level, message string) {
+		switch {
+		case strings.HasPrefix(message, "writing all rows"):
+			close(drain)
+			<-over
+		case strings.HasPrefix(message, "the document is given up"):
+			close(over)
+		}
+	}))
+	if s, err := Run(t.Context(), c, log, drain, new(Counts)); !errors.Is(err, ErrStopped) || s.OK != 60 || s.Document != "" {
+		t.Fatalf("summary %+v, %v; want ErrStopped and no document", s, err)
+	}
+	if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a document: %v", err)
+	}
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.Document != c.Output {
+		t.Errorf("summary %+v, %v; want a document", s, err)
 	}
 }
