@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"fluxworker/worker/result"
 )
 
 // Summary is what a run did; summary.json holds it.
@@ -33,6 +35,8 @@ type Summary struct {
 	Errors  string `json:"-"`
 	// Document is the file that holds all rows, where one was asked for and is written; empty otherwise.
 	Document string `json:"-"`
+	// Shard is the part of the input that was the run's; zero for all of it.
+	Shard result.Shard `json:"-"`
 
 	Total *Total `json:"all_attempts,omitempty"`
 }
@@ -78,7 +82,7 @@ func (r *run) summary(started time.Time) Summary {
 		PutOff: r.counts.putOff.Load(), Cut: r.counts.cut.Load(), Empty: r.counts.empty.Load(),
 		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
-		InFlight: r.inFlight(), Results: r.paths.Results, Errors: r.paths.Errors,
+		InFlight: r.inFlight(), Results: r.paths.Results, Errors: r.paths.Errors, Shard: r.shard,
 	}
 }
 
