@@ -61,8 +61,20 @@ func outsideInput(input, output, flag string) error {
 	if output, err = filepath.Abs(output); err != nil {
 		return err
 	}
-	if path, err := filepath.Rel(folder, output); err == nil && filepath.IsLocal(path) {
+	if path, err := filepath.Rel(withoutLinks(folder), withoutLinks(output)); err == nil && filepath.IsLocal(path) {
 		return &ConfigError{Err: fmt.Errorf("%s %s is in the folder of --input, %s; choose a place outside of it", flag, output, input)}
 	}
 	return nil
+}
+
+// withoutLinks is an absolute path without the symbolic links in as much of it as there is.
+func withoutLinks(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	dir := filepath.Dir(path)
+	if dir == path {
+		return path
+	}
+	return filepath.Join(withoutLinks(dir), filepath.Base(path))
 }
