@@ -61,6 +61,9 @@ func (w *waiting) close() {
 	}
 }
 
+// drop lets go of a row that got its line although it was not asked.
+func (w *waiting) drop(index int64) { w.which[index/64] &^= 1 << (index % 64) }
+
 // eachWaiting calls do for each row that waits, in the input's order or in that in which they came, until it returns an
 // error.
 func (r *run) eachWaiting(ctx context.Context, w *waiting, do func(prompt.Row) error) error {
@@ -88,6 +91,7 @@ func (r *run) eachWaiting(ctx context.Context, w *waiting, do func(prompt.Row) e
 		}
 		if row.Reject != nil { // a file with an image that it names is not there any more
 			r.counts.asked.Add(1)
+			w.drop(row.Index) // the rows may be read once more
 			err = r.reject(row)
 		} else {
 			err = do(row)

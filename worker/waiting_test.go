@@ -69,7 +69,11 @@ func TestARowThatIsNoneAfterItsWait(t *testing.T) {
 	if err := w.add(&row, 600); err != nil {
 		t.Fatal(err)
 	}
-	err = r.eachWaiting(t.Context(), w, func(row prompt.Row) error { t.Errorf("row %q is asked", row.CustomID); return nil })
+	for range 2 { // once more where no server holds the context that the rows need
+		if err = r.eachWaiting(t.Context(), w, func(row prompt.Row) error { t.Errorf("row %q is asked", row.CustomID); return nil }); err != nil {
+			break
+		}
+	}
 	if closeErr := r.output.Close(); err != nil || closeErr != nil {
 		t.Fatal(err, closeErr)
 	}
