@@ -34,11 +34,14 @@ type Fitting struct {
 // String says it in a sentence.
 func (f Fitting) String() string {
 	s := fmt.Sprintf("half of about %d rows need at most %d tokens, the longest %d", f.Rows, f.Half, f.Most)
-	if f.Longer > 0 {
+	switch {
+	case f.Context < f.Limit && f.Longer > 0:
 		s += fmt.Sprintf("; about %d need more and are answered last, with a longer context", f.Longer)
-	}
-	if f.Context == f.Limit {
+	case f.Context == f.Limit:
 		s += fmt.Sprintf("; it is the longest that %s", f.Because)
+		if f.Longer > 0 {
+			s += fmt.Sprintf(", and about %d seem to need more", f.Longer)
+		}
 	}
 	return s
 }
