@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,24 +53,43 @@ func (s *sampler) file(ctx context.Context) {
 		return
 	}
 	defer file.Close()
-	for i := range int64(samplePlaces) {
-		from, to := info.Size()*i/samplePlaces, info.Size()*(i+1)/samplePlaces
-		section := bufio.NewReaderSize(io.NewSectionReader(file, from, info.Size()-from), 64<<10)
-		if from > 0 { // in the middle of a line
-			skipped, err := skipLine(section)
-			if err != nil { // of the last
-				break
-			}
-			from += skipped
-		}
-		counting := &countReader{in: section}
-		rows := prompt.NewReader(counting, s.options())
-		read := func() int64 { return counting.n - int64(rows.Buffered()) }
-		each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
-		here := s.rows(each, rows, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
-		cancel()
-		s.into.Merge(here, float64(to-from)/float64(max(read(), 1))) // so much of the place was looked at
+	type look struct {
+		rows   *tokens.Sample
+		stands float64 // for how many rows of its place each of them does
 	}
+	var looks []look
+	for i := range uint8(samplePlaces) {
+		// Reversed bits, so that the places are spread over the file also where the time is not enough for all of them.
+		at := int64(bits.Reverse8(i) / (256 / samplePlaces))
+		rows, stands := s.place(ctx, file, info.Size()*at/samplePlaces, info.Size()*(at+1)/samplePlaces, info.Size())
+		if ctx.Err() != nil && rows.Rows() == 0 {
+			break
+		}
+		looks = append(looks, look{rows, stands})
+	}
+	for _, l := range looks {
+		s.into.Merge(l.rows, l.stands*samplePlaces/float64(len(looks)))
+	}
+}
+
+// place looks at rows that begin in a part of the file, and tells for how many each of them stands.
+func (s *sampler) place(ctx context.Context, file *os.File, from, to, size int64) (rows *tokens.Sample, stands float64) {
+	within := to - from
+	in := bufio.NewReaderSize(timedReader{ctx, io.NewSectionReader(file, from, size-from)}, 64<<10)
+	if from > 0 { // in the middle of a line
+		skipped, err := skipLine(in)
+		if err != nil { // of the last one, or the time is over
+			return new(tokens.Sample), 0
+		}
+		from += skipped
+	}
+	counting := &countReader{in: in}
+	reader := prompt.NewReader(counting, s.options())
+	read := func() int64 { return counting.n - int64(reader.Buffered()) }
+	each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
+	defer cancel()
+	rows = s.rows(each, reader, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
+	return rows, float64(within) / float64(max(read(), 1)) // so much of the place was looked at
 }
 
 // CheckFiles is an error where a run would refuse its input or the place of its output. Neither needs to be given, and an input
@@ -136,6 +156,19 @@ func skipLine(in *bufio.Reader) (bytes int64, _ error) {
 			return bytes, err
 		}
 	}
+}
+
+// timedReader reads until its context ends: a row may be as long as many others.
+type timedReader struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r timedReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
 }
 
 // countReader counts what is read through it.

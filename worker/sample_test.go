@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -42,6 +43,25 @@ func TestSampleIsFromAllOverTheFile(t *testing.T) {
 	}
 	if n := d.Beyond(512); d.Most() < 1000 || n < rows/20 || n > rows/5 {
 		t.Errorf("of %d rows %d seem long, the longest of %d tokens; want about a tenth", d.Rows(), n, d.Most())
+	}
+}
+
+// Rows may be so long that the time is over in the middle of one. Then no more of the file is read, wherever that is.
+func TestSampleEndsWithItsTime(t *testing.T) {
+	c, _ := config(t, 0)
+	long := fmt.Sprintf(`{"prompt":%q}`+"\n", strings.Repeat("x", 1<<20))
+	if err := os.WriteFile(c.Input, []byte(strings.Repeat(long, samplePlaces/2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := sampler{Config: c, isNew: always, into: new(tokens.Sample)}
+	s.file(over)
+	if n := s.into.Rows(); n != 0 {
+		t.Errorf("%d rows were read when there was no time", n)
+	}
+	if d := sampleOf(t, c, always); d.Rows() == 0 || d.Beyond(8192) != d.Rows() {
+		t.Errorf("of %d rows %d seem long, want all", d.Rows(), d.Beyond(8192))
 	}
 }
 
