@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode/utf8"
 )
 
 // promptTemplate makes prompts of named values.
@@ -62,11 +63,17 @@ func (t *promptTemplate) check(names []string, place func(name string) error) er
 	return nil
 }
 
+// errNoText is a prompt that a request cannot hold as it is: JSON would have another character in the place of what is none.
+var errNoText = errors.New("it makes no UTF-8: either a name is none, or a character is cut in two, since slice counts bytes ({{printf \"%.100s\" .text}} counts characters)")
+
 // prompt makes the prompt of the values.
 func (t *promptTemplate) prompt() (string, error) {
 	t.out.Reset() // and what was handed out before is the caller's alone
 	err := t.template.Execute(&t.out, t.values)
-	return t.out.String(), err
+	if text := t.out.String(); err != nil || utf8.ValidString(text) {
+		return text, err
+	}
+	return "", errNoText
 }
 
 // nameHint tells how a name is written, where a template does not parse for want of a dot or for a sign in the name.
@@ -83,7 +90,9 @@ func plainTemplateError(err error) string { return strings.TrimPrefix(err.Error(
 // templateProblem is why a template makes no prompt of a row. What the template quotes of it must not be told.
 func templateProblem(err error) *problem {
 	reason := "its values do not go with it"
-	if exec, ok := errors.AsType[template.ExecError](err); ok {
+	if errors.Is(err, errNoText) {
+		reason = err.Error()
+	} else if exec, ok := errors.AsType[template.ExecError](err); ok {
 		if cause := errors.Unwrap(exec.Err); cause != nil {
 			reason = cause.Error()
 		}

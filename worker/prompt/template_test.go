@@ -79,6 +79,22 @@ func TestBadTemplates(t *testing.T) {
 	}
 }
 
+// What a template makes must be text: a character that it cuts in two would be another one in the request.
+func TestTemplatesThatCutCharacters(t *testing.T) {
+	for template, want := range map[string]string{"{{slice .prompt 0 4}}": "", `{{printf "%.4s" .prompt}}`: "kö€n", "{{slice .prompt 0 3}}": "kö"} {
+		r, _ := tableOf(t, strings.NewReader("prompt\nkö€nig\n"), Options{Layout: Layout{PromptTemplate: template}})
+		row, err := r.Next()
+		switch {
+		case err != nil:
+			t.Error(err)
+		case want == "" && (row.Reject == nil || row.Reject.Code != CodeInvalidValue || !strings.Contains(row.Reject.Message, "a character is cut in two")):
+			t.Errorf("%s: %v, want a row that cannot be asked", template, row.Reject)
+		case want != "" && (row.Reject != nil || row.Request.Messages[0].Content != want):
+			t.Errorf("%s: %v, want %q", template, row, want)
+		}
+	}
+}
+
 // A template that does not go with one row's cells makes that row an error line, which does not tell what is in it.
 func TestTemplatesThatDoNotGoWithARow(t *testing.T) {
 	for template, want := range map[string]string{
