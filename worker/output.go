@@ -35,6 +35,11 @@ func (c Config) outputPaths(shard result.Shard) (result.Paths, error) {
 
 // openOutput takes the output for this run and tells what was mended in it.
 func (r *run) openOutput(intake context.Context) (err error) {
+	if r.shard.Count == 0 { // else it was claimed when the split was settled
+		if err := claim(r.paths); err != nil {
+			return err
+		}
+	}
 	r.output, err = result.Open(intake, result.Options{
 		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes,
 		Self: lease.Self(r.Place.name(), r.Place.Job.Restarts),

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,9 @@ func (c *Config) shard() (result.Shard, error) {
 
 // pin writes the split down, unless that has been done, and returns the one that counts.
 func pin(whole result.Paths, p pinned) (pinned, error) {
+	if err := claim(whole); err != nil {
+		return p, err
+	}
 	data, err := whole.Pin(splitFile, p)
 	if err != nil {
 		return p, err
@@ -125,4 +129,13 @@ func pin(whole result.Paths, p pinned) (pinned, error) {
 		return p, &ConfigError{Err: fmt.Errorf("read %s: it is not the split of an output; remove it if no shard has been answered yet", whole.In(splitFile))}
 	}
 	return there, nil
+}
+
+// claim makes the folder of a whole output this one's, unless it is another's.
+func claim(whole result.Paths) error {
+	err := whole.Claim()
+	if _, owned := errors.AsType[*result.OwnedError](err); owned {
+		return &ConfigError{Err: err}
+	}
+	return err
 }

@@ -24,10 +24,14 @@ type Part struct {
 
 // Parts finds what there is of an output, by the names of files and folders: the shards of every split, in their order,
 // and before them the whole, where a run wrote to it. A whole without traces of a run, beside shards, is what they were
-// merged to, and no part. The error is ErrNoOutput where there is nothing.
+// merged to, and no part. The error is ErrNoOutput where there is nothing, and an OwnedError where the folder is another
+// output's.
 func Parts(output string) ([]Part, error) {
 	whole, err := PathsOf(output, Shard{})
 	if err != nil {
+		return nil, err
+	}
+	if err := whole.checkOwner(); err != nil {
 		return nil, err
 	}
 	found := make(map[Shard]bool)
