@@ -6,7 +6,6 @@ import (
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
-	"fluxworker/worker/result"
 	"fluxworker/worker/tokens"
 )
 
@@ -154,13 +153,4 @@ func (f *fit) explain(row *prompt.Row, refused *ollama.RequestError, context int
 
 func (f *fit) longest() string {
 	return fmt.Sprintf("the longest context that %s is %d tokens", f.because, f.limit)
-}
-
-// failWaiting writes the error line of a row that waited for a context that the servers cannot have after all.
-func (r *run) failWaiting(row prompt.Row) error {
-	message := fmt.Sprintf("the row needs about %d tokens (estimated, its answer of at most %d included), and %s; shorten it",
-		r.fit.estimate.Guess(tokens.Weigh(&row.Request))+row.Request.Sampling.MaxTokens, row.Request.Sampling.MaxTokens, r.fit.longest())
-	r.counts.asked.Add(1)
-	r.counts.fail(r.log, row, ollama.CodeContextLength, message)
-	return r.output.Append(row, nil, &result.Failure{Code: ollama.CodeContextLength, Message: message, Line: row.Line})
 }

@@ -95,7 +95,7 @@ func (r *run) shorten(err error) bool {
 	if !goesOn {
 		f.limit = f.served
 	}
-	if goesOn || f.served > 0 {
+	if goesOn || f.served > 0 && f.context > f.served {
 		r.manifest.Failure = "" // it is not why no server answers
 	}
 	if !goesOn {
@@ -120,10 +120,10 @@ func (r *run) laterPasses(intake, requests context.Context) error {
 		r.log.Info().Int64("rows", now.demand.Rows()).Int("tokens", now.demand.Most()).Msg("rows that need a longer context are next; the servers are started again for them")
 		r.leaveOutLostGPUs(intake)
 		err := r.laterPass(intake, requests, now)
-		if _, unheld := errors.AsType[*unheldError](err); unheld {
-			if err = r.eachWaiting(intake, now, r.failWaiting); err == nil {
-				err = r.writeManifest()
-			}
+		if _, unheld := errors.AsType[*unheldError](err); unheld && f.context > f.served {
+			// Some were put off by an estimate alone, and may fit the longest context that servers had: they tell.
+			r.log.Warn().Int64("rows", now.demand.Rows()).Int("context", f.served).Msg("the GPUs hold no longer context; the rows that seemed to need one are asked with that of the servers before")
+			err = r.laterPass(intake, requests, now)
 		}
 		now.close()
 		if err != nil {
