@@ -223,7 +223,7 @@ func TestFolderLayouts(t *testing.T) {
 		{texts, Layout{PromptTemplate: "{{.title}}"}, `--prompt-template: there is no "title"; for the files of ` + texts + " there is .text and .name"},
 		{texts, Layout{PromptColumn: "a"}, "--prompt-column is for CSV and TSV files, and " + texts + " is a folder"},
 		{texts, Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files, and " + texts + " is a folder"},
-		{write(t, "in.jsonl", nil), Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files (.csv, .tsv) and folders"},
+		{write(t, "in.jsonl", nil), Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files (.csv, .tsv), and "},
 		{write(t, "in.txt", nil), Layout{PromptTemplate: "a"}, "--prompt-template is for CSV and TSV files (.csv, .tsv) and folders"},
 	} {
 		_, err := openSource(t, test.dir).Rows(Options{Layout: test.layout, Defaults: testDefaults()})

@@ -44,12 +44,15 @@ func (l Layout) Check() error {
 
 // refuse is the error of a Layout for an input that takes none.
 func (l Layout) refuse(name string) error {
-	for _, given := range []struct{ flag, value string }{
-		{"--prompt-column", l.PromptColumn}, {"--prompt-template", l.PromptTemplate}, {"--id-column", l.IDColumn},
+	const tables = "CSV and TSV files (.csv, .tsv)"
+	for _, given := range []struct{ flag, value, takes, says string }{
+		{"--prompt-column", l.PromptColumn, tables, "prompt"},
+		{"--prompt-template", l.PromptTemplate, tables + " and folders", "prompt"},
+		{"--id-column", l.IDColumn, tables, "custom_id"},
 	} {
 		if given.value != "" {
-			return layoutErrorf("%s is for CSV and TSV files (.csv, .tsv) and folders, and %s is read as JSONL or text, whose rows say themselves what their prompt is; leave it out",
-				given.flag, name)
+			return layoutErrorf("%s is for %s, and %s is read as JSONL or text, whose rows say themselves what their %s is; leave it out",
+				given.flag, given.takes, name, given.says)
 		}
 	}
 	return nil

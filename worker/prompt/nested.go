@@ -30,6 +30,20 @@ func readNested(value []byte, allowed ...string) (nested, *problem) {
 	}
 }
 
+// holds tells whether an object has a member that is not null.
+func holds(value []byte, name string) bool {
+	w := walk(value)
+	for {
+		quoted, value, ok := w.member()
+		if !ok {
+			return false
+		}
+		if value[0] != 'n' && unquote(quoted) == name {
+			return true
+		}
+	}
+}
+
 // text is a member that must be there and be a string.
 func (n nested) text(name string) (string, *problem) {
 	if n[name] == nil {

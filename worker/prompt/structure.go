@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // Structure is what an answer must be where a row asks for more than text: a JSON object, or a value that a schema
@@ -94,6 +95,11 @@ func schemaFault(err error) string {
 		for len(broken.Causes) > 0 {
 			broken = broken.Causes[0]
 		}
+		if unknown, ok := broken.ErrorKind.(*kind.Enum); ok {
+			if name, ok := unknown.Got.(string); ok {
+				return fmt.Sprintf("at /%s it is %s, which JSON Schema does not know", strings.Join(broken.InstanceLocation, "/"), word(name))
+			}
+		}
 		return fmt.Sprintf("at /%s it breaks %s", strings.Join(broken.InstanceLocation, "/"), strings.Join(broken.ErrorKind.KeywordPath(), "/"))
 	}
 	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), schemaURL, "")), " ")
@@ -148,7 +154,10 @@ func (d *decoder) structure(value []byte) (*Structure, *problem) {
 // answer is always checked, so that strict makes no difference.
 func (d *decoder) schema(value []byte) (*Structure, *problem) {
 	labelled, p := readNested(value, "name", "description", "schema", "strict")
-	if p != nil {
+	switch {
+	case p != nil && p.code == CodeUnsupported && !holds(value, "schema"):
+		return nil, problemf(CodeMissing, "schema", "is missing; json_schema has a name and, in schema, the JSON Schema itself")
+	case p != nil:
 		return nil, p
 	}
 	value = labelled["schema"]

@@ -102,7 +102,7 @@ func decodeToolChoice(value []byte) (allowed bool, _ *problem) {
 	case "none":
 		return false, nil
 	case "required":
-		return false, problemf(CodeUnsupported, "", "is required"+force)
+		return false, problemf(CodeUnsupported, "", `is "required"`+force)
 	default:
 		return false, problemf(CodeInvalidValue, "", "is %s; it must be auto or none", word(name))
 	}
