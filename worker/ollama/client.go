@@ -238,8 +238,25 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 			PromptTokens: countedTokens(message),
 		}
 	default:
-		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message}
+		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message + lacking(message)}
 	}
+}
+
+// lacking says in the words of a row what the server's refusal of a model that cannot do something is about, and the way
+// out; it is empty for any other refusal. None gives a code.
+func lacking(message string) string {
+	_, what, _ := strings.Cut(message, " does not support ")
+	switch what {
+	case "thinking":
+		return "; remove reasoning_effort, or choose a model that thinks, and another --output"
+	case "tools":
+		return "; remove tools, or choose a model whose template knows them, and another --output"
+	case "insert":
+		return "; remove suffix, or choose a model that fills in the middle, and another --output"
+	case "chat", "generate":
+		return "; it makes embeddings only (/v1/embeddings), choose a model that writes, and another --output"
+	}
+	return ""
 }
 
 func refusalText(body []byte) string {

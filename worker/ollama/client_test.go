@@ -102,7 +102,11 @@ func TestAskTellsWhoIsToBlame(t *testing.T) {
 	}{
 		{"too long, old generation", 400, `{"error":"the input length exceeds the context length"}`, CodeContextLength, false, nil, "input length exceeds"},
 		{"too long, new generation", 400, `{"error":"{\"error\":{\"code\":400,\"message\":\"request (903 tokens) exceeds the available context size (512 tokens), try increasing it\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":903,\"n_ctx\":512}}"}`, CodeContextLength, false, nil, "request (903 tokens) exceeds"},
-		{"refused", 400, `{"error":"bigram does not support tools"}`, CodeInvalidRequest, false, nil, "does not support tools"},
+		{"refused", 400, `{"error":"nobody knows why"}`, CodeInvalidRequest, false, nil, "nobody knows why"},
+		{"knows no tools", 400, `{"error":"bigram does not support tools"}`, CodeInvalidRequest, false, nil, "does not support tools; remove tools, or choose a model"},
+		{"does not think", 400, `{"error":"\"bigram\" does not support thinking"}`, CodeInvalidRequest, false, nil, "does not support thinking; remove reasoning_effort, or"},
+		{"fills no gap", 400, `{"error":"bigram does not support insert"}`, CodeInvalidRequest, false, nil, "does not support insert; remove suffix, or"},
+		{"does not write", 400, `{"error":"\"embedder\" does not support chat"}`, CodeInvalidRequest, false, nil, "does not support chat; it makes embeddings only"},
 		{"refused without JSON", 400, `nope`, CodeInvalidRequest, false, nil, "nope"},
 		{"model missing", 404, `{"error":"model 'x' not found"}`, "", false, ErrModelMissing, "model 'x' not found"},
 		{"runner crashed", 500, `{"error":"model runner has unexpectedly stopped"}`, "", true, nil, "server answered 500: model runner"},
