@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -14,7 +15,11 @@ import (
 type GPUError struct{ Err error }
 
 func (e *GPUError) Error() string {
-	return fmt.Sprintf("%v; say --device cpu if the CPU is to do it", e.Err)
+	start := ""
+	if errors.Is(e.Err, gpu.ErrNoDriver) { // a login node, or a job that asked for none
+		start = "start it in a job that has a GPU (--gres=gpu:1), or "
+	}
+	return fmt.Sprintf("%v; %ssay --device cpu if the CPU is to do it", e.Err, start)
 }
 func (e *GPUError) Unwrap() error { return e.Err }
 

@@ -96,8 +96,13 @@ func (s Summary) String() string {
 	if s.FailedBefore > 0 {
 		fmt.Fprintf(&b, " (%d of them failed)", s.FailedBefore)
 	}
-	if s.Cut > 0 || s.Empty > 0 {
+	switch {
+	case s.Cut > 0 && s.Empty > 0:
 		fmt.Fprintf(&b, "\nnote    %d answered rows were cut at max_tokens, %d have an empty answer", s.Cut, s.Empty)
+	case s.Cut > 0:
+		fmt.Fprintf(&b, "\nnote    %d answered rows were cut at max_tokens", s.Cut)
+	case s.Empty > 0:
+		fmt.Fprintf(&b, "\nnote    %d answered rows have an empty answer", s.Empty)
 	}
 	fmt.Fprintf(&b, "\ntokens  %d in, %d out", s.TokensIn, s.TokensOut)
 	fmt.Fprintf(&b, "\nspeed   %.1f rows/s, %.1f tok/s", s.RowsPerSecond, s.TokensPerSecond)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/modelcfg"
+	"fluxworker/worker"
 )
 
 type modelsFlags struct {
@@ -37,6 +39,14 @@ With --fits it says for each how many slots this machine's GPUs hold, or those o
 	return cmd
 }
 
+// noFitError is a GPUError whose way out is one that models has.
+type noFitError struct{ none *worker.GPUError }
+
+func (e *noFitError) Error() string {
+	return fmt.Sprintf("--fits: %v; say --gpu 2xA100-80GB and the like for GPUs that are not here", e.none.Err)
+}
+func (e *noFitError) Unwrap() error { return e.none }
+
 func (f *modelsFlags) list(ctx context.Context) error {
 	catalog, err := modelcfg.Embedded()
 	if err != nil {
@@ -46,6 +56,9 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	header := "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tNOTES"
 	if f.fits {
 		gpus, err := planGPUs(ctx, f.gpus, zerolog.Nop())
+		if noGPU, ok := errors.AsType[*worker.GPUError](err); ok { // its own way out is a flag that models has not
+			return &noFitError{noGPU}
+		}
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ type OwnedError struct {
 }
 
 func (e *OwnedError) Error() string {
-	return fmt.Sprintf("output %s: its folder would be %s, which belongs to the output %s; choose an --output whose name differs in more than the ending (where there is no %s any more, remove %s)",
+	return fmt.Sprintf("output %s: its folder would be %s, which belongs to the output %s; name that one where it is meant, else choose an --output whose name differs in more than the ending (where there is no %s any more, remove %s)",
 		e.Output, filepath.Dir(e.File), e.Owner, e.Owner, e.File)
 }
 
