@@ -84,6 +84,20 @@ func (r *run) attempt(started time.Time, answer func() error) (Summary, error) {
 	return s, errors.Join(err, r.writeRecords(a, s, err))
 }
 
+// amendOutcome writes into the attempt's record that its document is not there, so that nobody takes the output for
+// finished. Where it cannot, the run says so all the same: its error is the news.
+func (r *run) amendOutcome(err error) {
+	attempts, readErr := readAttempts(r.paths)
+	if readErr != nil || len(attempts) == 0 {
+		return
+	}
+	a := attempts[len(attempts)-1]
+	a.Outcome, _, _ = strings.Cut(err.Error(), "\n")
+	if writeErr := a.write(r.paths); writeErr != nil {
+		r.log.Warn().Err(writeErr).Msg("the attempt's record is not amended")
+	}
+}
+
 // writeRecords writes what is known at the end. An output that another run has taken over is not ours to write to.
 func (r *run) writeRecords(a attempt, s Summary, err error) error {
 	if errors.Is(err, result.ErrHeld) {

@@ -98,7 +98,9 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	close(r.settled)
 	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, in) })
 	if err == nil {
-		summary.Document, err = r.writeDocument(ctx, intake)
+		if summary.Document, err = r.writeDocument(ctx, intake); err != nil {
+			r.amendOutcome(err)
+		}
 	}
 	return summary, err
 }

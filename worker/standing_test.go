@@ -86,6 +86,7 @@ func TestEarlyServerIsOfNoUse(t *testing.T) {
 			}
 			path := filepath.Join(filepath.Dir(c.Output), "out.run", attemptsDir, "0002.json")
 			edit(t, path, `"outcome": "complete"`, `"outcome": "running"`) // as if it had been killed after the last row
+			edit(t, path, `"complete": true`, `"complete": false`)
 		}, func(t *testing.T, s Summary, err error) {
 			if err != nil || !s.Complete || s.Skipped != rows {
 				t.Errorf("summary %+v, %v; want all rows done before", s, err)

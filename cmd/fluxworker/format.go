@@ -47,6 +47,8 @@ func resultsIn(c worker.Config, s worker.Summary) string {
 		return s.Document
 	case s.Complete && s.Shard.Count > 0:
 		return fmt.Sprintf("%s, as lines; when all shards are done, merge --output %s makes one document of them", s.Results, c.Output)
+	case s.Complete:
+		return fmt.Sprintf("%s, as lines; %s is not written yet", s.Results, c.Output)
 	}
 	return fmt.Sprintf("%s, as lines; %s is written when every row has its line", s.Results, c.Output)
 }

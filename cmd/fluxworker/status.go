@@ -29,7 +29,7 @@ and which job has it. It may be asked at any time and from any node: it only rea
 
   waiting   no run has begun the shard
   running   a run holds it
-  finished  its last run has dealt with every row
+  finished  its last run has dealt with every row, and written the document where --output names one
   stopped   its last run ended early; the last column says why
   killed    its last run ended without a word, or its node is cut off: its lock has shown no sign of life for %s
 
