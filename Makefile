@@ -44,7 +44,7 @@ slurm:
 
 ## test: everything, on the real engines and a real SLURM cluster
 test: engine slurm build
-	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 25m ./... # the sleep is for each of many child processes
+	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 28m ./... # the sleep is for each of many child processes
 
 ## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
 torture: engine
