@@ -70,8 +70,8 @@ func TestFlowFindsTheKnee(t *testing.T) {
 		spread   float64
 		low, top int // where it must end
 	}{
-		{"every slot counts", 32, flat(32), 0, 36, 36},
-		{"every slot counts, and rows differ", 32, flat(32), 0.5, 32, 36},
+		{"every slot counts", 32, flat(32), 0, inFlight(32), inFlight(32)},
+		{"every slot counts, and rows differ", 32, flat(32), 0.5, 32, inFlight(32)},
 		{"flat from 8 on", 32, flat(8), 0, 8, 10},
 		{"flat from 8 on, and rows differ", 32, flat(8), 0.5, 8, 36},
 		{"falling from 8 on", 32, falling(8), 0, 7, 9},
@@ -120,8 +120,8 @@ func TestFlowStepsDownOnFailures(t *testing.T) {
 		low, top int
 	}{
 		{"above 20 at once", func(*rand.Rand) func(int) bool { return func(working int) bool { return working > 20 } }, 12, 20},
-		{"a third of them, by chance", func(random *rand.Rand) func(int) bool { return func(int) bool { return random.IntN(3) == 0 } }, 36, 36},
-		{"some, by chance", func(random *rand.Rand) func(int) bool { return func(int) bool { return random.IntN(30) == 0 } }, 36, 36},
+		{"a third of them, by chance", func(random *rand.Rand) func(int) bool { return func(int) bool { return random.IntN(3) == 0 } }, inFlight(32), inFlight(32)},
+		{"some, by chance", func(random *rand.Rand) func(int) bool { return func(int) bool { return random.IntN(30) == 0 } }, inFlight(32), inFlight(32)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
