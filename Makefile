@@ -15,7 +15,11 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: torture fuzz build probe demo engine slurm test test-short lint bench bench-full gobench clean
+.PHONY: help build probe demo engine slurm test test-unit test-script test-standin test-engine test-slurm test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 ## build: bin/fluxworker, one static file
 build: probe
@@ -42,21 +46,67 @@ engine:
 slurm:
 	@test/slurm/install.sh
 
-## test: everything, on the real engines and a real SLURM cluster
+# One test program of each package; a machine that is busy makes them slower, and none of them red.
+TEST := $(GO) test -count=1 -timeout 25m
+
+# What needs neither an engine nor SLURM, nor minutes.
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm)
+NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
+
+## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
 test: engine slurm build
-	GORACE=atexit_sleep_ms=10 $(GO) test -race -count=1 -timeout 28m ./... # the sleep is for each of many child processes
+	$(TEST) -p 3 -skip '^TestEveryFigure' ./...
+
+## test-unit: the packages by themselves, under a minute
+test-unit:
+	$(TEST) $(NOT_UNIT) $(UNIT)
+
+## test-script: what a user types and what comes back, against a stand-in server
+test-script:
+	$(TEST) -run '^TestScripts$$' ./cmd/fluxworker
+
+## test-standin: the built program and a stand-in server: kills, failing servers, broken disks, GPUs
+test-standin:
+	$(TEST) ./test/standin
+
+## test-engine: the built program and real Ollamas of both generations
+test-engine: engine build
+	$(TEST) ./test/engines
+
+## test-slurm: jobs of a real SLURM cluster
+test-slurm: engine slurm
+	$(TEST) ./test/slurm ./test/cluster
+	$(TEST) -run '^TestLive' ./worker/slurm
+
+## test-race: unit tests, scripts and stand-in tests with the race detector, in the program, too
+test-race:
+	GORACE=atexit_sleep_ms=10 $(TEST) -race $(NOT_UNIT) $(UNIT) # the sleep is for each of many child processes
+	GORACE=atexit_sleep_ms=10 $(TEST) -race -run '^TestScripts$$' ./cmd/fluxworker
+	GORACE=atexit_sleep_ms=10 $(TEST) -race ./test/standin
+
+## test-figures: each figure of the bench at its smallest size, and the memory that a row takes
+test-figures: engine
+	$(TEST) -run '^TestEveryFigure$$' ./test/bench
+	$(TEST) -run '^$$' -bench '^BenchmarkMemoryOf' -benchtime 1x ./worker/... ./cmd/...
+
+## test-all: test, and the rest: races, figures
+test-all: test test-race test-figures
+
+## test-one: one test or script by its name, T=TestAnswers, T=TestServerHit/old or T=held
+test-one:
+	@GO="$(GO)" scripts/test-one.sh "$(T)"
 
 ## torture: 200 SIGKILLs of the worker over one run of 20,000 rows, also in the recovery, the rewrite and before an fsync
-torture: engine
-	$(GO) test -count=1 -timeout 60m -v -run TestTorture ./test/e2e -torture.kills 200 -torture.rows 20000 -torture.faultrows 20000
+torture:
+	$(GO) test -count=1 -timeout 60m -v -run '^TestTorture' ./test/standin -torture.kills 200 -torture.rows 20000
+
+## stress: each suite again and again, beside eight others, on one core, with other seeds and with -race; ARGS="-runs 3 ./worker"
+stress: engine slurm build
+	$(GO) run ./test/stress $(ARGS)
 
 ## fuzz: every fuzz target for FUZZTIME; "make test" runs only what was found so far (testdata/fuzz)
 fuzz:
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" scripts/fuzz.sh
-
-## test-short: what needs no engine
-test-short:
-	$(GO) test -short ./...
 
 ## lint: gofmt, vet, staticcheck, shellcheck, and govulncheck where its database can be reached
 lint: probe

@@ -11,6 +11,7 @@ import (
 
 // Rows wait in their order, so many and so large as may be.
 func TestAhead(t *testing.T) {
+	t.Parallel()
 	const rows = parsedAhead + 10
 	for _, tt := range []struct{ bytes, held int }{
 		{10, parsedAhead}, {largeRow - 1, parsedAhead}, {bytesAhead / 4, 4}, {bytesAhead/4 + 1, 3}, {2 * bytesAhead, 1},
@@ -49,6 +50,7 @@ func TestAhead(t *testing.T) {
 
 // Whatever it is that makes a row large, it counts.
 func TestLargeRowsCount(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", largeRow)
 	for name, request := range map[string]prompt.Request{
 		"content":   {Messages: []prompt.Message{{Content: long}}},

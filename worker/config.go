@@ -52,6 +52,9 @@ type Results struct {
 	ResumeFrom  []string // result files of other splits of the input: rows that are answered there are not asked again
 	Overwrite   bool     // drop what is there
 	RetryFailed bool     // drop the failures that are there
+	// LockStale is how long the lock of another run must show no sign of life before it is taken over; 0 is
+	// lease.DefaultStale. All runs of an output must have the same: it says how often the holder renews its lock.
+	LockStale time.Duration
 }
 
 // OnChange says what becomes of an output whose rows would be asked for something else now.

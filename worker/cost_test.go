@@ -11,24 +11,25 @@ import (
 // A row costs little memory on its whole way: read, asked, answered and written. The stand-in is a process of its own, so
 // that what it takes is not counted, and a short run is taken from a long one, so that what a start takes is not, either.
 // With net/http's transport and encoding/json it was 153 allocations.
-func TestRowsAreCheap(t *testing.T) {
+func BenchmarkMemoryOfARun(b *testing.B) {
 	const (
 		few, many       = 1000, 4000
 		mostAllocations = 100.0
 		mostBytes       = 16 << 10
 	)
-	allocations, bytes := allocated(t, few)
-	allocationsOfMany, bytesOfMany := allocated(t, many)
+	allocations, bytes := allocated(b, few)
+	allocationsOfMany, bytesOfMany := allocated(b, many)
 	each := float64(allocationsOfMany-allocations) / (many - few)
 	size := float64(bytesOfMany-bytes) / (many - few)
-	t.Logf("a row of 1 KB: %.1f allocations, %.0f bytes", each, size)
+	b.ReportMetric(each, "allocs/row")
+	b.ReportMetric(size, "B/row")
 	if each > mostAllocations || size > mostBytes {
-		t.Errorf("a row of 1 KB costs %.1f allocations and %.0f bytes, want at most %.0f and %d", each, size, mostAllocations, mostBytes)
+		b.Errorf("a row of 1 KB costs %.1f allocations and %.0f bytes, want at most %.0f and %d", each, size, mostAllocations, mostBytes)
 	}
 }
 
 // allocated is what a run of n rows of 1 KB allocates.
-func allocated(t *testing.T, n int) (allocations, bytes uint64) {
+func allocated(t testing.TB, n int) (allocations, bytes uint64) {
 	t.Helper()
 	c, _ := config(t, 0)
 	var rows strings.Builder

@@ -94,6 +94,7 @@ func checkSized(t *testing.T, c Config, rows []sizedRow) {
 
 // In two passes every row is answered whole or has an error that names both numbers, wherever the rows come from.
 func TestLongRowsAreAnsweredLast(t *testing.T) {
+	t.Parallel()
 	rows := sized(400)
 	tests := map[string]func(t *testing.T, c *Config){
 		"file": func(t *testing.T, c *Config) {},
@@ -153,6 +154,7 @@ func uncounted(rows []sizedRow) []sizedRow {
 
 // Ended in either pass, the same command goes on: no row has two lines, and none has less than a whole answer.
 func TestStoppedInEitherPass(t *testing.T) {
+	t.Parallel()
 	rows := sized(400)
 	for i := range 60 {
 		rows = append(rows, sizedRow{fmt.Sprint("also-long-", i), strings.Repeat("1", 6000) + "x", 40, ""})
@@ -183,6 +185,7 @@ func TestStoppedInEitherPass(t *testing.T) {
 
 // Rows may allow far longer answers than come. They are taken to be short until too many are not.
 func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
+	t.Parallel()
 	rows := sized(0)[:2]
 	for i := range 300 {
 		rows = append(rows, sizedRow{fmt.Sprint(i), fmt.Sprintf("row %d ends in a", i), 1_000_000, ""})
@@ -209,6 +212,7 @@ func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
 
 // A row that the context of a later pass was chosen for is asked there, although the answers since have it seem a little longer.
 func TestARowIsAskedInThePassThatIsMadeForIt(t *testing.T) {
+	t.Parallel()
 	row := prompt.Row{Request: prompt.Request{
 		Messages: []prompt.Message{{Role: "user", Content: strings.Repeat("1", 1500)}}, Sampling: prompt.Sampling{MaxTokens: 40},
 	}}
@@ -226,6 +230,7 @@ func TestARowIsAskedInThePassThatIsMadeForIt(t *testing.T) {
 // The server counts the tokens of all texts of an embedding together, but the context has to hold each of them by itself:
 // rows of many texts are no long rows.
 func TestManyTextsAreNoLongRow(t *testing.T) {
+	t.Parallel()
 	c := fitConfig(t, nil, "--embeds", "--generation", "o")
 	texts, err := json.Marshal(slices.Repeat([]string{"a text of some thirty bytes, ok"}, 100))
 	if err != nil {
@@ -246,6 +251,7 @@ func TestManyTextsAreNoLongRow(t *testing.T) {
 
 // What the context is does not change what is asked: an output goes on with another choice of it.
 func TestContextIsNoPartOfARow(t *testing.T) {
+	t.Parallel()
 	rows := sized(50)
 	c := fitConfig(t, rows)
 	c.Wish.Context, c.FitContext = 512, false
@@ -262,6 +268,7 @@ func TestContextIsNoPartOfARow(t *testing.T) {
 
 // A server of somebody else keeps its context: nothing is put off.
 func TestARunningServerKeepsItsContext(t *testing.T) {
+	t.Parallel()
 	server := runningServer(t)
 	c := fitConfig(t, sized(20))
 	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
@@ -273,6 +280,7 @@ func TestARunningServerKeepsItsContext(t *testing.T) {
 
 // Rows are said to be answered with a longer context only where there is one.
 func TestFittingSaysWhatBecomesOfLongRows(t *testing.T) {
+	t.Parallel()
 	for want, f := range map[string]Fitting{
 		"about 3 need more and are answered last, with a longer context":      {Context: 512, Limit: 8192, Longer: 3},
 		"it is the longest that the model has, and about 3 seem to need more": {Context: 8192, Limit: 8192, Longer: 3},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fluxworker/worker/ollama"
+
 	"github.com/rs/zerolog"
 )
 
@@ -57,6 +58,7 @@ func drive(t *testing.T, slots int, d time.Duration, make func() *sharedServer) 
 }
 
 func TestFlowFindsTheKnee(t *testing.T) {
+	t.Parallel()
 	flat := func(knee float64) func(int) float64 {
 		return func(k int) float64 { return 1000 * min(float64(k)/knee, 1) }
 	}
@@ -113,6 +115,7 @@ func TestFlowFindsTheKnee(t *testing.T) {
 
 // A server that fails rows when it has too many at once gets fewer; one that fails some whatever it has keeps all its slots.
 func TestFlowStepsDownOnFailures(t *testing.T) {
+	t.Parallel()
 	steep := func(k int) float64 { return 50 * float64(k) }
 	tests := []struct {
 		name     string
@@ -150,6 +153,7 @@ func TestFlowStepsDownOnFailures(t *testing.T) {
 
 // Where the input comes more slowly than the server answers, there is nothing to learn about the server.
 func TestFlowJudgesNoServerByItsInput(t *testing.T) {
+	t.Parallel()
 	f := newFlow(8, zerolog.Nop())
 	for range 10000 {
 		f.answered(&ollama.Answer{CompletionTokens: 10}, 2)

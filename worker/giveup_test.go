@@ -11,6 +11,7 @@ import (
 
 // A run whose server fails every row ends, also where fewer rows than planned were let in by then.
 func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 400)
 	server := runningServer(t, "--fault", "500:1", "--fault-match", "x x")
 	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}

@@ -68,6 +68,7 @@ func (s *sharedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // The slots of every server stay busy from the first row to the last, although a row is on its way for a twentieth of its time. Time is
 // simulated, so what is measured is how rows are handed out, and not how quick this machine is.
 func TestSlotsAreNeverIdle(t *testing.T) {
+	t.Parallel()
 	const slots, rowTime, roundTrip = 32, 20 * time.Millisecond, time.Millisecond
 	for _, servers := range []int{1, 8} {
 		t.Run(fmt.Sprint(servers), func(t *testing.T) {

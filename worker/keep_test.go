@@ -19,7 +19,10 @@ import (
 // bothWays runs a test with servers in namespaces of their own, where the kernel lets us, and without.
 func bothWays(t *testing.T, test func(t *testing.T, isolate ollama.Isolation)) {
 	for _, isolate := range []ollama.Isolation{ollama.IsolateAuto, ollama.IsolateNever} {
-		t.Run("isolate "+string(isolate), func(t *testing.T) { test(t, isolate) })
+		t.Run("isolate "+string(isolate), func(t *testing.T) {
+			t.Parallel()
+			test(t, isolate)
+		})
 	}
 }
 
@@ -38,6 +41,7 @@ func addRow(t *testing.T, c Config, row string) {
 
 // A server that ends in the middle of it is started again, no row is lost, and only those that it had are asked again.
 func TestALostServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, record := config(t, 100, "--fault", "exit@60")
 		c.Server.Isolate = isolate
@@ -54,6 +58,7 @@ func TestALostServerIsStartedAgain(t *testing.T) {
 
 // One that neither answers nor works is ended and started again, however green its health is.
 func TestAHangingServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, _ := config(t, 60, "--fault", "hang-all@40")
 		c.Server.Isolate = isolate
@@ -67,6 +72,7 @@ func TestAHangingServerIsStartedAgain(t *testing.T) {
 
 // One that hangs and keeps a core busy, as with a GPU that answers no more, is found when a row has waited for it in vain.
 func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, _ := config(t, 60, "--fault", "spin-all@40")
 		c.Server.Isolate = isolate
@@ -88,6 +94,7 @@ func watchedServer(t *testing.T, flags ...string) *watchdog {
 
 // A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
 func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	w := watchedServer(t)
 	now := time.Now()
 	later := func() *ending {
@@ -121,6 +128,7 @@ func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
 
 // A runner that dies when no row is with the server is missed, too: the next row would load the model again unseen.
 func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
+	t.Parallel()
 	file := t.TempDir() + "/pid"
 	w := watchedServer(t, "--child", "--child-pid", file)
 	if reason := w.look(time.Now()); reason != nil {
@@ -143,6 +151,7 @@ func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
 
 // A server that takes too much memory is started anew. The rows that it has each time are not to blame for that.
 func TestAServerThatGrowsIsStartedAnewAndGivenUp(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, _ := config(t, 20, "--fault", "hang")
 		c.Server.Isolate = isolate
@@ -161,6 +170,7 @@ func TestAServerThatGrowsIsStartedAnewAndGivenUp(t *testing.T) {
 // Rows that take the server down again and again are found, and every other is answered. The deaths of which they are
 // convicted do not count against the server: there are more of them than it may be started again.
 func TestAPoisonRowIsSetAside(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison")
 		c.Server.Isolate = isolate
@@ -185,6 +195,7 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 // A row that waits to be asked again holds no slot: all of them are full of others meanwhile, or the server, which waits for
 // that, would answer none.
 func TestRetriesHoldNoSlot(t *testing.T) {
+	t.Parallel()
 	const rows = 30
 	c, record := config(t, 0, "--fault", "500:1", "--fault-match", "bad", "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
 	for range c.Wish.Slots {
@@ -205,6 +216,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 
 // A model that vanishes in mid-run ends the run at once: neither a row nor the server is to blame.
 func TestAModelThatVanishesEndsTheRun(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 100, "--fault", "404@30")
 	s, err := runOnce(t, t.Context(), c, nil)
 	if !errors.Is(err, ollama.ErrModelMissing) || s.Failed != 0 || s.Complete {

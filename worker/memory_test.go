@@ -14,6 +14,7 @@ import (
 
 // Where all servers together come near the job's limit, the one that holds most is started anew, and no other.
 func TestTheLargestServerMakesRoom(t *testing.T) {
+	t.Parallel()
 	r := &run{Config: Config{MostForServers: 1000 << 20, Place: Place{Enforced: slurm.Memory{Bytes: 1200 << 20, From: "memory.max"}}}}
 	small, large := watchdog{member: new(member), run: r}, watchdog{member: new(member), run: r}
 	if err := small.tooLarge(300 << 20); err != nil {
@@ -41,6 +42,7 @@ func TestTheLargestServerMakesRoom(t *testing.T) {
 }
 
 func TestMostForServers(t *testing.T) {
+	t.Parallel()
 	for limit, want := range map[uint64]int64{
 		0: 0, 64 << 30: (64 << 30) / 20 * 19, 2 << 30: 2<<30 - 256<<20, 400 << 20: 300 << 20,
 	} {
@@ -52,6 +54,7 @@ func TestMostForServers(t *testing.T) {
 
 // A job with too little memory is warned; on the CPU, where weights and cache are all in it, the model does not fit.
 func TestMemoryOfTheJob(t *testing.T) {
+	t.Parallel()
 	model := modelcfg.Model{Name: "m:8b"}
 	gpu := batcher.Plan{Host: batcher.Host{Servers: 2 << 30, Files: 5 << 30}}
 	cpu := batcher.Plan{Host: batcher.Host{Servers: 2 << 30, Model: 6 << 30}}

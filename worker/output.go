@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,10 @@ func (r *run) openOutput(intake context.Context) (err error) {
 		}
 	}
 	r.output, err = result.Open(intake, result.Options{
-		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes,
+		Paths: r.paths, SyncEvery: r.Results.SyncEvery, SyncBytes: r.Results.SyncBytes, Stale: r.Results.LockStale,
 		Self: lease.Self(r.Place.name(), r.Place.Job.Restarts),
 		OnWait: func(h lease.Holder) {
-			r.log.Warn().Stringer("holder", h).Stringer("longest", lease.DefaultStale).Msg("the output is held by another run; waiting for it to end")
+			r.log.Warn().Stringer("holder", h).Stringer("longest", cmp.Or(r.Results.LockStale, lease.DefaultStale)).Msg("the output is held by another run; waiting for it to end")
 		},
 		OnHeld: func() { r.raiseEarly(intake) },
 	})

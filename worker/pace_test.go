@@ -23,6 +23,7 @@ func answerAt(tokens int, speed float64) *ollama.Answer {
 }
 
 func TestPaceSuspects(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 0))
 	steady := func(int) *ollama.Answer { return answerAt(2+random.IntN(500), 50) }
 	tests := []struct {
@@ -71,6 +72,7 @@ func TestPaceSuspects(t *testing.T) {
 
 // Whoever was suspected for its rows is left alone for a while, and what they make of its speed is the usual one from then.
 func TestPaceAfterAcquittal(t *testing.T) {
+	t.Parallel()
 	p := newPace(8, 10*time.Minute, 60)
 	now := time.Now()
 	run := func(d time.Duration, speed float64) {
@@ -109,6 +111,7 @@ func runLogged(t *testing.T, c Config) (Summary, string) {
 
 // A server that has become slow for good is started again; one that may not be is kept.
 func TestASlowServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		for restarts, told := range map[int]string{0: "it may not be started again", 3: "server lost; starting it again"} {
 			t.Run(fmt.Sprint("restarts ", restarts), func(t *testing.T) {
@@ -132,6 +135,7 @@ func TestASlowServerIsStartedAgain(t *testing.T) {
 // Rows that are slower than those before make a server suspect, but no more than that. To the stand-in every answer takes
 // the same time, so one token less is a slower answer.
 func TestSlowRowsAreNotASlowServer(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		prompt    func(i int) string
 		suspected bool // for certain; a busy machine may raise the suspicion, too

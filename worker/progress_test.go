@@ -7,6 +7,7 @@ import (
 
 // The rate so far tells whether the rest fits before the job's end.
 func TestProgressKnowsWhetherItIsLate(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	p := Progress{OK: 100, Total: 300, Elapsed: 100 * time.Second, Ends: now.Add(150 * time.Second)}
 	if late, ok := p.Late(now); !ok || late != 50*time.Second {

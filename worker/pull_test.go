@@ -21,6 +21,7 @@ import (
 // Of several runs that want the same missing model, as the tasks of an array do, one pulls it; the others wait, say for
 // whom, and find it there.
 func TestOneOfManyPulls(t *testing.T) {
+	t.Parallel()
 	first, _ := config(t, 1)
 	models := t.TempDir()
 	const runs = 4
@@ -63,6 +64,7 @@ func TestOneOfManyPulls(t *testing.T) {
 
 // A process that died in the middle of its pull keeps nobody from the folder.
 func TestADeadPullerIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	c, record := config(t, 1)
 	c.Defaults.Model = "new:1b"
 	dead := fmt.Sprintf(`{"host":"here","pid":%d,"node":%q,"began":"1","nonce":"x"}`, os.Getpid(), lease.Self("", 0).Node)
@@ -77,6 +79,7 @@ func TestADeadPullerIsNotWaitedFor(t *testing.T) {
 
 // A signal ends the wait for somebody else's pull, and one's own.
 func TestAPullCanBeStopped(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 1, "--pull-step", "1m")
 	c.Defaults.Model = "new:1b"
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,6 +116,7 @@ func (s *signalling) Write(line []byte) (int, error) {
 
 // A model that the registry does not have, and a folder that cannot be written, are told apart from a failing server.
 func TestPullErrors(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 1, "--pull-error", "pull model manifest: file does not exist")
 	c.Defaults.Model = "new:1b"
 	var pull *PullError

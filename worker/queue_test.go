@@ -12,6 +12,7 @@ import (
 
 // Rows that come back are handed out again, and the queue is at its end only when the last one is done.
 func TestQueueLosesNoRow(t *testing.T) {
+	t.Parallel()
 	const rows, takers = 500, 7
 	pending := make(chan prompt.Row)
 	go func() {
@@ -55,6 +56,7 @@ func TestQueueLosesNoRow(t *testing.T) {
 }
 
 func TestQueueEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	pending := make(chan prompt.Row, 1)
 	q := newQueue()
@@ -73,6 +75,7 @@ func TestQueueEndsWithItsContext(t *testing.T) {
 
 // A task that waits for its next try holds up no other, but there is a limit to how many wait.
 func TestQueueWithPausingTasks(t *testing.T) {
+	t.Parallel()
 	pending := make(chan prompt.Row)
 	q := newQueue()
 	ctx, cancel := context.WithCancel(t.Context())

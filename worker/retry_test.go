@@ -7,6 +7,7 @@ import (
 
 // A pause doubles up to 32 times, less by chance up to half; none stays none.
 func TestRetryPauses(t *testing.T) {
+	t.Parallel()
 	task := task{}
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 32} {
 		before := time.Now()

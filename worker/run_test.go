@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,12 +35,13 @@ func TestMain(m *testing.M) {
 	case os.Args[0] == fake: // the stand-in's child
 		os.Exit(fakeollama.Main())
 	}
+	flag.Set("test.parallel", "8") // a run mostly waits for its server, not for a CPU
 	goleak.VerifyTestMain(m)
 }
 
 // config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what
 // it saw.
-func config(t *testing.T, n int, flags ...string) (c Config, record string) {
+func config(t testing.TB, n int, flags ...string) (c Config, record string) {
 	t.Helper()
 	dir := t.TempDir()
 	var rows strings.Builder
@@ -63,13 +65,14 @@ func config(t *testing.T, n int, flags ...string) (c Config, record string) {
 	}, record
 }
 
-func runOnce(t *testing.T, ctx context.Context, c Config, drain <-chan struct{}) (Summary, error) {
+func runOnce(t testing.TB, ctx context.Context, c Config, drain <-chan struct{}) (Summary, error) {
 	t.Helper()
 	return Run(ctx, c, zerolog.Nop(), drain, new(Counts))
 }
 
 // The server answers only while as many rows are with it as should be: a run that sends fewer gets no answer.
 func TestRunKeepsTheSlotsFull(t *testing.T) {
+	t.Parallel()
 	const rows = 200
 	c, record := config(t, rows, "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
 	s, err := runOnce(t, t.Context(), c, nil)
@@ -107,6 +110,7 @@ func until(counts *Counts, n int64) <-chan struct{} {
 }
 
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	c, record := config(t, 500, "--delay", "20ms")
 	counts := new(Counts)
 	s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 20), counts)
@@ -124,6 +128,7 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 }
 
 func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"grace", "abort"} {
 		t.Run(how, func(t *testing.T) {
 			c, _ := config(t, 50, "--fault", "hang-all@21")
@@ -145,6 +150,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 }
 
 func TestServerFailuresAreNotTheRows(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		flag []string
@@ -190,6 +196,7 @@ func runningServer(t *testing.T, flags ...string) *ollama.Server {
 }
 
 func TestRunUsesARunningServer(t *testing.T) {
+	t.Parallel()
 	server := runningServer(t)
 	c, _ := config(t, 20)
 	c.Server = Server{URL: server.URL(), LoadTimeout: time.Minute}
@@ -209,6 +216,7 @@ func TestRunUsesARunningServer(t *testing.T) {
 }
 
 func TestRunLosesItsInput(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 50)
 	// A compressed file that ends in the middle gives some rows and then an error.
 	c.Input = filepath.Join(t.TempDir(), "in.jsonl.gz")
@@ -221,6 +229,7 @@ func TestRunLosesItsInput(t *testing.T) {
 }
 
 func TestRunLosesItsOutput(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 50)
 	c.Output = filepath.Join(c.Input, "out.jsonl")
 	_, err := runOnce(t, t.Context(), c, nil)

@@ -24,6 +24,7 @@ func sampleOf(t *testing.T, c Config, isNew func(prompt.Key) bool) *tokens.Deman
 // The sample is from all over the input: one whose long rows are all at its end is no surprise. How many rows there are
 // comes out about right, although no more than some are looked at.
 func TestSampleIsFromAllOverTheFile(t *testing.T) {
+	t.Parallel()
 	const rows = 20_000
 	c, _ := config(t, 0)
 	var b bytes.Buffer
@@ -48,6 +49,7 @@ func TestSampleIsFromAllOverTheFile(t *testing.T) {
 
 // Rows may be so long that the time is over in the middle of one. Then no more of the file is read, wherever that is.
 func TestSampleEndsWithItsTime(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 0)
 	long := fmt.Sprintf(`{"prompt":%q}`+"\n", strings.Repeat("x", 1<<20))
 	if err := os.WriteFile(c.Input, []byte(strings.Repeat(long, samplePlaces/2)), 0o600); err != nil {
@@ -66,6 +68,7 @@ func TestSampleEndsWithItsTime(t *testing.T) {
 }
 
 func TestSampleOfOtherInputs(t *testing.T) {
+	t.Parallel()
 	for name, write := range map[string]func(c *Config, rows []byte) error{
 		"small": func(c *Config, rows []byte) error { return os.WriteFile(c.Input, rows, 0o600) },
 		"compressed": func(c *Config, rows []byte) error {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestScratchRoot(t *testing.T) {
+	t.Parallel()
 	job, own := t.TempDir(), t.TempDir()
 	file := filepath.Join(own, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -51,6 +52,7 @@ func TestScratchRoot(t *testing.T) {
 
 // Servers have their HOME and their temporary files below it, each in a folder of its own, and leave nothing there.
 func TestScratchIsTheServersOwn(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	var homes []string
 	for range 2 {

@@ -17,6 +17,7 @@ import (
 
 // A password in the server's address logs in and is written nowhere: not in the log, not in an error, not in a file.
 func TestRunKeepsThePasswordOfTheServer(t *testing.T) {
+	t.Parallel()
 	const user, password = "tokenuser", "tokenword"
 	dir := t.TempDir()
 	behind, err := url.Parse(runningServer(t).URL())

@@ -26,6 +26,7 @@ func failures(t *testing.T, c Config) int {
 
 // A run that refuses its settings leaves the failures where they are.
 func TestRefusedRunDropsNoFailures(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 3)
 	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
 	if _, err := runOnce(t, t.Context(), c, nil); err != nil || failures(t, c) != 1 {
@@ -40,6 +41,7 @@ func TestRefusedRunDropsNoFailures(t *testing.T) {
 
 // A failed row that was mended is asked again, although it is another row now.
 func TestMendedRowIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 3)
 	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
 	if _, err := runOnce(t, t.Context(), c, nil); err != nil {
@@ -60,6 +62,7 @@ func TestMendedRowIsAskedAgain(t *testing.T) {
 
 // A SLURM job that is started again with the same command does not ask its failures again each time.
 func TestRequeuedJobRetriesNoFailures(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 3)
 	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
 	c.Results.RetryFailed = true
@@ -73,6 +76,7 @@ func TestRequeuedJobRetriesNoFailures(t *testing.T) {
 
 // A split of a small input has shards without rows. They are done, and so is the output.
 func TestShardWithoutRows(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 2)
 	for i := range 4 {
 		c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: i, Count: 4}}
@@ -87,6 +91,7 @@ func TestShardWithoutRows(t *testing.T) {
 
 // A signal that comes while other files are read is a signal.
 func TestSignalWhileOtherFilesAreRead(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 1)
 	other := filepath.Join(t.TempDir(), "other.jsonl")
 	if err := os.WriteFile(other, []byte("{}\n"), 0o600); err != nil {
@@ -103,6 +108,7 @@ func TestSignalWhileOtherFilesAreRead(t *testing.T) {
 
 // A row that the server gave up on early does not turn a signal's end into the server's.
 func TestSignalAfterAnUndoneRow(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 400, "--fault", "500:1", "--fault-match", "poison", "--delay", "30ms")
 	data, err := os.ReadFile(c.Input)
 	if err != nil {
@@ -135,6 +141,7 @@ func (d *drainAt) Write(line []byte) (int, error) {
 
 // A signal while a server is to be started again convicts no row: a suspect that was never asked alone stays undone.
 func TestSignalConvictsNoSuspect(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison", "--delay", "300ms")
 	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
 	c.MaxRestarts, c.MaxRetries = 10, 5

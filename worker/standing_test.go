@@ -28,6 +28,7 @@ func stopHalfway(t *testing.T, c Config) int64 {
 // The server of a run that was stopped before stands while it is still being read what is done: here, in a file that does
 // not come to its end before the server is ready.
 func TestServerStartsWhileTheOutputIsRead(t *testing.T) {
+	t.Parallel()
 	const rows = 300
 	c, record := config(t, rows)
 	answered := stopHalfway(t, c)
@@ -73,6 +74,7 @@ func (a *awaited) Write(p []byte) (int, error) {
 
 // A run that starts its server early and then has no use for it ends it, and says what it would have said without.
 func TestEarlyServerIsOfNoUse(t *testing.T) {
+	t.Parallel()
 	const rows = 300
 	for _, tt := range []struct {
 		name  string

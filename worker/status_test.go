@@ -43,6 +43,7 @@ func files(t *testing.T, dir string) string {
 
 // Shards are told while they run, when they were stopped and when they are done; to look changes nothing.
 func TestStatusOfShards(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 100)
 	c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 3}}
 	if _, err := runOnce(t, t.Context(), c, nil); err != nil {
@@ -111,6 +112,7 @@ func TestStatusOfShards(t *testing.T) {
 
 // A holder on another node is alive as long as its lock is renewed.
 func TestStatusOfAHolderElsewhere(t *testing.T) {
+	t.Parallel()
 	output := filepath.Join(t.TempDir(), "out.jsonl")
 	paths, err := result.PathsOf(output, result.Shard{})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 // Rows are taken as long as they fit before the deadline's grace; then those in flight finish, and the rest is left.
 func TestDeadlineEndsIntakeInTime(t *testing.T) {
+	t.Parallel()
 	for left := 4 * time.Second; ; left *= 3 { // which a busy machine may need to start the server
 		c, record := config(t, 20_000, "--delay", "100ms")
 		c.Grace = 20 * time.Second
@@ -44,6 +45,7 @@ func checkEndedIntake(t *testing.T, record string, s Summary, err error) {
 
 // With less time left than the end takes, no server is started.
 func TestDeadlineIsOver(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 10)
 	c.Server.Command = []string{"/nonexistent"}
 	c.Place.Limit = time.Now().Add(c.Grace - time.Second)
@@ -55,6 +57,7 @@ func TestDeadlineIsOver(t *testing.T) {
 
 // Rows that take long end intake earlier: what is taken must fit.
 func TestDeadlineKnowsTheRows(t *testing.T) {
+	t.Parallel()
 	for row, want := range map[time.Duration]bool{time.Second: false, 18 * time.Minute: false, 25 * time.Minute: true} {
 		r := &run{Config: Config{Grace: time.Minute}, deadline: Deadline{At: time.Now().Add(20 * time.Minute)}, log: zerolog.Nop()}
 		for i := range 1000 {
@@ -79,6 +82,7 @@ func TestDeadlineKnowsTheRows(t *testing.T) {
 
 // A run that drops an output's lines and is stopped leaves no document of the lines that were there before.
 func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
+	t.Parallel()
 	for name, drop := range map[string]func(*Config){
 		"overwrite": func(c *Config) { c.Results.Overwrite = true },
 		"rerun":     func(c *Config) { c.Results.OnChange, c.Defaults.Sampling.MaxTokens = ChangeReruns, 9 },
@@ -107,6 +111,7 @@ func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
 
 // A signal that comes while the document is written ends that when the grace is over, and the next run writes it.
 func TestASignalEndsTheDocumentInTime(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 60)
 	c.Output = strings.TrimSuffix(c.Output, ".jsonl") + ".json"
 	c.Grace = time.Millisecond

@@ -10,6 +10,7 @@ import (
 )
 
 func TestThreads(t *testing.T) {
+	t.Parallel()
 	all := runtime.NumCPU()
 	one := slurm.Job{ID: 7, CPUsPerTask: 1}
 	for _, tt := range []struct {

@@ -19,6 +19,7 @@ import (
 
 // An input that changes between the passes is no longer the one whose rows wait.
 func TestInputChangesBetweenPasses(t *testing.T) {
+	t.Parallel()
 	r := &run{Config: fitConfig(t, sized(3))}
 	in, err := openInput(t.Context(), r.Input, r.readerOptions(r.shard))
 	if err != nil {
@@ -48,6 +49,7 @@ func TestInputChangesBetweenPasses(t *testing.T) {
 // A row that waited may be none any more when it is read again, as when a file with an image that it names has gone. It gets
 // its error line and is not asked.
 func TestARowThatIsNoneAfterItsWait(t *testing.T) {
+	t.Parallel()
 	c, _ := config(t, 1)
 	addRow(t, c, `{"custom_id":"gone","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gone.png"}}]}]}`)
 	paths, err := result.PathsOf(c.Output, result.Shard{})
@@ -85,6 +87,7 @@ func TestARowThatIsNoneAfterItsWait(t *testing.T) {
 
 // A row that was on the disk is the same as before, field by field.
 func TestSpoolKeepsRows(t *testing.T) {
+	t.Parallel()
 	var row prompt.Row
 	fill(t, reflect.ValueOf(&row).Elem())
 	row.Reject = nil // such a row never waits

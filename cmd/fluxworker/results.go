@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluxworker/worker"
+	"fluxworker/worker/lease"
 )
 
 // resultFlags say where the results go, how safely, and what becomes of those that are there.
@@ -19,6 +20,7 @@ type resultFlags struct {
 	syncEvery   time.Duration
 	syncBytes   int64
 	fileMode    string
+	lockStale   time.Duration
 }
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
@@ -28,8 +30,14 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows again that are in the errors file")
 	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after this time at the latest")
 	flags.Int64Var(&f.syncBytes, "sync-bytes", 8<<20, "and as soon as this many `BYTES` are not; 0 is no limit")
+	// Hidden: tests need not wait as long as people must. Runs of one output that have different values take each other's locks.
+	flags.DurationVar(&f.lockStale, lockStaleFlag, lease.DefaultStale, "how long another run's lock must show no sign of life before it is taken over")
+	flags.MarkHidden(lockStaleFlag)
 	flags.StringVar(&f.fileMode, "file-mode", "0600", "permissions of new files, less the umask; `0640` lets your group read them")
 }
+
+// lockStaleFlag is only for tests.
+const lockStaleFlag = "lock-stale"
 
 // config checks the flags and brings them to the worker's terms.
 func (f *resultFlags) config() (worker.Results, error) {
@@ -47,8 +55,11 @@ func (f *resultFlags) config() (worker.Results, error) {
 	case f.syncBytes < 0:
 		return worker.Results{}, usagef("--sync-bytes is %d; it must be 0 (no limit) or more", f.syncBytes)
 	}
+	if f.lockStale <= 0 {
+		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)
+	}
 	return worker.Results{
 		SyncEvery: f.syncEvery, SyncBytes: f.syncBytes, Mode: fs.FileMode(mode), OnChange: worker.OnChange(f.onChange),
-		Overwrite: f.overwrite, RetryFailed: f.retryFailed,
+		Overwrite: f.overwrite, RetryFailed: f.retryFailed, LockStale: f.lockStale,
 	}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,10 +16,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"fluxworker/test/await"
 	"fluxworker/test/fakeollama"
 )
 
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // a script mostly waits for its programs, not for a CPU
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"fluxworker": main,
 		"fakeollama": func() { os.Exit(fakeollama.Main()) },
@@ -65,7 +68,6 @@ func TestScripts(t *testing.T) {
 			}
 			return runtime.NumCPU() == 1, nil
 		},
-		Deadline: time.Now().Add(10 * time.Minute),
 	})
 }
 
@@ -103,8 +105,9 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitfor FILE")
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+	file := ts.MkAbs(args[0])
+	for end := time.Now().Add(await.Patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(file); err == nil {
 			return
 		}
 		if time.Now().After(end) {

@@ -4,12 +4,14 @@ package build
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -80,42 +82,70 @@ var fluxworker = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "fluxworker-build-")
+	dir, err := cache()
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
-	// Not in its place: another test might be building there, and "make build" has its own.
+	// Not in its place: "make build" has its own.
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, "gpu", "probe.bin"): bin}})
 	if err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+	if err := replace(file, overlay); err != nil {
 		return "", err
 	}
 	return program("fluxworker", []string{"CGO_ENABLED=0"}, "-tags", "fluxworker_probe", "-overlay", file, "-ldflags", "-s -w", "fluxworker/cmd/fluxworker")
 })
 
-// program builds a program into the cache.
+// program builds a program into the cache. Test programs of several packages come here at the same time: one builds, and the
+// others find it up to date, which go build sees from what is there. The program changes its file only when it is another,
+// and whole, since some of them may be running it.
 func program(name string, env []string, args ...string) (string, error) {
 	dir, err := cache()
 	if err != nil {
 		return "", err
 	}
-	private, err := os.MkdirTemp(dir, name+"-")
+	path, next := filepath.Join(dir, name), filepath.Join(dir, name+".next")
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(private)
-	built := filepath.Join(private, name)
-	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", built}, args...)...)
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", next}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 	}
-	path := filepath.Join(dir, name)
-	return path, os.Rename(built, path)
+	built, err := os.Stat(next)
+	if err != nil {
+		return "", err
+	}
+	if now, err := os.Stat(path); err == nil && os.SameFile(now, built) {
+		return path, nil
+	}
+	link := path + ".link"
+	os.Remove(link) // of a test program that was killed
+	if err := os.Link(next, link); err != nil {
+		return "", err
+	}
+	return path, os.Rename(link, path)
+}
+
+// replace writes a file that other processes may be reading.
+func replace(path string, data []byte) error {
+	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	_, err = draft.Write(data)
+	if err := errors.Join(err, draft.Close()); err != nil {
+		return err
+	}
+	return os.Rename(draft.Name(), path)
 }
 
 var cache = sync.OnceValues(func() (string, error) {

@@ -73,6 +73,9 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 			s.gone()
 		}
 	}
+	if !proof && !Pass(r.Context(), s.pass, s.passing()) {
+		s.gone()
+	}
 	a := answer{request: req, options: options, arrived: arrived, began: time.Now(), beside: working}
 	if s.startFault == startNoFirstAnswer {
 		fault = hang

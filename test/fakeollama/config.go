@@ -59,6 +59,7 @@ type config struct {
 	seed        uint64
 	hold        int
 	holdRows    int
+	pass        string
 	maxLife     time.Duration
 
 	address string // from OLLAMA_HOST
@@ -106,6 +107,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.Uint64Var(&c.seed, "seed", 1, "which requests a RATE means")
 	f.IntVar(&c.hold, "hold", 0, "answer only while `N` requests that are to be answered are in flight")
 	f.IntVar(&c.holdRows, "hold-rows", 0, "no longer once so many of them (`M`) have arrived")
+	f.StringVar(&c.pass, "pass", "", "while this `file` is there, answer only so many requests as the number in it")
 	f.DurationVar(&c.maxLife, "max-life", 10*time.Minute, "end after this time in any case")
 	if err := f.Parse(args); err != nil {
 		return c, err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -37,6 +38,7 @@ type server struct {
 	started  time.Time
 	ending   <-chan struct{}
 	exit     context.CancelCauseFunc
+	passed   atomic.Int64
 	fits     func() bool // whether all of the loaded model is on the GPU: decided once
 }
 
@@ -89,6 +91,9 @@ func (s *server) run(ctx context.Context) (code int, how string) {
 	s.answer(ctx)
 	return outcome(ctx, s.log)
 }
+
+// passing counts the requests that come to --pass.
+func (s *server) passing() int { return int(s.passed.Add(1)) }
 
 // outcome says what an ended context means.
 func outcome(ctx context.Context, log *logger) (code int, how string) {

