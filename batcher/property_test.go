@@ -9,6 +9,7 @@ import (
 
 	"fluxworker/gpu"
 	"fluxworker/modelcfg"
+	"fluxworker/test/seed"
 )
 
 // scene is a random model on random devices.
@@ -61,13 +62,11 @@ func (s scene) decide() (Plan, error) {
 
 func property(t *testing.T, f any) {
 	t.Helper()
-	count := 3000
-	if testing.Short() {
-		count = 300
-	}
-	if err := quick.Check(f, &quick.Config{MaxCount: count}); err != nil {
-		t.Error(err)
-	}
+	seed.EachNumber(t, seed.First(1), func(t *testing.T, seed uint64) {
+		if err := quick.Check(f, &quick.Config{MaxCount: 3000, Rand: rand.New(rand.NewSource(int64(seed)))}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestPlansAreSound(t *testing.T) {

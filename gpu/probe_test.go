@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fluxworker/gpu"
+	"fluxworker/test/await"
 	"fluxworker/test/build"
 	"fluxworker/test/fakenvml"
 )
@@ -17,7 +18,7 @@ import (
 const (
 	mib = 1 << 20
 	// patience is how long a test waits for what must happen.
-	patience = 20 * time.Second
+	patience = await.Patience
 )
 
 // probeOf is the real probe, which loads the stand-in library with a table.

@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"errors"
+	"fluxworker/test/await"
 	"os"
 	"path/filepath"
 	"slices"
@@ -156,13 +157,9 @@ func TestQuerySMIHang(t *testing.T) {
 	dir := standIn(t, `/bin/sleep 300 & echo $! >"$dir/child"; wait`)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	_, err := querySMI(ctx)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer in time") {
 		t.Errorf("got %v", err)
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %v", took)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "child"))
 	if err != nil {
@@ -172,11 +169,7 @@ func TestQuerySMIHang(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); running(pid); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("its child still runs")
-		}
-	}
+	await.Until(t, "the child's end", func() bool { return !running(pid) })
 }
 
 // running tells whether the process runs; a zombie that no one reaps does not.

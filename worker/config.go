@@ -25,6 +25,7 @@ type Config struct {
 	// FitContext chooses the context by what the rows take, whatever Wish says of it; not below Wish.MinContext. A server
 	// that is not ours keeps the context of Wish.
 	FitContext bool
+	SampleTime time.Duration // for the look at the input by which the context is chosen; 0 is sampleTime
 
 	Server Server
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,6 +153,20 @@ func uncounted(rows []sizedRow) []sizedRow {
 	return old
 }
 
+// stopInPass is stopAfter in one of the passes: only the servers of that pass are held, at the rows that are left of them.
+func stopInPass(t *testing.T, c Config, pass int, rows int64) (Summary, error) {
+	t.Helper()
+	const tooLong = 10 // rows at most that are asked and not answered
+	if pass == 1 {
+		return stopAfterAsking(t, c, rows, rows+tooLong)
+	}
+	file := passFile(t, &c)
+	counts := new(Counts)
+	starts := &onLine{text: "starting server", n: pass, do: func() { letPass(t, file, rows-counts.Progress().OK+tooLong) }}
+	drained := &onLine{text: "no new rows", do: func() { os.Remove(file) }}
+	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, counts, rows), counts)
+}
+
 // Ended in either pass, the same command goes on: no row has two lines, and none has less than a whole answer.
 func TestStoppedInEitherPass(t *testing.T) {
 	t.Parallel()
@@ -159,14 +174,16 @@ func TestStoppedInEitherPass(t *testing.T) {
 	for i := range 60 {
 		rows = append(rows, sizedRow{fmt.Sprint("also-long-", i), strings.Repeat("1", 6000) + "x", 40, ""})
 	}
-	for name, at := range map[string]int64{"first pass": 100, "second pass": 405} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		pass int
+		at   int64
+	}{{1, 100}, {2, 405}} {
+		t.Run(fmt.Sprint("pass ", tt.pass), func(t *testing.T) {
 			record := filepath.Join(t.TempDir(), "record.json")
-			c := fitConfig(t, rows, "--delay", "5ms", "--record", record)
-			counts := new(Counts)
-			s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, at), counts)
-			if !errors.Is(err, ErrStopped) || s.Complete || s.OK < at {
-				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, at)
+			c := fitConfig(t, rows, "--record", record)
+			s, err := stopInPass(t, c, tt.pass, tt.at)
+			if !errors.Is(err, ErrStopped) || s.Complete || s.OK < tt.at {
+				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, tt.at)
 			}
 			if r := readRecord(t, record); r.Gone > 0 {
 				t.Errorf("%d rows that were in flight were given up", r.Gone)
@@ -176,7 +193,7 @@ func TestStoppedInEitherPass(t *testing.T) {
 				t.Fatalf("the second run: %+v, %v", s, err)
 			}
 			checkSized(t, c, rows)
-			if m := manifestOf(t, c); at > 400 && m.Fitting[0].Context <= batcher.DefaultContext {
+			if m := manifestOf(t, c); tt.pass == 2 && m.Fitting[0].Context <= batcher.DefaultContext {
 				t.Errorf("%d tokens were chosen although only long rows were left", m.Fitting[0].Context)
 			}
 		})

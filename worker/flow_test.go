@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/ollama"
 
 	"github.com/rs/zerolog"
@@ -87,28 +88,30 @@ func TestFlowFindsTheKnee(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f, each := drive(t, test.slots, time.Hour, func() *sharedServer { return newSharedServer(test.slots, test.curve, test.spread) })
-			stand := f.stand("")
-			if !stand.Found || stand.Last < test.low || stand.Last > test.top {
-				t.Errorf("it ends with %d in flight (found %t), want %d to %d; curve %+v", stand.Last, stand.Found, test.low, test.top, stand.Curve)
-			}
-			best := 0.0
-			for k := range inFlight(test.slots) {
-				best = max(best, test.curve(min(k+1, test.slots)))
-			}
-			if got := test.curve(min(stand.Last, test.slots)); got < 0.9*best {
-				t.Errorf("with %d in flight it makes %.0f tokens per second, of %.0f", stand.Last, got, best)
-			}
-			t.Logf("%d in flight, found after %.0f s, at %d levels", stand.Last, stand.After, len(stand.Curve))
-			if stand.After > 900 {
-				t.Errorf("it took %.0f s of answering", stand.After)
-			}
-			for i, n := range each[len(each)/2:] {
-				if n != stand.Last {
-					t.Errorf("it had %d in flight %d s before the end, and %d at the end", n, len(each)/2-i, stand.Last)
-					break
+			seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+				f, each := drive(t, test.slots, time.Hour, func() *sharedServer { return newSharedServer(random, test.slots, test.curve, test.spread) })
+				stand := f.stand("")
+				if !stand.Found || stand.Last < test.low || stand.Last > test.top {
+					t.Errorf("it ends with %d in flight (found %t), want %d to %d; curve %+v", stand.Last, stand.Found, test.low, test.top, stand.Curve)
 				}
-			}
+				best := 0.0
+				for k := range inFlight(test.slots) {
+					best = max(best, test.curve(min(k+1, test.slots)))
+				}
+				if got := test.curve(min(stand.Last, test.slots)); got < 0.9*best {
+					t.Errorf("with %d in flight it makes %.0f tokens per second, of %.0f", stand.Last, got, best)
+				}
+				t.Logf("%d in flight, found after %.0f s, at %d levels", stand.Last, stand.After, len(stand.Curve))
+				if stand.After > 900 {
+					t.Errorf("it took %.0f s of answering", stand.After)
+				}
+				for i, n := range each[len(each)/2:] {
+					if n != stand.Last {
+						t.Errorf("it had %d in flight %d s before the end, and %d at the end", n, len(each)/2-i, stand.Last)
+						break
+					}
+				}
+			})
 		})
 	}
 }
@@ -128,25 +131,27 @@ func TestFlowStepsDownOnFailures(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f, each := drive(t, 32, time.Hour, func() *sharedServer {
-				s := newSharedServer(32, steep, 0.5)
-				s.fails = test.fails(s.random)
-				return s
-			})
-			stand := f.stand("")
-			if stand.Last < test.low || stand.Last > test.top {
-				t.Errorf("it ends with %d in flight, want %d to %d; curve %+v", stand.Last, test.low, test.top, stand.Curve)
-			}
-			changes := 0
-			for i, n := range each[1:] {
-				if n != each[i] {
-					changes++
+			seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+				f, each := drive(t, 32, time.Hour, func() *sharedServer {
+					s := newSharedServer(random, 32, steep, 0.5)
+					s.fails = test.fails(s.random)
+					return s
+				})
+				stand := f.stand("")
+				if stand.Last < test.low || stand.Last > test.top {
+					t.Errorf("it ends with %d in flight, want %d to %d; curve %+v", stand.Last, test.low, test.top, stand.Curve)
 				}
-			}
-			if changes > 60 {
-				t.Errorf("the number in flight changed %d times in an hour", changes)
-			}
-			t.Logf("%d in flight after %d changes", stand.Last, changes)
+				changes := 0
+				for i, n := range each[1:] {
+					if n != each[i] {
+						changes++
+					}
+				}
+				if changes > 60 {
+					t.Errorf("the number in flight changed %d times in an hour", changes)
+				}
+				t.Logf("%d in flight after %d changes", stand.Last, changes)
+			})
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxworker/test/await"
 	"fluxworker/worker/ollama"
 )
 
@@ -16,7 +17,7 @@ func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
 	server := runningServer(t, "--fault", "500:1", "--fault-match", "x x")
 	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
 	c.MaxRetries, c.RetryDelay = 3, 100*time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // it takes one
+	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
 	defer cancel()
 	_, err := runOnce(t, ctx, c, nil)
 	var down *ollama.ServerError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
@@ -72,64 +74,66 @@ func TestSlotsAreNeverIdle(t *testing.T) {
 	const slots, rowTime, roundTrip = 32, 20 * time.Millisecond, time.Millisecond
 	for _, servers := range []int{1, 8} {
 		t.Run(fmt.Sprint(servers), func(t *testing.T) {
-			rows := 3200 + 1600*servers // for less than 15 s, so that no other number in flight is tried
-			paths, err := result.PathsOf(t.TempDir()+"/out.jsonl", result.Shard{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			synctest.Test(t, func(t *testing.T) {
-				output, err := result.Open(t.Context(), result.Options{Paths: paths, SyncEvery: time.Second})
+			seed.EachNumber(t, seed.First(1), func(t *testing.T, seed uint64) {
+				rows := 3200 + 1600*servers // for less than 15 s, so that no other number in flight is tried
+				paths, err := result.PathsOf(t.TempDir()+"/out.jsonl", result.Shard{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer output.Release()
-				r := &run{
-					Config: Config{RequestTimeout: time.Hour, MaxRetries: 3},
-					log:    zerolog.Nop(), output: output, counts: new(Counts), pending: newAhead(), servers: servers,
-				}
-				ctx, cancel := context.WithCancel(t.Context())
-				var all sync.WaitGroup
-				var members []*member
-				var simulated []*sharedServer
-				for range servers {
-					s := newSharedServer(slots, func(working int) float64 { return float64(working) * rowTokens / rowTime.Seconds() }, 0.5)
-					s.roundTrip = roundTrip
-					p := newPipes()
-					web := &http.Server{Handler: s}
-					all.Go(func() { s.run(ctx) })
-					all.Go(func() { web.Serve(p) })
-					defer web.Close()
-					simulated = append(simulated, s)
-					members = append(members, &member{slots: slots, client: ollama.NewClientVia("sim", p.dial, inFlight(slots), ollama.Runner{Context: 512})})
-				}
-				all.Go(func() {
-					defer close(r.pending.rows)
-					for i := range rows {
-						r.pending.put(ctx, prompt.Row{Index: int64(i), Request: prompt.Request{Model: "m", Sampling: prompt.Sampling{MaxTokens: 200}}})
+				synctest.Test(t, func(t *testing.T) {
+					output, err := result.Open(t.Context(), result.Options{Paths: paths, SyncEvery: time.Second})
+					if err != nil {
+						t.Fatal(err)
 					}
+					defer output.Release()
+					r := &run{
+						Config: Config{RequestTimeout: time.Hour, MaxRetries: 3},
+						log:    zerolog.Nop(), output: output, counts: new(Counts), pending: newAhead(), servers: servers,
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					var all sync.WaitGroup
+					var members []*member
+					var simulated []*sharedServer
+					for number := range servers {
+						s := newSharedServer(rand.New(rand.NewPCG(seed, uint64(number))), slots, func(working int) float64 { return float64(working) * rowTokens / rowTime.Seconds() }, 0.5)
+						s.roundTrip = roundTrip
+						p := newPipes()
+						web := &http.Server{Handler: s}
+						all.Go(func() { s.run(ctx) })
+						all.Go(func() { web.Serve(p) })
+						defer web.Close()
+						simulated = append(simulated, s)
+						members = append(members, &member{slots: slots, client: ollama.NewClientVia("sim", p.dial, inFlight(slots), ollama.Runner{Context: 512})})
+					}
+					all.Go(func() {
+						defer close(r.pending.rows)
+						for i := range rows {
+							r.pending.put(ctx, prompt.Row{Index: int64(i), Request: prompt.Request{Model: "m", Sampling: prompt.Sampling{MaxTokens: 200}}})
+						}
+					})
+					began := time.Now()
+					if err := r.fanOut(ctx, ctx, members, <-r.pending.rows); err != nil {
+						t.Error(err)
+					}
+					took := time.Since(began)
+					if n := r.counts.ok.Load(); n != int64(rows) {
+						t.Errorf("%d of %d rows are answered", n, rows)
+					}
+					if err := output.Close(); err != nil {
+						t.Error(err)
+					}
+					for _, m := range members {
+						m.client.Close()
+					}
+					for _, s := range simulated {
+						if share := s.idleShare(); share > 0.01 {
+							t.Errorf("its slots were idle for %.2f %% of the time until the last row", 100*share)
+						}
+					}
+					alone := time.Duration(rows) * rowTime / time.Duration(servers*slots)
+					t.Logf("%d rows in %s, %.3f of what the slots need without us; idle %.2f %%", rows, took, took.Seconds()/alone.Seconds(), 100*simulated[0].idleShare())
+					cancel()
 				})
-				began := time.Now()
-				if err := r.fanOut(ctx, ctx, members, <-r.pending.rows); err != nil {
-					t.Error(err)
-				}
-				took := time.Since(began)
-				if n := r.counts.ok.Load(); n != int64(rows) {
-					t.Errorf("%d of %d rows are answered", n, rows)
-				}
-				if err := output.Close(); err != nil {
-					t.Error(err)
-				}
-				for _, m := range members {
-					m.client.Close()
-				}
-				for _, s := range simulated {
-					if share := s.idleShare(); share > 0.01 {
-						t.Errorf("its slots were idle for %.2f %% of the time until the last row", 100*share)
-					}
-				}
-				alone := time.Duration(rows) * rowTime / time.Duration(servers*slots)
-				t.Logf("%d rows in %s, %.3f of what the slots need without us; idle %.2f %%", rows, took, took.Seconds()/alone.Seconds(), 100*simulated[0].idleShare())
-				cancel()
 			})
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fluxworker/gpu"
+	"fluxworker/test/await"
 	"fluxworker/worker/ollama"
 )
 
@@ -142,11 +143,7 @@ func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); w.look(time.Now()) == nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody missed it")
-		}
-	}
+	await.Until(t, "the watchdog to miss the runner", func() bool { return w.look(time.Now()) != nil })
 }
 
 // A server that takes too much memory is started anew. The rows that it has each time are not to blame for that.
@@ -206,7 +203,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	}
 	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back would take the place of the one that opens the gate
 	counts := new(Counts)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, rows), counts); !errors.Is(err, ErrStopped) {
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, counts, rows), counts); !errors.Is(err, ErrStopped) {
 		t.Fatal(err)
 	}
 	if r := readRecord(t, record); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/ollama"
 )
 
@@ -24,50 +25,51 @@ func answerAt(tokens int, speed float64) *ollama.Answer {
 
 func TestPaceSuspects(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 0))
-	steady := func(int) *ollama.Answer { return answerAt(2+random.IntN(500), 50) }
-	tests := []struct {
-		name   string
-		answer func(second int) *ollama.Answer // one each second
-		want   bool
-	}{
-		{"the same speed", steady, false},
-		// A row with a long prompt in another slot makes an answer several times slower, and a short one shows it most.
-		{"short and long rows", func(int) *ollama.Answer {
-			return answerAt(2+random.IntN(1000), 50/(1+9*random.Float64()*random.Float64()))
-		}, false},
-		{"answers of one token", func(int) *ollama.Answer { return answerAt(1, 50) }, false},
-		{"half as fast", func(s int) *ollama.Answer {
-			if s > 2000 {
-				return answerAt(100, 25)
-			}
-			return steady(s)
-		}, false},
-		{"slow for five minutes", func(s int) *ollama.Answer {
-			if s > 2000 && s < 2300 {
-				return answerAt(100, 2)
-			}
-			return steady(s)
-		}, false},
-		{"slow for good", func(s int) *ollama.Answer {
-			if s > 2000 {
-				return answerAt(2+random.IntN(500), 5)
-			}
-			return steady(s)
-		}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			p := newPace(8, 10*time.Minute, 60)
-			began := time.Now()
-			for second := range 6000 {
-				p.note(began.Add(time.Duration(second)*time.Second), tt.answer(second))
-			}
-			if got := isClosed(p.suspected()); got != tt.want {
-				t.Errorf("suspected is %t, want %t", got, tt.want)
-			}
-		})
-	}
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		steady := func(int) *ollama.Answer { return answerAt(2+random.IntN(500), 50) }
+		tests := []struct {
+			name   string
+			answer func(second int) *ollama.Answer // one each second
+			want   bool
+		}{
+			{"the same speed", steady, false},
+			// A row with a long prompt in another slot makes an answer several times slower, and a short one shows it most.
+			{"short and long rows", func(int) *ollama.Answer {
+				return answerAt(2+random.IntN(1000), 50/(1+9*random.Float64()*random.Float64()))
+			}, false},
+			{"answers of one token", func(int) *ollama.Answer { return answerAt(1, 50) }, false},
+			{"half as fast", func(s int) *ollama.Answer {
+				if s > 2000 {
+					return answerAt(100, 25)
+				}
+				return steady(s)
+			}, false},
+			{"slow for five minutes", func(s int) *ollama.Answer {
+				if s > 2000 && s < 2300 {
+					return answerAt(100, 2)
+				}
+				return steady(s)
+			}, false},
+			{"slow for good", func(s int) *ollama.Answer {
+				if s > 2000 {
+					return answerAt(2+random.IntN(500), 5)
+				}
+				return steady(s)
+			}, true},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				p := newPace(8, 10*time.Minute, 60)
+				began := time.Now()
+				for second := range 6000 {
+					p.note(began.Add(time.Duration(second)*time.Second), tt.answer(second))
+				}
+				if got := isClosed(p.suspected()); got != tt.want {
+					t.Errorf("suspected is %t, want %t", got, tt.want)
+				}
+			})
+		}
+	})
 }
 
 // Whoever was suspected for its rows is left alone for a while, and what they make of its speed is the usual one from then.

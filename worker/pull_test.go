@@ -83,9 +83,8 @@ func TestAPullCanBeStopped(t *testing.T) {
 	c, _ := config(t, 1, "--pull-step", "1m")
 	c.Defaults.Model = "new:1b"
 	ctx, cancel := context.WithCancel(t.Context())
-	var log signalling
-	log.at, log.do = "pull: pulling", cancel
-	if _, _, err := c.Pull(ctx, zerolog.New(&log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+	log := &onLine{text: "pull: pulling", do: cancel}
+	if _, _, err := c.Pull(ctx, zerolog.New(log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
 		t.Errorf("its own: %v, want ErrStopped", err)
 	}
 	held, err := lease.Acquire(t.Context(), lease.Options{Dir: c.Server.Models, Prefix: pullLock, Mode: 0o600, Self: lease.Self("", 0), Stale: time.Minute})
@@ -94,24 +93,10 @@ func TestAPullCanBeStopped(t *testing.T) {
 	}
 	defer held.Release()
 	ctx, cancel = context.WithCancel(t.Context())
-	log.at, log.do = "somebody pulls", cancel
-	if _, _, err := c.Pull(ctx, zerolog.New(&log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+	log = &onLine{text: "somebody pulls", do: cancel}
+	if _, _, err := c.Pull(ctx, zerolog.New(log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
 		t.Errorf("another's: %v, want ErrStopped", err)
 	}
-}
-
-// signalling is a log that does something when a line with a certain text is written.
-type signalling struct {
-	at string
-	do func()
-}
-
-// Write looks at a line.
-func (s *signalling) Write(line []byte) (int, error) {
-	if strings.Contains(string(line), s.at) {
-		s.do()
-	}
-	return len(line), nil
 }
 
 // A model that the registry does not have, and a folder that cannot be written, are told apart from a failing server.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/prompt"
 )
 
@@ -14,45 +15,47 @@ import (
 func TestQueueLosesNoRow(t *testing.T) {
 	t.Parallel()
 	const rows, takers = 500, 7
-	pending := make(chan prompt.Row)
-	go func() {
-		for i := range int64(rows - 1) {
-			pending <- prompt.Row{Index: i + 1}
-		}
-		close(pending)
-	}()
-	q := newQueue()
-	go q.run(t.Context(), prompt.Row{Index: 0}, &ahead{rows: pending})
-
-	var mu sync.Mutex
-	finished := make(map[int64]int)
-	var wg sync.WaitGroup
-	for taker := range takers {
-		random := rand.New(rand.NewPCG(1, uint64(taker)))
-		wg.Go(func() {
-			for t := range q.out {
-				if random.IntN(3) == 0 {
-					t.notBefore = time.Now().Add(time.Duration(random.IntN(1000)) * time.Microsecond)
-					q.giveBack(t)
-					continue
-				}
-				mu.Lock()
-				finished[t.row.Index]++
-				mu.Unlock()
-				q.finish()
+	seed.EachNumber(t, seed.First(1), func(t *testing.T, seed uint64) {
+		pending := make(chan prompt.Row)
+		go func() {
+			for i := range int64(rows - 1) {
+				pending <- prompt.Row{Index: i + 1}
 			}
-		})
-	}
-	wg.Wait()
-	<-q.ended
-	if !q.isDone() {
-		t.Error("the queue does not know that it is done")
-	}
-	for i := range int64(rows) {
-		if finished[i] != 1 {
-			t.Errorf("row %d was finished %d times", i, finished[i])
+			close(pending)
+		}()
+		q := newQueue()
+		go q.run(t.Context(), prompt.Row{Index: 0}, &ahead{rows: pending})
+
+		var mu sync.Mutex
+		finished := make(map[int64]int)
+		var wg sync.WaitGroup
+		for taker := range takers {
+			random := rand.New(rand.NewPCG(seed, uint64(taker)))
+			wg.Go(func() {
+				for t := range q.out {
+					if random.IntN(3) == 0 {
+						t.notBefore = time.Now().Add(time.Duration(random.IntN(1000)) * time.Microsecond)
+						q.giveBack(t)
+						continue
+					}
+					mu.Lock()
+					finished[t.row.Index]++
+					mu.Unlock()
+					q.finish()
+				}
+			})
 		}
-	}
+		wg.Wait()
+		<-q.ended
+		if !q.isDone() {
+			t.Error("the queue does not know that it is done")
+		}
+		for i := range int64(rows) {
+			if finished[i] != 1 {
+				t.Errorf("row %d was finished %d times", i, finished[i])
+			}
+		}
+	})
 }
 
 func TestQueueEndsWithItsContext(t *testing.T) {

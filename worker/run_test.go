@@ -16,6 +16,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
+	"fluxworker/test/await"
 	"fluxworker/test/fakeollama"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
@@ -57,11 +58,11 @@ func config(t testing.TB, n int, flags ...string) (c Config, record string) {
 		Input: input, Output: filepath.Join(dir, "out.jsonl"),
 		Defaults: prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 10, TopP: 1}},
 		Server: Server{
-			Command: append([]string{os.Args[0], fake, "--max-life", "2m", "--record", record}, flags...),
-			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: time.Minute, ScratchRoot: dir,
+			Command: append([]string{os.Args[0], fake, "--max-life", "10m", "--record", record}, flags...),
+			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: await.Patience, ScratchRoot: dir,
 		},
-		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512},
-		RequestTimeout: time.Minute, MaxRetries: 1, RetryDelay: time.Millisecond, StallTimeout: time.Minute, Grace: time.Minute, Results: Results{SyncEvery: time.Second},
+		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512}, SampleTime: await.Patience,
+		RequestTimeout: await.Patience, MaxRetries: 1, RetryDelay: time.Millisecond, StallTimeout: await.Patience, Grace: await.Patience, Results: Results{SyncEvery: time.Second},
 	}, record
 }
 
@@ -97,32 +98,19 @@ func readRecord(t *testing.T, path string) fakeollama.Record {
 	return r
 }
 
-// until closes the returned channel when the run has so many answers.
-func until(counts *Counts, n int64) <-chan struct{} {
-	reached := make(chan struct{})
-	go func() {
-		for counts.Progress().OK < n {
-			time.Sleep(time.Millisecond)
-		}
-		close(reached)
-	}()
-	return reached
-}
-
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
-	c, record := config(t, 500, "--delay", "20ms")
-	counts := new(Counts)
-	s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 20), counts)
-	if !errors.Is(err, ErrStopped) || s.Complete || s.OK < 20 || s.OK == 500 {
-		t.Fatalf("summary %+v, %v; want ErrStopped in the middle", s, err)
+	c, record := config(t, 100)
+	s, err := stopAfter(t, c, 20)
+	if !errors.Is(err, ErrStopped) || s.Complete || s.OK != int64(20+inFlight(c.Wish.Slots)) {
+		t.Fatalf("summary %+v, %v; want ErrStopped, and those in flight answered", s, err)
 	}
 	r, err := fakeollama.ReadRecord(record)
 	if err != nil || r.Gone != 0 || int64(r.Answered) != s.OK {
 		t.Errorf("the server answered %d rows and lost %d, the run counts %d (%v)", r.Answered, r.Gone, s.OK, err)
 	}
 	c.Server.Command = []string{os.Args[0], fake}
-	if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 500 {
+	if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 100 {
 		t.Errorf("the second run: %+v, %v", s, err)
 	}
 }
@@ -135,7 +123,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 			counts := new(Counts)
 			ctx, abort := context.WithCancel(t.Context())
 			defer abort()
-			drain := until(counts, 20)
+			drain := until(t, counts, 20)
 			if how == "grace" {
 				c.Grace = 20 * time.Millisecond
 			} else {
@@ -149,33 +137,19 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 	}
 }
 
-func TestServerFailuresAreNotTheRows(t *testing.T) {
+// Where a row cannot be answered the others are, and the row stays undone: its server is to blame.
+func TestARowThatTheServerFailsStaysUndone(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name string
-		flag []string
-	}{
-		{"exits", []string{"--fault", "exit@30"}},
-		{"answers nothing any more", []string{"--fault", "500:1"}},
-		{"one row cannot be answered", []string{"--fault", "500:1", "--fault-match", "poison"}},
+	c, _ := config(t, 100, "--fault", "500:1", "--fault-match", "poison")
+	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
+	s, err := runOnce(t, t.Context(), c, nil)
+	var down *ollama.ServerError
+	if !errors.As(err, &down) || s.OK != 100 || s.Failed != 0 || s.Complete {
+		t.Errorf("summary %+v, %v; want a ServerError, 100 rows and none failed", s, err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			c, _ := config(t, 100, tt.flag...)
-			addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
-			s, err := runOnce(t, t.Context(), c, nil)
-			var down *ollama.ServerError
-			if !errors.As(err, &down) || s.Failed != 0 || s.Complete {
-				t.Errorf("summary %+v, %v; want a ServerError and no failed rows", s, err)
-			}
-			if tt.name == "one row cannot be answered" && s.OK != 100 {
-				t.Errorf("%d rows answered, want all others", s.OK)
-			}
-			c.Server.Command = []string{os.Args[0], fake}
-			if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 101 {
-				t.Errorf("the second run: %+v, %v", s, err)
-			}
-		})
+	c.Server.Command = []string{os.Args[0], fake}
+	if s, err = runOnce(t, t.Context(), c, nil); err != nil || s.OK+s.Skipped != 101 {
+		t.Errorf("the second run: %+v, %v", s, err)
 	}
 }
 
@@ -183,8 +157,8 @@ func TestServerFailuresAreNotTheRows(t *testing.T) {
 func runningServer(t *testing.T, flags ...string) *ollama.Server {
 	t.Helper()
 	dir := t.TempDir()
-	command := append([]string{os.Args[0], fake, "--max-life", "2m"}, flags...)
-	server, err := ollama.Start(command, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: time.Minute}, dir, filepath.Join(dir, "log"))
+	command := append([]string{os.Args[0], fake, "--max-life", "10m"}, flags...)
+	server, err := ollama.Start(command, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: await.Patience}, dir, filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +173,7 @@ func TestRunUsesARunningServer(t *testing.T) {
 	t.Parallel()
 	server := runningServer(t)
 	c, _ := config(t, 20)
-	c.Server = Server{URL: server.URL(), LoadTimeout: time.Minute}
+	c.Server = Server{URL: server.URL(), LoadTimeout: await.Patience}
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 20 {
 		t.Errorf("summary %+v, %v", s, err)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	// sampleTime is how long it may take to look at the input's rows before the context is chosen. The model is not there
-	// yet, and a look at it takes longer.
+	// sampleTime is how long it may take to look at the input's rows before the context is chosen, unless Config says another
+	// time. The model is not there yet, and a look at it takes longer.
 	sampleTime = 300 * time.Millisecond
 	// samplePlaces is in how many places of a file it is looked: inputs are often sorted, by length, too.
 	samplePlaces = 64
@@ -40,7 +41,7 @@ func (s *sampler) file(ctx context.Context) {
 	if err != nil || !isFile(s.Input) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sampleTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.SampleTime, sampleTime))
 	defer cancel()
 	// Of a compressed file the last ending tells no format.
 	f := prompt.FormatOf("x" + filepath.Ext(s.Input))

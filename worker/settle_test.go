@@ -109,7 +109,7 @@ func TestSignalWhileOtherFilesAreRead(t *testing.T) {
 // A row that the server gave up on early does not turn a signal's end into the server's.
 func TestSignalAfterAnUndoneRow(t *testing.T) {
 	t.Parallel()
-	c, _ := config(t, 400, "--fault", "500:1", "--fault-match", "poison", "--delay", "30ms")
+	c, _ := config(t, 400, "--fault", "500:1", "--fault-match", "poison")
 	data, err := os.ReadFile(c.Input)
 	if err != nil {
 		t.Fatal(err)
@@ -117,26 +117,9 @@ func TestSignalAfterAnUndoneRow(t *testing.T) {
 	if err := os.WriteFile(c.Input, append([]byte(`{"custom_id":"poison","prompt":"poison x"}`+"\n"), data...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	counts := new(Counts)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 150), counts); !errors.Is(err, ErrStopped) {
+	if _, err := stopAfter(t, c, 150); !errors.Is(err, ErrStopped) {
 		t.Errorf("got %v, want ErrStopped", err)
 	}
-}
-
-// drainAt closes drain when a line of the log holds some text for the nth time.
-type drainAt struct {
-	text  string
-	n     int
-	drain chan struct{}
-}
-
-func (d *drainAt) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte(d.text)) {
-		if d.n--; d.n == 0 {
-			close(d.drain)
-		}
-	}
-	return len(line), nil
 }
 
 // A signal while a server is to be started again convicts no row: a suspect that was never asked alone stays undone.
@@ -145,8 +128,9 @@ func TestSignalConvictsNoSuspect(t *testing.T) {
 	c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison", "--delay", "300ms")
 	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
 	c.MaxRestarts, c.MaxRetries = 10, 5
-	at := &drainAt{text: "server lost; starting it again", n: 2, drain: make(chan struct{})}
-	_, err := Run(t.Context(), c, zerolog.New(zerolog.SyncWriter(at)), at.drain, new(Counts))
+	drain := make(chan struct{})
+	log := &onLine{text: "server lost; starting it again", n: 2, do: func() { close(drain) }}
+	_, err := Run(t.Context(), c, zerolog.New(log), drain, new(Counts))
 	if !errors.Is(err, ErrStopped) || failures(t, c) != 0 {
 		t.Errorf("%v, and %d rows were convicted; want ErrStopped and none", err, failures(t, c))
 	}

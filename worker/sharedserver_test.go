@@ -54,10 +54,10 @@ func (b *byEnd) Pop() any {
 	return last
 }
 
-func newSharedServer(slots int, curve func(int) float64, spread float64) *sharedServer {
+func newSharedServer(random *rand.Rand, slots int, curve func(int) float64, spread float64) *sharedServer {
 	return &sharedServer{
 		curve: curve, spread: spread, slots: semaphore.NewWeighted(int64(slots)), count: slots,
-		wake: make(chan struct{}, 1), random: rand.New(rand.NewPCG(1, 2)), at: time.Now(),
+		wake: make(chan struct{}, 1), random: random, at: time.Now(),
 	}
 }
 

@@ -16,9 +16,7 @@ import (
 // stopHalfway makes a run that a signal ends in the middle of its rows, and returns what it had answered.
 func stopHalfway(t *testing.T, c Config) int64 {
 	t.Helper()
-	c.Server.Command = append(c.Server.Command, "--delay", "10ms")
-	counts := new(Counts)
-	s, err := Run(t.Context(), c, zerolog.Nop(), until(counts, 10), counts)
+	s, err := stopAfter(t, c, 10)
 	if !errors.Is(err, ErrStopped) || s.OK < 10 {
 		t.Fatalf("summary %+v, %v; want ErrStopped in the middle", s, err)
 	}
@@ -37,7 +35,8 @@ func TestServerStartsWhileTheOutputIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Results.ResumeFrom = []string{elsewhere}
-	log := &awaited{what: "server ready", came: make(chan struct{})}
+	ready := make(chan struct{})
+	log := &onLine{text: "server ready", do: func() { close(ready) }}
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		f, err := os.OpenFile(elsewhere, os.O_WRONLY, 0) // when the run opens it, too
@@ -46,7 +45,7 @@ func TestServerStartsWhileTheOutputIsRead(t *testing.T) {
 			return
 		}
 		defer f.Close()
-		<-log.came
+		<-ready
 	})
 	s, err := Run(t.Context(), c, zerolog.New(log), nil, new(Counts))
 	reading.Wait()
@@ -56,20 +55,6 @@ func TestServerStartsWhileTheOutputIsRead(t *testing.T) {
 	if r := readRecord(t, record); r.Loads != 1 || r.Requests != rows-int(answered) {
 		t.Errorf("the server loaded the model %d times and was asked %d rows, want 1 and %d", r.Loads, r.Requests, rows-answered)
 	}
-}
-
-// awaited tells when something was logged.
-type awaited struct {
-	what string
-	came chan struct{}
-	once sync.Once
-}
-
-func (a *awaited) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte(a.what)) {
-		a.once.Do(func() { close(a.came) })
-	}
-	return len(p), nil
 }
 
 // A run that starts its server early and then has no use for it ends it, and says what it would have said without.

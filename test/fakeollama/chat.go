@@ -69,12 +69,9 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 	if held {
 		s.gate.begin()
 		defer s.gate.end()
-		if !s.gate.pass(r.Context()) {
+		if !s.gate.pass(r.Context()) || !Pass(r.Context(), s.config.pass, s.passing()) {
 			s.gone()
 		}
-	}
-	if !proof && !Pass(r.Context(), s.pass, s.passing()) {
-		s.gone()
 	}
 	a := answer{request: req, options: options, arrived: arrived, began: time.Now(), beside: working}
 	if s.startFault == startNoFirstAnswer {

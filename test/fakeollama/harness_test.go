@@ -1,9 +1,10 @@
 package fakeollama
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"fluxworker/test/await"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = await.Patience
 
 // output collects what a stand-in prints and lets a test wait for it.
 type output struct {
@@ -161,17 +162,11 @@ func chatBody(content, options string) string {
 // recorded waits until the record on disk satisfies the condition.
 func (s *instance) recorded(t *testing.T, what string, ok func(Record) bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	var data []byte
-	for time.Now().Before(deadline) {
+	await.Until(t, "the record to say "+what, func() bool {
 		var r Record
-		var err error
-		if data, err = os.ReadFile(s.record); err == nil && json.Unmarshal(data, &r) == nil && ok(r) {
-			return
-		}
-		time.Sleep(time.Millisecond) // a file has no event to wait for
-	}
-	t.Fatalf("the record never said %s: %s", what, bytes.TrimSpace(data))
+		data, err := os.ReadFile(s.record)
+		return err == nil && json.Unmarshal(data, &r) == nil && ok(r)
+	})
 }
 
 // newClient makes a client that leaves no connection behind.
@@ -185,12 +180,8 @@ func newClient(t *testing.T) *http.Client {
 // awaitFile waits until a file has the text.
 func awaitFile(t *testing.T, path, text string) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), text) {
-			return
-		}
-		time.Sleep(time.Millisecond) // a file has no event to wait for
-	}
-	t.Fatalf("%s never said %q", path, text)
+	await.Until(t, fmt.Sprintf("%s to say %q", path, text), func() bool {
+		data, err := os.ReadFile(path)
+		return err == nil && strings.Contains(string(data), text)
+	})
 }

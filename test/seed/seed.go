@@ -1,7 +1,7 @@
 // Package seed gives tests their random numbers, so that a failure can be repeated.
 //
 // Without more a test runs with its kept seeds: a few numbers, and each seed with which it ever failed. The environment
-// variable FLUXWORKER_SEED changes that: a number runs the test with this seed alone, "any" with as many new seeds as it has
+// variable TEST_SEED changes that: a number runs the test with this seed alone, "any" with as many new seeds as it has
 // kept ones ("make stress" sets that).
 package seed
 
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Variable is the environment variable that names the seeds.
-const Variable = "FLUXWORKER_SEED"
+// Variable is the environment variable that names the seeds. It is not called FLUXWORKER_…: those are flags of the program.
+const Variable = "TEST_SEED"
 
 // Each runs the test once for each seed, as a subtest that is called "seed=N". A subtest that fails prints the command that
 // repeats it.

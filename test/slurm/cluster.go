@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ import (
 var janitor string
 
 // startLimit bounds the start of a cluster, which takes about a second on an idle machine.
-const startLimit = time.Minute
+const startLimit = await.Patience
 
 // Cluster is a running cluster. Its methods may be called from several goroutines, but for Stop and Restart, which need it
 // for themselves.

@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"fluxworker/test/await"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 // waitLimit bounds every wait for the cluster: far above what an idle machine needs.
-const waitLimit = 2 * time.Minute
+const waitLimit = await.Patience
 
 // Env is the environment of a login node of this cluster: the test's own without any variable of SLURM, and the
 // cluster's address. All that runs in the cluster must have it, since the janitor knows the cluster's processes by it.

@@ -4,7 +4,7 @@
 //	usage: go run ./test/stress [-runs N] [-beside N] [PACKAGE…]
 //
 // It builds the test program of each package, with and without -race, and has -beside of them run at the same time, so that
-// each is under the load of the others. Every run has new seeds (FLUXWORKER_SEED=any), every second run one core
+// each is under the load of the others. Every run has new seeds (TEST_SEED=any), every second run one core
 // (GOMAXPROCS=1), every fourth the race detector. At the end it prints a table, and for each test that failed how often, the
 // conditions of the first time, and the file with what it printed. It exits 1 where a run failed.
 package main

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net"
@@ -62,7 +63,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	for range inFlight {
 		asked.Go(func() {
 			for range each {
-				if a, err := c.AskWithin(t.Context(), time.Minute, request()); err != nil || a.Text != "456" {
+				if a, err := c.AskWithin(t.Context(), await.Patience, request()); err != nil || a.Text != "456" {
 					t.Errorf("%+v, %v", a, err)
 				}
 			}
@@ -191,10 +192,10 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 		}
 		io.WriteString(w, complete)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
 	defer cancel()
 	for _, ask := range []func() (*Answer, error){
-		func() (*Answer, error) { return c.AskWithin(t.Context(), time.Minute, request()) },
+		func() (*Answer, error) { return c.AskWithin(t.Context(), await.Patience, request()) },
 		func() (*Answer, error) { return c.Ask(ctx, request()) },
 		func() (*Answer, error) { return c.Ask(t.Context(), request()) },
 	} {

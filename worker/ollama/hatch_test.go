@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fluxworker/test/await"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -204,11 +206,7 @@ func TestHatchClosesWhatNobodyWaitsFor(t *testing.T) {
 	}
 	conn.Close()
 	// The echo server's ends go a moment later.
-	for deadline := time.Now().Add(5 * time.Second); openFiles(t) > before; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d open files, %d before", openFiles(t), before)
-		}
-	}
+	await.Until(t, fmt.Sprintf("%d open files", before), func() bool { return openFiles(t) <= before })
 }
 
 // What the guard cannot do in its namespaces, and a guard that dies in them, end in an error that Start can tell.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net"
@@ -78,7 +79,7 @@ func (o order) run() (r report, server *Server) {
 			return fail(err)
 		}
 	}
-	server, err := Start(o.Command, Settings{Models: o.Dir, Slots: 3, Context: 512, Device: DeviceCPU, LoadTimeout: time.Minute, Isolate: o.Isolate},
+	server, err := Start(o.Command, Settings{Models: o.Dir, Slots: 3, Context: 512, Device: DeviceCPU, LoadTimeout: await.Patience, Isolate: o.Isolate},
 		o.Dir, filepath.Join(o.Dir, "server.log"))
 	if err != nil {
 		return fail(err)
@@ -91,7 +92,7 @@ func (o order) run() (r report, server *Server) {
 		<-server.Done()
 		return fail(nil)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	if err := server.WaitListening(ctx, DeviceCPU); err != nil {
 		return fail(err)

@@ -1,13 +1,15 @@
 package ollama
 
 import (
+	"fluxworker/test/await"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // eachIsolation runs a test on servers of both kinds.
@@ -39,13 +41,11 @@ func processes(t testing.TB, s *Server, want int) []int {
 func processesBelow(t testing.TB, guard, want int) []int {
 	t.Helper()
 	var all []int
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if all = append([]int{guard}, descendants(guard)...); len(all) >= want {
-			return all
-		}
-	}
-	t.Fatalf("%v are the server's processes, want %d", all, want)
-	return nil
+	await.Until(t, fmt.Sprintf("%d processes of a server", want), func() bool {
+		all = append([]int{guard}, descendants(guard)...)
+		return len(all) >= want
+	})
+	return all
 }
 
 // wantGone checks that no process is left, and ends those that are.
@@ -62,36 +62,20 @@ func wantGone(t testing.TB, pids []int) {
 // wantGoneSoon is wantGone for processes that nobody waits for.
 func wantGoneSoon(t testing.TB, pids []int) {
 	t.Helper()
-	for deadline := time.Now().Add(stopTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		left := false
-		for _, pid := range pids {
-			left = left || alive(pid)
-		}
-		if !left {
-			return
-		}
-	}
-	wantGone(t, pids)
+	await.Until(t, fmt.Sprintf("the end of %v", pids), func() bool { return !slices.ContainsFunc(pids, alive) })
 }
 
 // awaitStopped waits until each thread of a process has heeded a SIGSTOP.
 func awaitStopped(t testing.TB, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	await.Until(t, fmt.Sprintf("process %d to stop", pid), func() bool {
 		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
-		running := len(threads) == 0
-		for _, path := range threads {
+		return len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
 			stat, _ := os.ReadFile(path)
 			_, after, _ := strings.Cut(string(stat), ") ")
-			running = running || !strings.HasPrefix(after, "T")
-		}
-		if !running {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d does not stop", pid)
-		}
-	}
+			return !strings.HasPrefix(after, "T")
+		})
+	})
 }
 
 // alive tells whether a process is there and no zombie.

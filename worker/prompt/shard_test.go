@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"errors"
+	"fluxworker/test/seed"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -49,53 +50,55 @@ func readShard(t *testing.T, input string, o Options) (rows []string) {
 // However an input is split, its shards together are the input: every row in one of them, under the same name, key and
 // verdict as without a split.
 func TestShardsAreTheInput(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 500 {
-		input := anyInput(random)
-		for _, first := range []bool{false, true} {
-			whole := readShard(t, input, Options{KeepFirst: first})
-			n := 1 + random.IntN(7)
-			parts := make([][]string, n)
-			for i := range n {
-				parts[i] = readShard(t, input, Options{KeepFirst: first, Shard: int64(i), Shards: int64(n)})
-			}
-			together := slices.Concat(parts...)
-			slices.Sort(together)
-			slices.Sort(whole)
-			if !slices.Equal(together, whole) {
-				t.Fatalf("%d shards of %q:\n%q\nthe whole:\n%q", n, input, together, whole)
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		for range 500 {
+			input := anyInput(random)
+			for _, first := range []bool{false, true} {
+				whole := readShard(t, input, Options{KeepFirst: first})
+				n := 1 + random.IntN(7)
+				parts := make([][]string, n)
+				for i := range n {
+					parts[i] = readShard(t, input, Options{KeepFirst: first, Shard: int64(i), Shards: int64(n)})
+				}
+				together := slices.Concat(parts...)
+				slices.Sort(together)
+				slices.Sort(whole)
+				if !slices.Equal(together, whole) {
+					t.Fatalf("%d shards of %q:\n%q\nthe whole:\n%q", n, input, together, whole)
+				}
 			}
 		}
-	}
+	})
 }
 
 // Asked for names alone, a reader tells the same rows under the same names, whatever the defaults.
 func TestNamesOnly(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	names := func(input string, o Options) (list []string) {
-		o.Format, o.MaxRowBytes = JSONL, 200
-		r := NewReader(strings.NewReader(input), o)
-		for {
-			row, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				return list
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			list = append(list, fmt.Sprint(row.Index, row.Line, row.CustomID, row.Key.Name()))
-		}
-	}
-	for range 200 {
-		input := anyInput(random)
-		for _, first := range []bool{false, true} {
-			want := names(input, Options{KeepFirst: first, Defaults: Defaults{Model: "m"}})
-			got := names(input, Options{KeepFirst: first, NamesOnly: true})
-			if !slices.Equal(got, want) {
-				t.Fatalf("%q by names alone: %q, want %q", input, got, want)
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		names := func(input string, o Options) (list []string) {
+			o.Format, o.MaxRowBytes = JSONL, 200
+			r := NewReader(strings.NewReader(input), o)
+			for {
+				row, err := r.Next()
+				if errors.Is(err, io.EOF) {
+					return list
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, fmt.Sprint(row.Index, row.Line, row.CustomID, row.Key.Name()))
 			}
 		}
-	}
+		for range 200 {
+			input := anyInput(random)
+			for _, first := range []bool{false, true} {
+				want := names(input, Options{KeepFirst: first, Defaults: Defaults{Model: "m"}})
+				got := names(input, Options{KeepFirst: first, NamesOnly: true})
+				if !slices.Equal(got, want) {
+					t.Fatalf("%q by names alone: %q, want %q", input, got, want)
+				}
+			}
+		}
+	})
 }
 
 // What the reader remembers of the rows it has read is a few bytes each, whatever else is allocated.

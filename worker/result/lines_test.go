@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/json"
 	"fluxworker/worker/prompt"
 )
@@ -44,25 +45,26 @@ func mangle(line []byte, random *rand.Rand) []byte {
 // Whatever happens to a line, it counts as damaged exactly where encoding/json says so.
 func TestDamageIsSeen(t *testing.T) {
 	const lines = 300_000
-	random := rand.New(rand.NewPCG(5, 5))
-	seeds := [][]byte{
-		[]byte(lineOf(t, 1, 1)), []byte(mergeLine(3, true)),
-		[]byte(`{"a":[1,-2.5e+10,0,true,false,null,"\u00e9\n\"",{}],"b":{"c":[]}}`), []byte(`{"k" : [ -0 , 1E5, 0.1e-2 ] }`), []byte(`"x"`),
-	}
-	invalid := 0
-	for range lines {
-		line := mangle(seeds[random.IntN(len(seeds))], random)
-		want := standard.Valid(line)
-		if got := json.Valid(line); got != want {
-			t.Fatalf("%q counts as JSON: %t", line, got)
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		whole := [][]byte{
+			[]byte(lineOf(t, 1, 1)), []byte(mergeLine(3, true)),
+			[]byte(`{"a":[1,-2.5e+10,0,true,false,null,"\u00e9\n\"",{}],"b":{"c":[]}}`), []byte(`{"k" : [ -0 , 1E5, 0.1e-2 ] }`), []byte(`"x"`),
 		}
-		if !want {
-			invalid++
+		invalid := 0
+		for range lines {
+			line := mangle(whole[random.IntN(len(whole))], random)
+			want := standard.Valid(line)
+			if got := json.Valid(line); got != want {
+				t.Fatalf("%q counts as JSON: %t", line, got)
+			}
+			if !want {
+				invalid++
+			}
 		}
-	}
-	if invalid < lines/4 || invalid > lines*19/20 {
-		t.Errorf("%d of %d lines were damaged; that shows little", invalid, lines)
-	}
+		if invalid < lines/4 || invalid > lines*19/20 {
+			t.Errorf("%d of %d lines were damaged; that shows little", invalid, lines)
+		}
+	})
 }
 
 // contents are files whose lines are of any length, some of them longer than a chunk.
@@ -175,8 +177,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 // Wherever in a large file lines are damaged, exactly these are set aside, and the rows of all others are done.
 func TestOpenFindsDamageAnywhere(t *testing.T) {
 	const rows = 2000
-	for seed := range uint64(3) {
-		random := rand.New(rand.NewPCG(seed, 9))
+	seed.Each(t, seed.First(3), func(t *testing.T, random *rand.Rand) {
 		var content, keep, aside bytes.Buffer
 		done := make(map[int]bool)
 		for i := range rows {
@@ -202,15 +203,15 @@ func TestOpenFindsDamageAnywhere(t *testing.T) {
 		l, d := open(t, p)
 		for i := range rows {
 			if got := d.State(mergeRow(i).Key) == Answered; got != done[i] {
-				t.Errorf("seed %d: row %d is done: %t, want %t", seed, i, got, done[i])
+				t.Errorf("row %d is done: %t, want %t", i, got, done[i])
 			}
 		}
 		closeLog(t, l)
 		if get(t, p.Results) != keep.String() || get(t, p.In("damaged.jsonl")) != aside.String() {
-			t.Errorf("seed %d: the wrong lines were set aside", seed)
+			t.Error("the wrong lines were set aside")
 		}
 		if n := bytes.Count(aside.Bytes(), []byte("\n")); n < rows/50 {
-			t.Errorf("seed %d: %d of %d lines are damaged; that shows little", seed, n, rows)
+			t.Errorf("%d of %d lines are damaged; that shows little", n, rows)
 		}
-	}
+	})
 }

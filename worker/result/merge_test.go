@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/prompt"
 )
 
@@ -94,42 +95,43 @@ func mergeAll(t *testing.T, output string, rows int, partial bool) (m Merged, an
 // However many shards there are and in whatever order their rows were done, the merge has every line, in the order of the
 // input.
 func TestMergeIsInInputOrder(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 7))
-	for range 40 {
-		rows, n := random.IntN(600), 1+random.IntN(12)
-		output := filepath.Join(t.TempDir(), "results.jsonl")
-		shards := make([][]int, n)
-		var wantAnswers, wantFailures strings.Builder
-		for i := range rows {
-			shards[i%n] = append(shards[i%n], i)
-			if i%5 == 3 {
-				wantFailures.WriteString(mergeLine(i, true))
-			} else {
-				wantAnswers.WriteString(mergeLine(i, false))
-			}
-		}
-		for s, list := range shards {
-			if random.IntN(2) == 0 {
-				random.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
-			}
-			var files [2]strings.Builder
-			for _, i := range list {
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		for range 40 {
+			rows, n := random.IntN(600), 1+random.IntN(12)
+			output := filepath.Join(t.TempDir(), "results.jsonl")
+			shards := make([][]int, n)
+			var wantAnswers, wantFailures strings.Builder
+			for i := range rows {
+				shards[i%n] = append(shards[i%n], i)
 				if i%5 == 3 {
-					files[1].WriteString(mergeLine(i, true))
+					wantFailures.WriteString(mergeLine(i, true))
 				} else {
-					files[0].WriteString(mergeLine(i, false))
+					wantAnswers.WriteString(mergeLine(i, false))
 				}
 			}
-			writeShard(t, output, Shard{s, n}, files[0].String(), files[1].String())
+			for s, list := range shards {
+				if random.IntN(2) == 0 {
+					random.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+				}
+				var files [2]strings.Builder
+				for _, i := range list {
+					if i%5 == 3 {
+						files[1].WriteString(mergeLine(i, true))
+					} else {
+						files[0].WriteString(mergeLine(i, false))
+					}
+				}
+				writeShard(t, output, Shard{s, n}, files[0].String(), files[1].String())
+			}
+			m, answers, failures := mergeAll(t, output, rows, false)
+			if !m.Written || m.Missing+m.Strays+m.Doubles+m.Superseded != 0 || m.Rows != int64(rows) || m.Answered+m.Failed != m.Rows {
+				t.Fatalf("%d rows in %d shards: %+v", rows, n, m)
+			}
+			if answers != wantAnswers.String() || failures != wantFailures.String() {
+				t.Fatalf("%d rows in %d shards: the lines are not those of the rows in their order", rows, n)
+			}
 		}
-		m, answers, failures := mergeAll(t, output, rows, false)
-		if !m.Written || m.Missing+m.Strays+m.Doubles+m.Superseded != 0 || m.Rows != int64(rows) || m.Answered+m.Failed != m.Rows {
-			t.Fatalf("%d rows in %d shards: %+v", rows, n, m)
-		}
-		if answers != wantAnswers.String() || failures != wantFailures.String() {
-			t.Fatalf("%d rows in %d shards: the lines are not those of the rows in their order", rows, n)
-		}
-	}
+	})
 }
 
 func TestMergeTellsWhatIsMissing(t *testing.T) {
@@ -320,42 +322,43 @@ func BenchmarkMemoryOfIndex(b *testing.B) {
 
 // Lines of any length are found again at any offset, however few pages there are.
 func TestPages(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 3))
-	var files []*os.File
-	lines := make([]map[int64]string, 5)
-	for i := range lines {
-		lines[i] = make(map[int64]string)
-		var all strings.Builder
-		for all.Len() < 300_000 {
-			line := strings.Repeat(string(rune('a'+random.IntN(26))), random.IntN([]int{10, 1000, 20_000}[random.IntN(3)])) + "\n"
-			lines[i][int64(all.Len())] = line
-			all.WriteString(line)
+	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
+		var files []*os.File
+		lines := make([]map[int64]string, 5)
+		for i := range lines {
+			lines[i] = make(map[int64]string)
+			var all strings.Builder
+			for all.Len() < 300_000 {
+				line := strings.Repeat(string(rune('a'+random.IntN(26))), random.IntN([]int{10, 1000, 20_000}[random.IntN(3)])) + "\n"
+				lines[i][int64(all.Len())] = line
+				all.WriteString(line)
+			}
+			path := filepath.Join(t.TempDir(), "file")
+			put(t, path, all.String())
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			files = append(files, f)
 		}
-		path := filepath.Join(t.TempDir(), "file")
-		put(t, path, all.String())
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		files = append(files, f)
-	}
-	p := newPages(len(files))
-	p.size, p.most = smallestPage, 7
-	for range 3 {
-		for i, of := range lines {
-			for offset, want := range of { // in no order
-				got, err := p.lineAt(files[i], offset)
-				if err != nil || string(got) != want {
-					t.Fatalf("file %d, byte %d: %d bytes, %v; want %d", i, offset, len(got), err, len(want))
+		p := newPages(len(files))
+		p.size, p.most = smallestPage, 7
+		for range 3 {
+			for i, of := range lines {
+				for offset, want := range of { // in no order
+					got, err := p.lineAt(files[i], offset)
+					if err != nil || string(got) != want {
+						t.Fatalf("file %d, byte %d: %d bytes, %v; want %d", i, offset, len(got), err, len(want))
+					}
 				}
 			}
 		}
-	}
-	if len(p.cache) != 7 || len(p.places) != 7 {
-		t.Errorf("there are %d pages and %d places, want 7", len(p.cache), len(p.places))
-	}
-	if _, err := p.lineAt(files[0], 1<<30); err == nil {
-		t.Error("a line behind the end was read")
-	}
+		if len(p.cache) != 7 || len(p.places) != 7 {
+			t.Errorf("there are %d pages and %d places, want 7", len(p.cache), len(p.places))
+		}
+		if _, err := p.lineAt(files[0], 1<<30); err == nil {
+			t.Error("a line behind the end was read")
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/prompt"
 )
 
@@ -203,9 +204,7 @@ func cutRow(i int) (prompt.Row, *Response) {
 // The power fails again and again, at any instant of the recovery, the rewrites and the writing. Nothing that was said to
 // be durable is lost, and in the end each row has one line.
 func TestPowerCuts(t *testing.T) {
-	for seed := range uint64(300) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { testPowerCuts(t, rand.New(rand.NewPCG(seed, 4))) })
-	}
+	seed.Each(t, seed.First(100), testPowerCuts)
 }
 
 func testPowerCuts(t *testing.T, random *rand.Rand) {

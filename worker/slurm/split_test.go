@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"fluxworker/test/seed"
 	"fluxworker/worker/slurm"
 )
 
@@ -54,81 +55,82 @@ func parts(t *testing.T, split slurm.Split, jobs []slurm.Job, rows int) map[int]
 // Any array, any number of ranks, any input: each row is one task's, and tasks that are submitted again later, some or
 // all, have the rows they had.
 func TestSplitIsWhole(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
-		var numbers []int
-		step := 1 + r.IntN(4)
-		if r.IntN(4) > 0 { // an array
-			for n, i := r.IntN(5), 0; i < 1+r.IntN(12); i++ {
-				numbers = append(numbers, n)
-				n += step
+	seed.Each(t, seed.First(1), func(t *testing.T, r *rand.Rand) {
+		for range 3000 {
+			var numbers []int
+			step := 1 + r.IntN(4)
+			if r.IntN(4) > 0 { // an array
+				for n, i := r.IntN(5), 0; i < 1+r.IntN(12); i++ {
+					numbers = append(numbers, n)
+					n += step
+				}
 			}
-		}
-		listed := len(numbers) > 2 && r.IntN(2) == 0
-		if listed { // a list with a gap, which only the controller knows
-			at := 1 + r.IntN(len(numbers)-2)
-			numbers = slices.Delete(numbers, at, at+1)
-			step = 1
-		}
-		ranks, rows := 1+r.IntN(4), r.IntN(100)
-		jobs := submission(numbers, step, ranks)
-		if listed {
-			for i := range jobs {
-				if _, err := jobs[i].Split(); len(numbers) > 1 && numbers[len(numbers)-1]-numbers[0]+1 != len(numbers) && (err == nil || !strings.Contains(err.Error(), "--shard i/n")) {
+			listed := len(numbers) > 2 && r.IntN(2) == 0
+			if listed { // a list with a gap, which only the controller knows
+				at := 1 + r.IntN(len(numbers)-2)
+				numbers = slices.Delete(numbers, at, at+1)
+				step = 1
+			}
+			ranks, rows := 1+r.IntN(4), r.IntN(100)
+			jobs := submission(numbers, step, ranks)
+			if listed {
+				for i := range jobs {
+					if _, err := jobs[i].Split(); len(numbers) > 1 && numbers[len(numbers)-1]-numbers[0]+1 != len(numbers) && (err == nil || !strings.Contains(err.Error(), "--shard i/n")) {
+						t.Fatalf("%v: %v", numbers, err)
+					}
+					jobs[i].Array.Listed = numbers
+				}
+			}
+			var pinned []byte
+			for _, j := range jobs { // whichever comes first pins the same
+				split, err := j.Split()
+				if err != nil {
 					t.Fatalf("%v: %v", numbers, err)
 				}
-				jobs[i].Array.Listed = numbers
+				text, err := json.Marshal(split)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pinned != nil && string(pinned) != string(text) {
+					t.Fatalf("%s and %s of one array", pinned, text)
+				}
+				pinned = text
 			}
-		}
-		var pinned []byte
-		for _, j := range jobs { // whichever comes first pins the same
-			split, err := j.Split()
-			if err != nil {
-				t.Fatalf("%v: %v", numbers, err)
-			}
-			text, err := json.Marshal(split)
-			if err != nil {
+			var split slurm.Split
+			if err := json.Unmarshal(pinned, &split); err != nil {
 				t.Fatal(err)
 			}
-			if pinned != nil && string(pinned) != string(text) {
-				t.Fatalf("%s and %s of one array", pinned, text)
+			if got := parts(t, split, jobs, rows); len(got) != rows {
+				t.Fatalf("%s: %d of %d rows", split, len(got), rows)
 			}
-			pinned = text
-		}
-		var split slurm.Split
-		if err := json.Unmarshal(pinned, &split); err != nil {
-			t.Fatal(err)
-		}
-		if got := parts(t, split, jobs, rows); len(got) != rows {
-			t.Fatalf("%s: %d of %d rows", split, len(got), rows)
-		}
-		if len(numbers) == 0 {
-			continue
-		}
-		first, rest := []int{}, []int{}
-		for _, n := range numbers { // two later submissions of parts of the array
-			if r.IntN(2) == 0 {
-				first = append(first, n)
-			} else {
-				rest = append(rest, n)
-			}
-		}
-		taken := map[int]bool{}
-		for _, part := range [][]int{first, rest} {
-			if len(part) == 0 {
+			if len(numbers) == 0 {
 				continue
 			}
-			for row := range parts(t, split, submission(part, 1, ranks), rows) {
-				if taken[row] {
-					t.Fatalf("%s: row %d twice", split, row)
+			first, rest := []int{}, []int{}
+			for _, n := range numbers { // two later submissions of parts of the array
+				if r.IntN(2) == 0 {
+					first = append(first, n)
+				} else {
+					rest = append(rest, n)
 				}
-				taken[row] = true
+			}
+			taken := map[int]bool{}
+			for _, part := range [][]int{first, rest} {
+				if len(part) == 0 {
+					continue
+				}
+				for row := range parts(t, split, submission(part, 1, ranks), rows) {
+					if taken[row] {
+						t.Fatalf("%s: row %d twice", split, row)
+					}
+					taken[row] = true
+				}
+			}
+			if len(taken) != rows {
+				t.Fatalf("%s: %d of %d rows", split, len(taken), rows)
 			}
 		}
-		if len(taken) != rows {
-			t.Fatalf("%s: %d of %d rows", split, len(taken), rows)
-		}
-	}
+	})
 }
 
 func TestSplitErrors(t *testing.T) {
