@@ -29,6 +29,16 @@ func Fluxworker(t testing.TB) string {
 	return result(t, fluxworker)
 }
 
+// UnderTest is Fluxworker, but for tests that run with the race detector: their program does, too, and is not static.
+func UnderTest(t testing.TB) string {
+	t.Helper()
+	NeedC(t)
+	if raceDetector {
+		return result(t, raced)
+	}
+	return result(t, fluxworker)
+}
+
 // Program is Fluxworker for those who are no test.
 func Program() (string, error) { return fluxworker() }
 
@@ -73,7 +83,17 @@ var probe = sync.OnceValues(func() (string, error) {
 	return program("nvmlprobe", []string{"CGO_ENABLED=1"}, "-ldflags", "-s -w -extldflags=-Wl,-z,lazy", "fluxworker/gpu/nvmlprobe")
 })
 
-var fluxworker = sync.OnceValues(func() (string, error) {
+var (
+	fluxworker = sync.OnceValues(func() (string, error) {
+		return withProbe("fluxworker", []string{"CGO_ENABLED=0"}, "-ldflags", "-s -w")
+	})
+	raced = sync.OnceValues(func() (string, error) {
+		return withProbe("fluxworker-race", []string{"CGO_ENABLED=1"}, "-race")
+	})
+)
+
+// withProbe builds fluxworker with the probe in it.
+func withProbe(name string, env []string, args ...string) (string, error) {
 	bin, err := probe()
 	if err != nil {
 		return "", err
@@ -95,8 +115,8 @@ var fluxworker = sync.OnceValues(func() (string, error) {
 	if err := replace(file, overlay); err != nil {
 		return "", err
 	}
-	return program("fluxworker", []string{"CGO_ENABLED=0"}, "-tags", "fluxworker_probe", "-overlay", file, "-ldflags", "-s -w", "fluxworker/cmd/fluxworker")
-})
+	return program(name, env, append(args, "-tags", "fluxworker_probe", "-overlay", file, "fluxworker/cmd/fluxworker")...)
+}
 
 // program builds a program into the cache. Test programs of several packages come here at the same time: one builds, and the
 // others find it up to date, which go build sees from what is there. The program changes its file only when it is another,
