@@ -149,11 +149,12 @@ func (l *Lease) path(number int) string {
 	return filepath.Join(l.Dir, fmt.Sprintf("%s%06d", l.Prefix, number))
 }
 
-// create makes the lock of that number, unless it is there, and removes those before it.
+// create makes the lock of that number, unless it is there, and removes those before it, and what processes have left that
+// were killed while they made a lock.
 func (l *Lease) create(number int) (ours bool, _ error) {
 	l.number = number
 	err := l.createExclusive()
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) { // the next holder took our draft for a dead process's
 		return false, nil
 	}
 	if err != nil {
@@ -174,8 +175,22 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 			os.Remove(l.path(n))
 		}
 	}
+	drafts, err := os.ReadDir(l.Dir)
+	if err != nil {
+		return true, nil // a holder that cannot tidy up is a holder
+	}
+	for _, e := range drafts {
+		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) && name != filepath.Base(l.draft()) {
+			os.Remove(filepath.Join(l.Dir, name))
+		}
+	}
 	return true, nil
 }
+
+// draft is the path of the file that becomes this process's lock.
+func (l *Lease) draft() string { return filepath.Join(l.Dir, l.draftPrefix()+l.lock.Nonce) }
+
+func (l *Lease) draftPrefix() string { return "." + l.Prefix }
 
 // createExclusive puts the lock in its place; fs.ErrExist where one is there.
 func (l *Lease) createExclusive() error {
@@ -189,7 +204,7 @@ func (l *Lease) createExclusive() error {
 
 // writeOwn puts the lock into a file of this process's own name.
 func (l *Lease) writeOwn() (path string, err error) {
-	path = filepath.Join(l.Dir, "."+l.Prefix+l.lock.Nonce)
+	path = l.draft()
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.Mode)
 	if err != nil {
 		return path, err

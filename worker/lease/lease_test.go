@@ -94,6 +94,20 @@ func TestTakesOverAtOnce(t *testing.T) {
 	}
 }
 
+// A process that was killed while it made its lock has left a file, which the next holder removes.
+func TestTheDeadLeaveNothing(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, ".lock.2SCJ4LCFN7WCYPQCMEYDKWLS6G", "{")
+	l, err := take(t.Context(), dir, Self("", 0), never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	if left, _ := filepath.Glob(filepath.Join(dir, ".lock*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 // Whoever shows no sign of life is waited for, and then taken over. What cannot be read shows none.
 func TestTakesOverWhatIsStale(t *testing.T) {
 	for name, text := range map[string]string{
