@@ -1,7 +1,6 @@
 package engines
 
 import (
-	"fluxworker/test/await"
 	"fluxworker/test/harness"
 	"io/fs"
 	"net/http"
@@ -75,16 +74,15 @@ func TestNoWebPageReachesTheServer(t *testing.T) {
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--isolate", "never")
 		j.Env = exposing
-		j.WriteRows(600)
-		cmd := j.Start()
-		var address string
-		await.Until(j.T, "the server's address", func() bool {
-			log, _ := os.ReadFile(j.Path("results.run/server.log"))
-			if found := listening.FindSubmatch(log); found != nil {
-				address = string(found[1])
-			}
-			return j.Answered() > 0
-		})
+		j.WriteRows(20)
+		cmd, rest := j.StartFed(10)
+		j.AwaitAnswers(1)
+		log, err := os.ReadFile(j.Path("results.run/server.log"))
+		found := listening.FindSubmatch(log)
+		if found == nil {
+			t.Fatalf("the server's log names no address (%v)", err)
+		}
+		address := string(found[1])
 		for _, origin := range []string{"http://evil.example", "https://localhost.evil.example", "null"} {
 			for _, method := range []string{http.MethodGet, http.MethodOptions} {
 				req, err := http.NewRequest(method, "http://"+address+"/api/version", nil)
@@ -103,6 +101,7 @@ func TestNoWebPageReachesTheServer(t *testing.T) {
 				}
 			}
 		}
+		rest()
 		j.Wait(cmd, 0)
 	})
 }

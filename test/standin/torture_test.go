@@ -36,7 +36,7 @@ func TestTorture(t *testing.T) {
 	undisturbed.CheckRows(*tortureRows)
 	want := answers(undisturbed)
 
-	seed.Each(t, []uint64{1, 1894513226}, func(t *testing.T, random *rand.Rand) {
+	seed.Each(t, []uint64{1}, func(t *testing.T, random *rand.Rand) {
 		j := &torture{Job: harness.New(t, "--log-level", "error"), random: random, hits: make(map[string]int)}
 		j.UseStandIn()
 		j.WriteRows(*tortureRows)
