@@ -15,7 +15,7 @@ top=${name%%/*}
 mapfile -t files < <(git grep -lE "^func $top\(" -- '*_test.go' || true)
 if [ ${#files[@]} -eq 0 ]; then
 	echo "test-one: there is no test, fuzz target, benchmark or script called \"$top\"; those that are like it:" >&2
-	{ git grep -ohiE "^func (Test|Fuzz|Benchmark)\w*${top#Test}\w*" -- '*_test.go' | cut -d' ' -f2; ls "$scripts" | grep -i -- "$top" | sed 's/\.txtar$//'; } >&2 || true
+	{ git grep -ohiE "^func (Test|Fuzz|Benchmark)\w*${top#Test}\w*" -- '*_test.go' | cut -d' ' -f2; git ls-files "$scripts" | sed -n 's|.*/\(.*\)\.txtar$|\1|p' | grep -i -- "$top"; } >&2 || true
 	exit 1
 fi
 

@@ -111,24 +111,32 @@ func runLogged(t *testing.T, c Config) (Summary, string) {
 	return s, log.String()
 }
 
-// A server that has become slow for good is started again; one that may not be is kept.
+// A server that has become slow for good is started again; a server that may not be started again is kept.
 func TestASlowServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		for restarts, told := range map[int]string{0: "it may not be started again", 3: "server lost; starting it again"} {
 			t.Run(fmt.Sprint("restarts ", restarts), func(t *testing.T) {
-				c, record := config(t, 190, "--delay", "1ms", "--fault", "slow-all@100")
-				c.Server.Isolate, c.SlowAfter, c.MaxRestarts = isolate, 300*time.Millisecond, restarts
-				s, log := runLogged(t, c)
-				if s.OK != 190 || s.Failed != 0 {
-					t.Errorf("summary %+v; want 190 rows", s)
+				t.Parallel()
+				for range 50 {
+					c, record := config(t, 190, "--delay", "10ms", "--fault", "slow-all@100")
+					c.Server.Isolate, c.SlowAfter, c.MaxRestarts = isolate, 300*time.Millisecond, restarts
+					s, log := runLogged(t, c)
+					if s.OK != 190 || s.Failed != 0 {
+						t.Errorf("summary %+v; want 190 rows", s)
+					}
+					if strings.Contains(log, "it is the rows") {
+						continue // the machine was so busy that the server seemed slow before it was, and is left alone for a while: once more
+					}
+					if !strings.Contains(log, told) || !strings.Contains(log, "it has become slow") {
+						t.Errorf("the log says neither %q nor why:\n%s", told, log)
+					}
+					if r := readRecord(t, record); (r.Requests < 190) != (restarts > 0) {
+						t.Errorf("the last server was asked %d rows", r.Requests)
+					}
+					return
 				}
-				if !strings.Contains(log, told) || !strings.Contains(log, "it has become slow") {
-					t.Errorf("the log says neither %q nor why:\n%s", told, log)
-				}
-				if r := readRecord(t, record); (r.Requests < 190) != (restarts > 0) {
-					t.Errorf("the last server was asked %d rows", r.Requests)
-				}
+				t.Error("this machine is too busy for the test")
 			})
 		}
 	})
