@@ -52,6 +52,7 @@ func (r *run) openOutput(intake context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	result.RemoveLeft(r.paths.Run, spoolPrefix)
 	r.done = r.output.Done()
 	for _, m := range r.output.Repairs() {
 		e := r.log.Warn().Str("file", m.Path)

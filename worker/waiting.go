@@ -103,6 +103,10 @@ func (r *run) eachWaiting(ctx context.Context, w *waiting, do func(prompt.Row) e
 	return nil
 }
 
+// spoolPrefix begins the name that a spool has for an instant. A run that is killed in that instant leaves an empty file, which
+// the next holder of the output removes.
+const spoolPrefix = "waiting-"
+
 // spool keeps rows in a file without a name: it is readable for nobody else, and gone with the process, however that ends.
 // The next run gets its rows from the input.
 type spool struct {
@@ -113,7 +117,7 @@ type spool struct {
 
 func (s *spool) write(row *prompt.Row) error {
 	if s.file == nil {
-		file, err := os.CreateTemp(s.folder, "waiting-")
+		file, err := os.CreateTemp(s.folder, spoolPrefix)
 		if err == nil {
 			err = os.Remove(file.Name())
 		}

@@ -91,8 +91,11 @@ func (c *Cluster) Scontrol(t testing.TB, args ...string) string {
 }
 
 // ExpireNow puts the job's time limit to this instant: SLURM looks at it every 30 seconds and then ends the job with a
-// real TIMEOUT. It leaves out the minutes that a job with --time=1 would take.
+// real TIMEOUT. It leaves out the minutes that a job with --time=1 would take. SLURM counts whole seconds and refuses an end in
+// the second of the start, so a job that has just begun is given time.
 func (c *Cluster) ExpireNow(t testing.TB, job string) {
 	t.Helper()
-	c.Scontrol(t, "update", "JobId="+job, "EndTime=now")
+	await.Until(t, "SLURM to accept the new end of job "+job, func() bool {
+		return c.Command(t, "", "scontrol", "update", "JobId="+job, "EndTime=now").Run() == nil
+	})
 }

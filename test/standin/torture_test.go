@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"fluxworker/test/await"
+	"fluxworker/test/fakeollama"
 	"fluxworker/test/harness"
 	"fluxworker/test/seed"
 )
@@ -115,7 +117,7 @@ type window struct {
 	damage func(*torture)
 	// await waits until the window is open. It returns false where the worker ended or the window went by unseen, as it may on a
 	// busy machine; nil is for windows that are open at once.
-	await func(j *torture, w *watch, before int) bool
+	await func(j *torture, w *watch) bool
 	soon  time.Duration // the kill comes within this time
 	// hit reports after the kill whether it fell into the window; nil believes it.
 	hit func(*torture) bool
@@ -123,22 +125,22 @@ type window struct {
 
 var windows = []window{
 	{name: "the start", soon: 100 * time.Millisecond},
-	{name: "the recovery", soon: 3 * time.Millisecond, damage: (*torture).tear, await: func(j *torture, w *watch, _ int) bool {
+	{name: "the recovery", soon: 3 * time.Millisecond, damage: (*torture).tear, await: func(_ *torture, w *watch) bool {
 		return w.await("lock.*")
 	}},
-	{name: "the rewrite", damage: (*torture).zero, await: func(_ *torture, w *watch, _ int) bool {
+	{name: "the rewrite", damage: (*torture).zero, await: func(_ *torture, w *watch) bool {
 		return w.await(".results.jsonl.new")
 	}, hit: func(j *torture) bool {
 		_, err := os.Stat(j.Path(".results.jsonl.new"))
 		return err == nil
 	}},
 	// Lines are synced a second after they were written.
-	{name: "the time before an fsync", await: func(j *torture, _ *watch, before int) bool {
-		j.AwaitAnswers(before + 1 + j.random.IntN(perStart))
+	{name: "the time before an fsync", await: func(j *torture, _ *watch) bool {
+		j.awaitServed(1 + j.random.IntN(perStart))
 		return true
 	}},
-	{name: "the answering", soon: 100 * time.Millisecond, await: func(j *torture, _ *watch, before int) bool {
-		j.AwaitAnswers(before + 1)
+	{name: "the answering", soon: 100 * time.Millisecond, await: func(j *torture, _ *watch) bool {
+		j.awaitServed(1)
 		return true
 	}},
 }
@@ -161,7 +163,7 @@ func (j *torture) killOnce(w *window, isolate string) {
 	if w.damage != nil {
 		w.damage(j)
 	}
-	before := j.Answered()
+	os.Remove(j.Path("record.json")) // of the server before
 	if err := os.MkdirAll(j.Path("results.run"), 0o700); err != nil {
 		j.T.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func (j *torture) killOnce(w *window, isolate string) {
 	cmd := j.Start("--isolate", isolate)
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended); watch.close() }()
-	open := w.await == nil || w.await(j, watch, before)
+	open := w.await == nil || w.await(j, watch)
 	if w.soon > 0 {
 		time.Sleep(time.Duration(j.random.Int64N(int64(w.soon)))) // a random instant is no event
 	}
@@ -186,6 +188,16 @@ func (j *torture) checkKilled(cmd *exec.Cmd, w *window) {
 		j.T.Fatalf("the worker ended by itself, with code %d, before it was killed in %s", code, w.name)
 	}
 	j.AwaitGone()
+}
+
+// awaitServed waits until this start's server has answered so many rows. The lines of the results would not tell: damaged
+// lines go, and those of their rows come anew.
+func (j *torture) awaitServed(rows int) {
+	j.T.Helper()
+	await.Until(j.T, fmt.Sprintf("the server to answer %d rows", rows), func() bool {
+		record, err := fakeollama.ReadRecord(j.Path("record.json"))
+		return err == nil && record.Answered >= rows
+	})
 }
 
 // tear cuts the last line in two, as a kill in the middle of a write does.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"fluxworker/worker/lease"
 )
@@ -14,6 +16,7 @@ import (
 func (p Paths) Pin(name string, v any) ([]byte, error) {
 	path := p.In(name)
 	if data, err := os.ReadFile(path); err == nil {
+		RemoveLeft(p.Run, "."+name+".") // drafts of processes that were killed: the file is there, so no draft is of use any more
 		return data, nil
 	}
 	if err := os.MkdirAll(p.Run, p.dirMode()); err != nil {
@@ -32,11 +35,23 @@ func (p Paths) Pin(name string, v any) ([]byte, error) {
 	if err = errors.Join(err, f.Chmod(p.mode()), f.Sync(), f.Close()); err == nil {
 		err = lease.LinkExclusive(f.Name(), path)
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	// A draft is gone where another process was faster, and took it for a dead process's.
+	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &WriteError{Path: path, Err: err}
 	}
 	if err := (realDisk{}).SyncDir(p.Run); err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
 	return os.ReadFile(path)
+}
+
+// RemoveLeft removes the files of a folder whose names have the prefix: what killed processes have left. Files that cannot be
+// removed stay; they cost nothing.
+func RemoveLeft(dir, prefix string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
