@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,8 +20,8 @@ const logEvery = 30 * time.Second
 // console is what a person sees of a run on standard error: the log, and a bar or lines that tell how far it is.
 type console struct {
 	log zerolog.Logger
-	bar *progressbar.ProgressBar // nil without one
-	on  bool                     // progress lines in the log
+	bar *bar // nil without one
+	on  bool // progress lines in the log
 }
 
 func newConsole(progress, level, format string) (*console, error) {
@@ -44,7 +45,7 @@ func newConsole(progress, level, format string) (*console, error) {
 	var out io.Writer = os.Stderr
 	if progress == "bar" {
 		c.bar = newBar()
-		out = aboveBar{c.bar}
+		out = c.bar
 	}
 	if format == "text" {
 		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !term.IsTerminal(int(os.Stderr.Fd()))}
@@ -57,22 +58,47 @@ func newConsole(progress, level, format string) (*console, error) {
 	return c, nil
 }
 
-func newBar() *progressbar.ProgressBar {
-	return progressbar.NewOptions(-1, // until the first rows tell how many there may be
+// bar is a progress bar below the lines of the log. The library's own lock does not cover all that its methods read, and
+// lines come while the bar is drawn.
+type bar struct {
+	mu    sync.Mutex
+	drawn *progressbar.ProgressBar
+}
+
+func newBar() *bar {
+	return &bar{drawn: progressbar.NewOptions(-1, // until the first rows tell how many there may be
 		progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws, which nobody ends
 		progressbar.OptionSetPredictTime(false), // rows done before would spoil its estimate
-	)
+	)}
 }
 
-// aboveBar keeps log lines and the bar out of each other's way.
-type aboveBar struct{ bar *progressbar.ProgressBar }
-
-func (w aboveBar) Write(line []byte) (int, error) {
-	w.bar.Clear()
+// Write writes a line of the log in the bar's place; the bar is drawn again below it.
+func (b *bar) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drawn.Clear()
 	return os.Stderr.Write(line)
+}
+
+// draw shows how many rows are done; 0 in total is not known yet.
+func (b *bar) draw(text string, done, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if total > 0 {
+		b.drawn.ChangeMax64(total + 1) // a full bar counts as finished and is not drawn any more
+	}
+	b.drawn.Describe(text)
+	b.drawn.Set64(done)
+}
+
+func (b *bar) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drawn.Clear()
 }
 
 // show tells the run's progress until the returned function is called.
@@ -102,7 +128,7 @@ func (c *console) show(counts *worker.Counts) (end func()) {
 		close(stop)
 		<-ended
 		if c.bar != nil {
-			c.bar.Clear()
+			c.bar.clear()
 		}
 	}
 }
@@ -116,11 +142,7 @@ func (c *console) tell(p worker.Progress) {
 		if late, ok := p.Late(time.Now()); ok && late > 0 {
 			text += fmt.Sprintf(", %s more than the job has", late.Round(time.Second))
 		}
-		if p.Total > 0 {
-			c.bar.ChangeMax64(p.Total + 1) // a full bar counts as finished and is not drawn any more
-		}
-		c.bar.Describe(text)
-		c.bar.Set64(p.Done())
+		c.bar.draw(text, p.Done(), p.Total)
 		return
 	}
 	e := c.log.Info().Int64("ok", p.OK).Int64("failed", p.Failed).Int64("done_before", p.Skipped).
