@@ -2,7 +2,7 @@
 # The demo: 200 prompts through a real Ollama server and a tiny model on the CPU. Run it as "make demo".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-dir=.cache/demo
+dir=${DEMO_DIR:-.cache/demo}
 mkdir -p "$dir"
 
 engine=${FLUXWORKER_ENGINE_DIR:-.cache/engine}

@@ -31,7 +31,7 @@ func TestDemoMakesItsModelFolder(t *testing.T) {
 			making.Lock()
 			cmd := exec.Command("bash", "-c", "make build && scripts/demo.sh")
 			cmd.Dir = root
-			cmd.Env = append(os.Environ(), "FLUXWORKER_OLLAMA="+ollama, "FLUXWORKER_ENGINE_DIR="+engine)
+			cmd.Env = append(os.Environ(), "FLUXWORKER_OLLAMA="+ollama, "FLUXWORKER_ENGINE_DIR="+engine, "DEMO_DIR="+t.TempDir())
 			out, err := cmd.CombinedOutput()
 			making.Unlock()
 			if err != nil || !strings.Contains(string(out), "200 ok, 0 failed") {

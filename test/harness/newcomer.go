@@ -37,7 +37,7 @@ func NewNewcomer(t *testing.T, g Generation) *Newcomer {
 		}
 	}
 	n.Env = []string{n.mark, "PATH=" + bin + ":" + os.Getenv("PATH"), "FLUXWORKER_OLLAMA=" + g.Ollama,
-		"OLLAMA_MODELS=" + models, "FLUXWORKER_DEVICE=cpu"}
+		"OLLAMA_MODELS=" + models, "FLUXWORKER_DEVICE=cpu", "DEMO_DIR=" + n.Path("demo")}
 	return n
 }
 

@@ -2,10 +2,12 @@ package result
 
 import (
 	"errors"
+	"fluxworker/test/await"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // slowDisk is a disk whose syncs take until they are released, with an error or without.
@@ -51,7 +53,11 @@ func openSlow(t *testing.T) (*Log, *slowDisk) {
 	if err := l.Append(row(0, 1), answered("first"), nil); err != nil {
 		t.Fatal(err)
 	}
-	<-d.syncing
+	select {
+	case <-d.syncing:
+	case <-time.After(await.Patience):
+		t.Fatal("the log never synced its lines")
+	}
 	return l, d
 }
 
