@@ -25,7 +25,7 @@ func TestArchitectures(t *testing.T) {
 		for _, m := range tinies {
 			t.Run(m.name, func(t *testing.T) {
 				// Twice the window and more, and slots that share a cache.
-				j := g.NewJob(t, "--model", m.name, "--batch-size", "2", "--context", "2048")
+				j := g.NewJob(t, "--model", m.name, "--batch-size", "2", "--context", "2048", "--temperature", "0")
 				j.UseGPUs(g, harness.GPUs(1, ""))
 				j.WriteRows(rows)
 				if !m.loads(g) {

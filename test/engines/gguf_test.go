@@ -116,7 +116,7 @@ func TestModelFileElsewhere(t *testing.T) {
 // The lines of an output are of one model, whatever its file is called and wherever it lies.
 func TestModelFileChanges(t *testing.T) {
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
-		j := newFileJob(t, g, "model.gguf")
+		j := newFileJob(t, g, "model.gguf", "--temperature", "0")
 		copyFile(t, g, "bigram.gguf", j.Path("model.gguf"))
 		j.WriteRows(20)
 		j.Run(0)
@@ -163,7 +163,7 @@ func TestModelFileTemplate(t *testing.T) {
 			{"tiny-nemo.gguf", plain, plain, "tiny-nemo.gguf has no chat template"},
 		} {
 			t.Run(tt.file, func(t *testing.T) {
-				j := newFileJob(t, g, filepath.Join(g.Files, tt.file))
+				j := newFileJob(t, g, filepath.Join(g.Files, tt.file), "--temperature", "0")
 				j.Write(`{"custom_id":"a","messages":[{"role":"system","content":"be brief"},{"role":"user","content":"x 3"}]}`)
 				j.Run(0)
 				want, warned := tt.old, tt.warning
@@ -189,7 +189,7 @@ func TestModelFileTemplate(t *testing.T) {
 func TestModelFileWithProjector(t *testing.T) {
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		file := filepath.Join(g.Files, "tiny-gemma3-vision.gguf")
-		j := newFileJob(t, g, file, "--gguf-projector", strings.TrimSuffix(file, "gguf")+"mmproj.gguf")
+		j := newFileJob(t, g, file, "--gguf-projector", strings.TrimSuffix(file, "gguf")+"mmproj.gguf", "--temperature", "0")
 		var rows []string
 		for answer, c := range colours {
 			rows = append(rows, askOf(t, answer, c))

@@ -54,7 +54,7 @@ func TestVision(t *testing.T) {
 				continue
 			}
 			t.Run(m.name, func(t *testing.T) {
-				j := g.NewJob(t, "--model", m.name, "--batch-size", "4")
+				j := g.NewJob(t, "--model", m.name, "--batch-size", "4", "--temperature", "0")
 				var rows []string
 				for i := range 5 {
 					for answer, c := range colours {
@@ -83,7 +83,7 @@ func TestVision(t *testing.T) {
 // token, and soon for nothing. A run warns of that. Should an engine come that is without the fault, this test says so.
 func TestLlamaVision(t *testing.T) {
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
-		j := g.NewJob(t, "--model", "tiny-mllama", "--max-tokens", "2")
+		j := g.NewJob(t, "--model", "tiny-mllama", "--max-tokens", "2", "--temperature", "0")
 		var rows []string
 		for answer, c := range colours {
 			rows = append(rows, askOf(t, answer[:2], c))
@@ -99,7 +99,7 @@ func TestLlamaVision(t *testing.T) {
 			t.Error("the engine's fault is not told")
 		}
 
-		j = g.NewJob(t, "--model", "tiny-mllama")
+		j = g.NewJob(t, "--model", "tiny-mllama", "--temperature", "0")
 		for i := range 20 {
 			rows = append(rows, askOf(t, fmt.Sprint(i), color.RGBA{R: 255, A: 255}))
 		}
