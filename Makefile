@@ -55,7 +55,7 @@ NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
 test: engine slurm build
-	$(TEST) -p 3 -skip '^TestEveryFigure' ./...
+	$(TEST) -p 6 -skip '^TestEveryFigure' ./...
 
 ## test-unit: the packages by themselves, under a minute
 test-unit:

@@ -3,7 +3,6 @@ package gpu
 import (
 	"context"
 	"errors"
-	"fluxworker/test/await"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fluxworker/test/await"
 )
 
 // standIn makes PATH hold a shell script as the only nvidia-smi and returns the folder, where it may leave files. The

@@ -9,10 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"fluxworker/test/seed"
 	"fluxworker/worker/ollama"
-
-	"github.com/rs/zerolog"
 )
 
 // drive asks a simulated server through a flow for so long, and tells how many were let in at the end of each second.

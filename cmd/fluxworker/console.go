@@ -72,7 +72,7 @@ func newBar() *bar {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws, which nobody ends
-		progressbar.OptionSetPredictTime(false), // rows done before would spoil its estimate
+		progressbar.OptionSetPredictTime(false),       // rows done before would spoil its estimate
 	)}
 }
 

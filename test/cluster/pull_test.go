@@ -1,12 +1,13 @@
 package cluster
 
 import (
-	"fluxworker/test/harness"
-	"fluxworker/test/slurm"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"fluxworker/test/harness"
+	"fluxworker/test/slurm"
 )
 
 // The tasks of an array that share a node and a model folder without the model: one of them pulls it, on a real cluster, and

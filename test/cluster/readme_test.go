@@ -1,12 +1,13 @@
 package cluster
 
 import (
-	"fluxworker/test/await"
-	"fluxworker/test/harness"
-	"fluxworker/test/slurm"
 	"regexp"
 	"strings"
 	"testing"
+
+	"fluxworker/test/await"
+	"fluxworker/test/harness"
+	"fluxworker/test/slurm"
 )
 
 // Every command of the README's section about clusters does what it says, on one. Each block stands for itself.

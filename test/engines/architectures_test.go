@@ -1,13 +1,14 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"math"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 var (

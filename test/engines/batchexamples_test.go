@@ -1,10 +1,11 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"slices"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // batchExamples are rows as the documentation of OpenAI's Batch API has them, written anew, with our model in the place of

@@ -1,8 +1,9 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // Where the context follows from the rows, the few long ones are answered last, after one restart, with a longer context and

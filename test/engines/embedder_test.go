@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fluxworker/test/harness"
 	"fmt"
 	"io"
 	"math"
@@ -17,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 const embedderWidth = 64 // of tiny-bert's vectors

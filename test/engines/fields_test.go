@@ -2,12 +2,13 @@ package engines
 
 import (
 	"encoding/json"
-	"fluxworker/test/harness"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // fieldRows ask for every thing that a row may ask for, one thing each.

@@ -3,9 +3,6 @@ package engines
 import (
 	"bytes"
 	"encoding/json"
-	"fluxworker/test/await"
-	"fluxworker/test/build"
-	"fluxworker/test/harness"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"fluxworker/test/await"
+	"fluxworker/test/build"
+	"fluxworker/test/harness"
 )
 
 // newFileJob is a job whose model is a file. There is no other model anywhere: neither in the home folder nor in OLLAMA_MODELS,

@@ -2,11 +2,12 @@ package engines
 
 import (
 	"encoding/json"
-	"fluxworker/test/harness"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // A job of LLMFlux, its rows, model file and .env as they are, is answered by a real server, and who reads its results reads

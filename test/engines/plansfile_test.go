@@ -2,13 +2,14 @@ package engines
 
 import (
 	"encoding/json"
-	"fluxworker/test/build"
-	"fluxworker/test/harness"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"fluxworker/test/build"
+	"fluxworker/test/harness"
 )
 
 // planned is what the tests read of a plan.

@@ -1,7 +1,6 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"io/fs"
 	"net/http"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // exposing are variables that users may have set for another Ollama or llama-server: to have requests logged, to let web

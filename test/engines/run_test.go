@@ -1,12 +1,13 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // modelLoad is the line with which a server of either generation starts the process that holds the model.

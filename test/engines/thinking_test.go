@@ -2,10 +2,11 @@ package engines
 
 import (
 	"encoding/json"
-	"fluxworker/test/harness"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // tiny-thinking (test/engine/o/mkgguf/phrases.go) thinks as its template (test/engine/tiny-thinking.Modelfile) tells it to: of

@@ -1,12 +1,13 @@
 package engines
 
 import (
-	"fluxworker/test/harness"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // tiny-tools (test/engine/o/mkgguf/phrases.go) calls get_weather behind an exclamation mark, the same with a number for the

@@ -3,13 +3,14 @@ package engines
 import (
 	"bytes"
 	"encoding/base64"
-	"fluxworker/test/harness"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"strings"
 	"testing"
+
+	"fluxworker/test/harness"
 )
 
 // colours are what the images show, by what models that see say of them.

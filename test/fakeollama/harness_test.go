@@ -3,7 +3,6 @@ package fakeollama
 import (
 	"context"
 	"encoding/json"
-	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/ollama/ollama/api"
 	"go.uber.org/goleak"
+
+	"fluxworker/test/await"
 )
 
 // TestMain makes the test binary the program itself where a test starts it under the program's name. Otherwise no test

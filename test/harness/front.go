@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fluxworker/test/fakenvml"
-	"fluxworker/test/fakeollama"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +24,9 @@ import (
 	"time"
 
 	"github.com/ollama/ollama/api"
+
+	"fluxworker/test/fakenvml"
+	"fluxworker/test/fakeollama"
 )
 
 // frontCommand makes a suite's test program a front, which is a real Ollama with a proxy before it: "front OLLAMA serve". The

@@ -2,12 +2,13 @@ package slurm
 
 import (
 	"context"
-	"fluxworker/test/await"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"fluxworker/test/await"
 )
 
 // waitLimit bounds every wait for the cluster: far above what an idle machine needs.

@@ -1,12 +1,13 @@
 package standin
 
 import (
-	"fluxworker/test/fakenvml"
-	"fluxworker/test/harness"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"fluxworker/test/fakenvml"
+	"fluxworker/test/harness"
 )
 
 // newGPUJob makes a job that sees the GPUs of a table, by a library that is really loaded, and whose stand-in servers say that

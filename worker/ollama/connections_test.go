@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fluxworker/test/await"
 )
 
 // asking is a client of a server that answers by the handler, and how many connections the server has seen.

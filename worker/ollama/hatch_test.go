@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fluxworker/test/await"
 )
 
 // openPair is a hatch whose guard says that it is ready. With passing it passes sockets, too; guard ends it.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fluxworker/test/await"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fluxworker/test/await"
 )
 
 // helperCommand makes the test binary a worker of its own, which can be killed, or be somebody else.

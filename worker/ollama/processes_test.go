@@ -1,7 +1,6 @@
 package ollama
 
 import (
-	"fluxworker/test/await"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"fluxworker/test/await"
 )
 
 // eachIsolation runs a test on servers of both kinds.

@@ -2,7 +2,6 @@ package prompt
 
 import (
 	"errors"
-	"fluxworker/test/seed"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fluxworker/test/seed"
 )
 
 // anyInput makes an input with everything in it that rows and lines can be.

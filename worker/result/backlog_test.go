@@ -2,12 +2,13 @@ package result
 
 import (
 	"errors"
-	"fluxworker/test/await"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"fluxworker/test/await"
 )
 
 // slowDisk is a disk whose syncs take until they are released, with an error or without.
