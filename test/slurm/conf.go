@@ -108,6 +108,8 @@ DefMemPerCPU=100
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1,bf_continue
 KillWait=%[8]d
+# a busy machine may need long to end the processes of a step; after this time SLURM would drain the node
+UnkillableStepTimeout=280
 MinJobAge=600
 CompleteWait=0
 ReturnToService=2
