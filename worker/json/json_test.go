@@ -21,6 +21,9 @@ func TestDepth(t *testing.T) {
 			if got := Valid(text); got != valid {
 				t.Errorf("%d deep %s: valid %t, want %t", depth, brackets, got, valid)
 			}
+			if depth == 9_999 { // decoding takes a second of it, and 10,000 says the same
+				continue
+			}
 			var v any
 			if err := Unmarshal(text, &v); (err == nil) != valid {
 				t.Errorf("%d deep %s: %v", depth, brackets, err)
