@@ -137,7 +137,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 	}
 }
 
-// Where a row cannot be answered the others are, and the row stays undone: its server is to blame.
+// A row that the server cannot answer stays undone, and every other row is answered: the server is to blame.
 func TestARowThatTheServerFailsStaysUndone(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 100, "--fault", "500:1", "--fault-match", "poison")

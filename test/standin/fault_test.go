@@ -34,7 +34,7 @@ func TestTortureByFaults(t *testing.T) {
 			j.CheckBlameless()
 			data, err := os.ReadFile(j.Path("results.jsonl"))
 			if err != nil || !strings.Contains(string(data), `"retries":1`) {
-				t.Errorf("no line tells that its row was asked again (%v)", err)
+				t.Errorf("no line says that its row was asked again (%v)", err)
 			}
 			record := j.Record()
 			for _, kind := range faultKinds {
