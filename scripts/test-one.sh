@@ -6,7 +6,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 go=${GO:-go}
-name=${1:?"name a test: make test-one T=TestAnswers, or T=held for the script held.txtar"}
+name=${1:-}
+if [ -z "$name" ]; then
+	echo "test-one: name a test, T=TestTerminated or T=TestServerHit/old, or a script, T=held (held.txtar)" >&2
+	exit 1
+fi
 scripts=cmd/fluxworker/testdata/script
 if [ -f "$scripts/$name.txtar" ]; then
 	name=TestScripts/$name
@@ -14,8 +18,12 @@ fi
 top=${name%%/*}
 mapfile -t files < <(git grep -lE "^func $top\(" -- '*_test.go' || true)
 if [ ${#files[@]} -eq 0 ]; then
-	echo "test-one: there is no test, fuzz target, benchmark or script called \"$top\"; those that are like it:" >&2
-	{ git grep -ohiE "^func (Test|Fuzz|Benchmark)\w*${top#Test}\w*" -- '*_test.go' | cut -d' ' -f2; git ls-files "$scripts" | sed -n 's|.*/\(.*\)\.txtar$|\1|p' | grep -i -- "$top"; } >&2 || true
+	word=${top#Test}
+	like=$(
+		git grep -ohiE "^func (Test|Fuzz|Benchmark)\w*$word\w*" -- '*_test.go' | cut -d' ' -f2
+		git ls-files "$scripts" | sed -n 's|.*/\(.*\)\.txtar$|\1|p' | grep -i -- "$word"
+	) || true
+	echo "test-one: there is no test, fuzz target, benchmark or script called \"$top\"; names like it: ${like:-none}" >&2
 	exit 1
 fi
 
