@@ -107,7 +107,7 @@ func (j *Job) Seen() []Seen {
 	return all
 }
 
-// onCPU is the line by which the old Generation's own engine says that it computes on the CPU.
+// onCPU is the line by which the old generation's own engine says that it computes on the CPU.
 var onCPU = regexp.MustCompile(`offloaded 0/(\d+) layers to GPU`)
 
 func serveFront(argv []string) int {
