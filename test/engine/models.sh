@@ -23,9 +23,10 @@ store() {
 	k=$(key "$out"/gguf/*.gguf "$here"/*Modelfile)
 	fresh models "$k" && return
 	home=$(mktemp -d)
-	HOME=$home OLLAMA_HOST=127.0.0.1:0 OLLAMA_MODELS=$out/models OLLAMA_NO_CLOUD=1 "${ollama[@]}" serve >"$out/store.log" 2>&1 &
+	: >"$out/store.log" # the server's own shell may open it later than it is read here
+	HOME=$home OLLAMA_HOST=127.0.0.1:0 OLLAMA_MODELS=$out/models OLLAMA_NO_CLOUD=1 "${ollama[@]}" serve >>"$out/store.log" 2>&1 &
 	server=$!
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		address=$(sed -n 's/.*Listening on \([0-9.:]*\).*/\1/p' "$out/store.log")
 		[ -n "$address" ] && break
 		kill -0 $server 2>/dev/null || break
