@@ -37,7 +37,7 @@ marked() {
 }
 
 left=
-for _ in $(seq 50); do
+for _ in $(seq 2000); do
 	left=$(marked)
 	[ -n "$left" ] || break
 	kill -KILL $left 2>/dev/null
@@ -45,7 +45,7 @@ for _ in $(seq 50); do
 done
 [ -z "$left" ] || { echo "processes that do not end: $left"; exit 1; }
 
-for _ in $(seq 40); do # the kernel empties a cgroup a little after its last process
+for _ in $(seq 2000); do # the kernel empties a cgroup a little after its last process
 	groups=(/sys/fs/cgroup/*/slurm_"$tag"* /sys/fs/cgroup/slurm_"$tag"*)
 	[ ${#groups[@]} -gt 0 ] || break
 	find "${groups[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
