@@ -55,7 +55,12 @@ func TestVision(t *testing.T) {
 				continue
 			}
 			t.Run(m.name, func(t *testing.T) {
-				j := g.NewJob(t, "--model", m.name, "--batch-size", "4", "--temperature", "0")
+				slots := "4"
+				if g.Name == "old" && m.oldOwn {
+					// With more slots this engine itself says a wrong token now and then, two slots at the same time, also at temperature 0.
+					slots = "1"
+				}
+				j := g.NewJob(t, "--model", m.name, "--batch-size", slots, "--temperature", "0")
 				var rows []string
 				for i := range 5 {
 					for answer, c := range colours {
