@@ -56,9 +56,6 @@ func TestEveryFigure(t *testing.T) {
 }
 
 func needEngines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: needs real engines")
-	}
 	for _, g := range []string{"o", "n"} {
 		if _, err := os.Stat(filepath.Join(engineFolder(), g, "bin", "ollama")); err != nil {
 			build.Missing(t, "no real engine: %v; run make engine", err)

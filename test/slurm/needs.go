@@ -16,9 +16,6 @@ var programs = map[string]string{"munged": "munge", "slurmctld": "slurmctld", "s
 // need skips the test where the cluster cannot run, and fails it in CI. It returns the machine's host name.
 func need(t testing.TB, o Options) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: needs a SLURM cluster")
-	}
 	if os.Getuid() != 0 {
 		build.Missing(t, "a SLURM cluster needs root, since slurmd starts jobs as other users")
 	}
