@@ -164,7 +164,7 @@ func stopInPass(t *testing.T, c Config, pass int, rows int64) (Summary, error) {
 	counts := new(Counts)
 	starts := &onLine{text: "starting server", n: pass, do: func() { letPass(t, file, rows-counts.Progress().OK+tooLong) }}
 	drained := &onLine{text: "no new rows", do: func() { os.Remove(file) }}
-	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, counts, rows), counts)
+	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, answered(counts, rows)), counts)
 }
 
 // Ended in either pass, the same command goes on: no row has two lines, and none has less than a whole answer.

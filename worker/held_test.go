@@ -65,17 +65,30 @@ func stopAfterAsking(t *testing.T, c Config, rows, asked int64) (Summary, error)
 	letPass(t, pass, asked)
 	counts := new(Counts)
 	log := &onLine{text: "no new rows", do: func() { os.Remove(pass) }}
-	return Run(t.Context(), c, zerolog.New(log), until(t, counts, rows), counts)
+	return Run(t.Context(), c, zerolog.New(log), until(t, answered(counts, rows)), counts)
 }
 
-// until closes the returned channel when the run has so many answers.
-func until(t *testing.T, counts *Counts, rows int64) <-chan struct{} {
+// answered reports whether the run has so many answers.
+func answered(counts *Counts, rows int64) func() bool {
+	return func() bool { return counts.Progress().OK >= rows }
+}
+
+// heldBack reports whether the servers of the run hold so many requests back (passFile).
+func heldBack(pass string, requests int) func() bool {
+	return func() bool {
+		held, err := os.Stat(pass + ".held")
+		return err == nil && held.Size() >= int64(requests)
+	}
+}
+
+// until closes the returned channel when the condition holds.
+func until(t *testing.T, holds func() bool) <-chan struct{} {
 	reached, over := make(chan struct{}), make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
-		for counts.Progress().OK < rows {
+		for !holds() {
 			select {
 			case <-tick.C:
 			case <-over:

@@ -203,7 +203,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	}
 	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back would take the place of the one that opens the gate
 	counts := new(Counts)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, counts, rows), counts); !errors.Is(err, ErrStopped) {
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counts, rows)), counts); !errors.Is(err, ErrStopped) {
 		t.Fatal(err)
 	}
 	if r := readRecord(t, record); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {

@@ -101,7 +101,12 @@ func readRecord(t *testing.T, path string) fakeollama.Record {
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	c, record := config(t, 100)
-	s, err := stopAfter(t, c, 20)
+	pass := passFile(t, &c)
+	letPass(t, pass, 20)
+	// The signal comes when every lane has a row at the server: a lane that is between two rows has none to finish.
+	drain := until(t, heldBack(pass, inFlight(c.Wish.Slots)))
+	log := &onLine{text: "no new rows", do: func() { os.Remove(pass) }}
+	s, err := Run(t.Context(), c, zerolog.New(log), drain, new(Counts))
 	if !errors.Is(err, ErrStopped) || s.Complete || s.OK != int64(20+inFlight(c.Wish.Slots)) {
 		t.Fatalf("summary %+v, %v; want ErrStopped, and those in flight answered", s, err)
 	}
@@ -123,7 +128,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 			counts := new(Counts)
 			ctx, abort := context.WithCancel(t.Context())
 			defer abort()
-			drain := until(t, counts, 20)
+			drain := until(t, answered(counts, 20))
 			if how == "grace" {
 				c.Grace = 20 * time.Millisecond
 			} else {

@@ -57,7 +57,7 @@ func TestStatusOfShards(t *testing.T) {
 		_, err := Run(t.Context(), second, zerolog.Nop(), drain, counts)
 		ended <- err
 	}()
-	<-until(t, counts, 3)
+	<-until(t, answered(counts, 3))
 	running := statusOf(t, c.Output)
 	close(drain)
 	if err := <-ended; !errors.Is(err, ErrStopped) {

@@ -58,7 +58,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 		defer s.gate.leave()
 	}
 	s.recorder.want()
-	if err := s.slots.Acquire(r.Context(), 1); err != nil {
+	if held && !Pass(r.Context(), s.config.pass, s.passing()) || s.slots.Acquire(r.Context(), 1) != nil {
 		s.recorder.giveUp()
 		s.gone()
 	}
@@ -69,7 +69,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 	if held {
 		s.gate.begin()
 		defer s.gate.end()
-		if !s.gate.pass(r.Context()) || !Pass(r.Context(), s.config.pass, s.passing()) {
+		if !s.gate.pass(r.Context()) {
 			s.gone()
 		}
 	}
