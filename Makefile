@@ -4,7 +4,9 @@ GO ?= go
 ENGINE := test/engine/build.sh
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
-RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION := $(shell cat VERSION)
+COMMIT := $(shell git describe --always --dirty --exclude='*' 2>/dev/null)
+RELEASE := $(VERSION)$(if $(COMMIT),+$(COMMIT))
 
 # How long "make fuzz" stays with each target.
 FUZZTIME ?= 30s
@@ -15,11 +17,15 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help build probe demo engine slurm test test-unit test-script test-standin test-engine test-slurm test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build probe demo engine slurm test test-unit test-script test-standin test-engine test-slurm test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
+
+## version: the version of the next release, from VERSION
+version:
+	@echo $(VERSION)
 
 ## build: bin/fluxworker, one static file
 build: probe

@@ -23,10 +23,10 @@ func versionLine() string {
 	return fmt.Sprintf("fluxworker %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// release is set by the Makefile from git; a plain go build leaves it empty.
+// release is the version and the commit, such as 0.1.0+76f9509. The Makefile sets it; a plain go build leaves it empty.
 var release string
 
-// version is the release, else the module's version or the commit that the Go tool noted.
+// version returns the release, else the version of the module, in which the Go tool notes the commit.
 func version() string {
 	if release != "" {
 		return release
