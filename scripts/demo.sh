@@ -25,7 +25,7 @@ done >"$dir/prompts.jsonl"
 rm -rf "$dir"/results*
 
 command=(bin/fluxworker run --model bigram --input "$dir/prompts.jsonl" --output "$dir/results.jsonl"
-	--ollama "$ollama" --ollama-models "$engine/models" --device cpu --batch-size 8)
+	--ollama "$ollama" --ollama-models "$engine/models" --device cpu --slots 8)
 printf '\n$ %s\n' "${command[*]}"
 "${command[@]}"
 

@@ -144,7 +144,7 @@ func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 	if len(taken) > 0 {
 		log.Info().Str("file", d.path).Strs("names", taken).Msg("settings of LLMFlux were taken")
 	}
-	if flags.Lookup("batch-size") != nil {
+	if flags.Lookup("slots") != nil {
 		d.tellOfRest(log)
 	}
 	return nil
@@ -168,12 +168,12 @@ func (d dotenv) checkSlots() error {
 	return nil
 }
 
-// slots is what BATCH_SIZE says, unless --batch-size has been said; 0 for nothing. In LLMFlux it is how many rows go round in
-// a loop that asks one after the other, and most files have the 4 of its example. As --batch-size it would hold every GPU
+// slots is what BATCH_SIZE says, unless --slots was given; 0 for nothing. In LLMFlux it is how many rows go round in
+// a loop that asks one after the other, and most files have the 4 of its example. As --slots it would hold every GPU
 // down to 4 rows at a time; so it is what resources.batch_size of a YAML is: how many to begin with, and more where the
 // memory is there.
 func (d dotenv) slots(flags *pflag.FlagSet) int {
-	if f := flags.Lookup("batch-size"); f == nil || f.Changed {
+	if f := flags.Lookup("slots"); f == nil || f.Changed {
 		return 0
 	}
 	n, err := strconv.Atoi(d.values[dotenvBatchSize].text)

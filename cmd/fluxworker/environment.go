@@ -2,24 +2,21 @@ package main
 
 import (
 	"errors"
-	"os"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
 
-// fromEnvironment sets the flags that were not given from FLUXWORKER_ variables. No other variable is looked at for
-// them: sbatch exports the whole login shell into the job, and a forgotten MODEL or TEMPERATURE of some other tool must
-// not decide a run.
+// fromEnvironment sets the flags that were not given from FLUXWORKER_ variables. Other variables have no effect: sbatch
+// exports the whole login shell into the job, and a forgotten MODEL or TEMPERATURE of another tool must not decide a run.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Changed || failed != nil {
 			return
 		}
-		name := "FLUXWORKER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || value == "" {
+		name, value, err := lookUp(f.Name)
+		if err != nil || name == "" {
+			failed = err
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
@@ -31,7 +28,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	return failed
 }
 
-// flagError says what is wrong with a flag in the terms of the person who typed it.
+// flagError explains a wrong flag to the person who typed it.
 func flagError(command string, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
@@ -45,11 +42,13 @@ func flagError(command string, err error) error {
 	return usagef("%w (see %s --help)", err, command)
 }
 
-// kindOf names what a flag takes.
+// kindOf describes the values of a flag.
 func kindOf(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "int", "int64":
 		return "a whole number"
+	case "size":
+		return "a size such as 64M or 1G, or a number of bytes"
 	case "float64":
 		return "a number"
 	case "duration":

@@ -29,22 +29,22 @@ const (
 	exitInternal     = 89
 )
 
-// exitMeanings is the table of the help and the README.
+// exitMeanings is the table of the help and of docs/flags.md.
 var exitMeanings = []struct {
 	code    int
 	meaning string
 }{
-	{exitOK, "every row is answered"},
+	{exitOK, "every row has an answer"},
 	{exitRowsFailed, "done, but some rows failed (--fail-on none makes it 0)"},
 	{exitUsage, "usage or configuration is wrong; nothing was started"},
 	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
-	{exitStopped, "stopped early by a signal or the job's time limit; the same command goes on"},
-	{exitNoGPU, "no usable GPU, and --device cpu was not said"},
-	{exitDoesNotFit, "the model does not fit the GPUs, or with --device cpu the job's memory; the message has the arithmetic"},
-	{exitServer, "the server failed; the same command goes on"},
+	{exitStopped, "stopped early by a signal or the time limit of the job; the same command continues"},
+	{exitNoGPU, "no usable GPU (use --device cpu to run without one)"},
+	{exitDoesNotFit, "the model does not fit the GPUs or, with --device cpu, the memory of the job; the message has the arithmetic"},
+	{exitServer, "the server failed; the same command continues"},
 	{exitHeld, "another run writes to this output"},
-	{exitOutput, "the output, or the folder of the models, cannot be written (disk full, quota, permission)"},
-	{exitModelMissing, "the server does not have the model, nor the registry where it may be fetched"},
+	{exitOutput, "the output or the model folder cannot be written (disk full, quota, permission)"},
+	{exitModelMissing, "the model is missing on the server and, if it was to be fetched, in the registry"},
 	{exitInternal, "an error of fluxworker itself; please report it"},
 }
 
@@ -60,12 +60,12 @@ func exitTable() string {
 // errRowsFailed ends a run that is done with some rows in the errors file.
 var errRowsFailed = errors.New("some rows failed")
 
-// errIncomplete ends a merge or its check where lines are missing that a run can bring. errUnfinished is the same of status,
-// whose output says it all. errPullEnded ends a pull.
+// errIncomplete ends a merge or its check if lines are missing that a run can add. errUnfinished ends status, whose output
+// has the details. errPullEnded ends a pull.
 var (
 	errIncomplete = errors.New("not complete")
 	errUnfinished = errors.New("not every row is done")
-	errPullEnded  = errors.New("the pull was stopped by a signal; the same command goes on where it was")
+	errPullEnded  = errors.New("a signal stopped the pull; the same command continues")
 )
 
 // usageError is a mistake on the command line or in the environment.
@@ -76,7 +76,7 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// exitCode maps what a command returned.
+// exitCode maps the error of a command to its exit code.
 func exitCode(err error) int {
 	var usage *usageError
 	var config *worker.ConfigError

@@ -14,7 +14,7 @@ type fileFlags struct {
 }
 
 func (f *fileFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.gguf, "gguf", "", "GGUF `FILE` of the model, which needs to be in no model folder then; --model names it and its settings (default: the file's name)")
+	flags.StringVar(&f.gguf, "gguf", "", "GGUF `FILE` of the model, which then need not be in a model folder; --model gives it another name and the settings of that name (default: the file's name)")
 	flags.StringVar(&f.projector, "gguf-projector", "", "GGUF `FILE` beside --gguf that encodes images (often called mmproj)")
 }
 

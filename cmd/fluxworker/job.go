@@ -24,10 +24,10 @@ type jobFlags struct {
 }
 
 func (f *jobFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.shard, "shard", "", "`auto|none|i/n`: in an array or a step of several tasks, auto gives each task its part of the input, none says that this task's input is its own; i/n takes part i of n by hand, from 0")
-	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "result files of another split of the same input (`PATTERN` in quotes); rows that are answered there are not asked again; may be given several times")
-	flags.StringVar(&f.deadline, "deadline", "auto", "when the job ends: `auto|none|TIME`; auto asks SLURM, TIME is a duration from now such as 2h, or a time such as 2006-01-02T15:04:05Z")
-	flags.BoolVar(&f.requeue, "requeue", false, "ask SLURM to start the job again when its time ends before the rows do")
+	flags.StringVar(&f.shard, "shard", "", "`auto|none|i/n`: in an array or a step of several tasks, auto gives each task its part of the input, none says that this task has its own input; i/n takes part i of n, from 0")
+	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "result files of another split of the same input (`PATTERN` in quotes); rows with an answer there are not asked again; may be given several times")
+	flags.StringVar(&f.deadline, "deadline", "auto", "`auto|none|TIME`: end of the job; auto asks SLURM, TIME is a duration from now such as 2h, or a time such as 2006-01-02T15:04:05Z")
+	flags.BoolVar(&f.requeue, "requeue", false, "ask SLURM to requeue the job if its time ends before the last row")
 }
 
 // place finds out where this process stands.

@@ -21,7 +21,7 @@ import (
 
 type mergeFlags struct {
 	c           worker.MergeConfig
-	maxRowBytes int64
+	maxRowBytes sizeValue
 	dedupe      string
 	failOn      string
 	format      string
@@ -32,28 +32,28 @@ func mergeCommand() *cobra.Command {
 	var f mergeFlags
 	cmd := &cobra.Command{
 		Use:   "merge --input FILE --output FILE [--to FILE] [--check]",
-		Short: "Bring the shards of an output together, in the order of the input",
-		Long: `merge finds all shards of an output (results.0003-of-0016.jsonl, of whichever split) and writes their lines in the order
-of the input: answers to results.jsonl, failures to results-errors.jsonl, or to the file of --to and its sibling. Both
-appear whole or not at all. It also puts the one file of an output without shards in order; that needs --to.
+		Short: "Join the shards of an output in the order of the input",
+		Long: `merge finds all shards of an output (results.0003-of-0016.jsonl, of every split) and writes their lines in the order of the
+input: answers to results.jsonl, failures to results-errors.jsonl, or to the file of --to and the file beside it. Both files
+appear whole or not at all. With --to, merge also sorts the file of an output without shards.
 
-With --format, or where the file is called .json or .csv, it writes one document for all rows instead: llmflux is LLMFlux's
+With --format, or if the file name ends in .json or .csv, it writes one document for all rows: llmflux is LLMFlux's
 {"results": [...]}, llmflux-array the list alone, csv a table of id, answer and error.
 
-Rows are told by their custom_id (without one, by their content), so no model and no settings are needed: only --input and
---output, and --id-column, --dedupe and --max-row-bytes where the run had them. The shards are never changed, and may be merged while
-jobs write to them.
+The custom_id identifies a row (without a custom_id, its content), so merge needs no model and no settings: only --input and
+--output, and --id-column, --dedupe and --max-row-bytes if the run had these flags. merge never changes the shards, and jobs
+may write to them at the same time.
 
-While rows are missing nothing is written, since half a file looks like a whole one; the command says how many are missing
-and where. --partial writes what there is. --check writes nothing and is strict: it exits 0 only where every row of the
-input has exactly one answer, and no line belongs to anything else.
+While rows are missing, merge writes nothing, since half a file looks like a whole file, and reports how many rows are missing
+in which shard. --partial writes the rows that have a line. --check writes nothing and is strict: it exits with 0 only if
+every row of the input has exactly one answer, and every line belongs to a row.
 
-Of several lines of one row an answer counts before a failure, else that of the first shard.
+If a row has several lines, an answer counts before a failure, and then the first shard before the others.
 
 Exit codes:
-   0  every row is there, with an answer
-   3  every row is there, but some failed (--fail-on none makes it 0)
-  64  usage is wrong, or the merged lines would replace something else
+   0  every row has an answer
+   3  every row has a line, but some rows failed (--fail-on none makes it 0)
+  64  usage is wrong, or the merged lines would replace another file
   65  the input or the shards cannot be read; with --check also: rows have two answers, lines belong to no row of the input,
       or lines are damaged
   75  rows are missing: run the jobs again, then merge again
@@ -67,16 +67,17 @@ Exit codes:
 
 func (f *mergeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.Input, "input", "", "`FILE` with the rows, as the run had it")
-	flags.StringVar(&f.c.IDColumn, "id-column", "", "as the run had it: `NAME` of the column with the custom_ids")
-	flags.StringVar(&f.c.Output, "output", "", "`FILE` that the run's --output names, without any shard's number")
-	flags.StringVar(&f.c.To, "to", "", "`FILE` for what is merged (default: the output's own name, with the format's ending)")
-	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv`: what is written; auto goes by the name of the file, and is openai but for .json (llmflux) and .csv")
-	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "as the run had it: result files of another split (`PATTERN` in quotes), whose answers count, too")
-	flags.BoolVar(&f.c.Check, "check", false, "write nothing; exit 0 only where every row has exactly one answer")
-	flags.BoolVar(&f.c.Partial, "partial", false, "write what there is although rows are missing; still exits 75 then")
-	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`, as the run had it: whether rows with the custom_id of an earlier row are rows")
-	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "as the run had it: `BYTES` above which a row was too long")
-	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
+	flags.StringVar(&f.c.IDColumn, "id-column", "", "as the run had it: `NAME` of the column that holds the custom_ids")
+	flags.StringVar(&f.c.Output, "output", "", "`FILE` of the run's --output, without the number of a shard")
+	flags.StringVar(&f.c.To, "to", "", "`FILE` for the merged rows (default: the output's own name, with the ending of the format)")
+	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv`: format of the merged rows; auto is llmflux for .json, csv for .csv, else openai")
+	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "as the run had it: result files of another split (`PATTERN` in quotes), whose answers count as well")
+	flags.BoolVar(&f.c.Check, "check", false, "write nothing; exit with 0 only if every row has exactly one answer")
+	flags.BoolVar(&f.c.Partial, "partial", false, "write the rows that have a line although others are missing; the exit code is still 75")
+	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`, as the run had it: rows with the custom_id of an earlier row are left out (first) or count (error)")
+	f.maxRowBytes = prompt.DefaultMaxRowBytes
+	flags.Var(&f.maxRowBytes, "max-row-bytes", "as the run had it: rows longer than `SIZE` are error lines")
+	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: if some rows failed, exit with 3 (rows) or with 0 (none)")
 }
 
 func (f *mergeFlags) merge(ctx context.Context) error {
@@ -93,7 +94,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once
 	defer giveUp()
-	// What stays is 32 bytes a row, without a pointer in it, so that collecting costs little: less than that is to be garbage.
+	// The tables take 32 bytes per row and have no pointers, so a collection is cheap. The garbage should stay smaller.
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	m, err := worker.Merge(ctx, f.c)
 	if err != nil {
@@ -110,11 +111,11 @@ func (f *mergeFlags) check() error {
 	case f.c.Output == "":
 		return usagef("--output is missing: name the file of the results, as the run has it")
 	case f.c.Check && f.c.Partial:
-		return usagef("--check writes nothing, so there is nothing to be partial: leave out --check or --partial")
+		return usagef("--check writes nothing, and --partial writes a part of the rows: leave out one of them")
 	case f.c.Check && f.c.To != "":
 		return usagef("--check writes nothing: leave out --check or --to")
 	case f.maxRowBytes < 1:
-		return usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
+		return usagef("--max-row-bytes is %s; it must be at least 1", &f.maxRowBytes)
 	}
 	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
 		return err
@@ -125,7 +126,7 @@ func (f *mergeFlags) check() error {
 	return oneOf("fail-on", f.failOn, "rows", "none")
 }
 
-// report tells what was found, the numbers first.
+// report prints the result, the numbers first.
 func (f *mergeFlags) report(out io.Writer, m result.Merged) {
 	fmt.Fprintf(out, "%s: %d rows, %d answered, %d failed, %d missing\n", f.c.Input, m.Rows, m.Answered, m.Failed, m.Missing)
 	for shard, n := range m.MissingIn {
@@ -141,10 +142,10 @@ func (f *mergeFlags) report(out io.Writer, m result.Merged) {
 	}
 	for _, d := range m.Damage {
 		if d.Lines > 0 {
-			fmt.Fprintf(out, "warning: %s: %d lines are damaged and were passed over, the first is line %d; the next run sets them aside\n", d.Path, d.Lines, d.First)
+			fmt.Fprintf(out, "warning: %s: %d lines are damaged and were skipped, the first is line %d; the next run sets them aside\n", d.Path, d.Lines, d.First)
 		}
 		if d.Torn > 0 {
-			fmt.Fprintf(out, "warning: %s: its last line is not whole (%d bytes): a run is writing it, or was killed there\n", d.Path, d.Torn)
+			fmt.Fprintf(out, "warning: %s: its last line is incomplete (%d bytes): a run is writing it, or was killed at that point\n", d.Path, d.Torn)
 		}
 	}
 	if m.Doubles > 0 {

@@ -28,22 +28,22 @@ func modelsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models [--fits [--gpu 2xA100-80GB]]",
 		Short: "List the models with known settings",
-		Long: `models lists the models whose settings fluxworker knows. Any other Ollama tag can be given to --model, too.
-A dash instead of a tag means that Ollama's library has no such model; the last column says what it has.
-With --fits it says for each how many slots this machine's GPUs hold, or those of --gpu.`,
+		Long: `models lists the models whose settings fluxworker knows. --model also takes every other Ollama tag.
+A dash instead of a tag means that Ollama's library has no such model; the last column names the nearest models.
+With --fits it shows for each model how many slots the GPUs of this machine, or of --gpu, hold.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context()) },
 	}
-	cmd.Flags().BoolVar(&f.fits, "fits", false, "mark what the GPUs hold, going by the models' YAML")
-	cmd.Flags().StringVar(&f.gpus, "gpu", "", "with --fits: take these `GPUS` instead of those of this machine, as in 2xA100-80GB")
-	cmd.Flags().IntVar(&f.context, "context", batcher.DefaultContext, "with --fits: context length of each slot in tokens")
+	cmd.Flags().BoolVar(&f.fits, "fits", false, "show how many slots the GPUs hold, by the models' YAML")
+	cmd.Flags().StringVar(&f.gpus, "gpu", "", "with --fits: `GPUS` such as 2xA100-80GB instead of the GPUs of this machine")
+	cmd.Flags().IntVar(&f.context, "context", batcher.DefaultContext, "with --fits: context of `N` tokens for each slot")
 	return cmd
 }
 
-// noFitError is a GPUError whose way out is one that models has.
+// noFitError is a GPUError that suggests a flag of models.
 type noFitError struct{ none *worker.GPUError }
 
 func (e *noFitError) Error() string {
-	return fmt.Sprintf("--fits: %v; say --gpu 2xA100-80GB and the like for GPUs that are not here", e.none.Err)
+	return fmt.Sprintf("--fits: %v; name GPUs that this machine lacks, such as --gpu 2xA100-80GB", e.none.Err)
 }
 func (e *noFitError) Unwrap() error { return e.none }
 
@@ -56,7 +56,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	header := "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tNOTES"
 	if f.fits {
 		gpus, err := planGPUs(ctx, f.gpus, zerolog.Nop())
-		if noGPU, ok := errors.AsType[*worker.GPUError](err); ok { // its own way out is a flag that models has not
+		if noGPU, ok := errors.AsType[*worker.GPUError](err); ok { // it suggests a flag that models lacks
 			return &noFitError{noGPU}
 		}
 		if err != nil {
@@ -74,7 +74,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	return w.Flush()
 }
 
-// fit says in a word how the GPUs take the model.
+// fit returns the cell of the column FITS.
 func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 	if m.Tag() == "" {
 		return "no tag"
@@ -90,7 +90,7 @@ func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 	}
 }
 
-// remark is what a person should know of the model, and of one that Ollama does not have which come nearest.
+// remark returns the notes on a model, and the nearest models if Ollama lacks it.
 func remark(m modelcfg.Model) string {
 	note := m.OllamaNote
 	if m.Tag() == "" && len(m.Alternatives) > 0 {
@@ -109,5 +109,5 @@ func or(s, instead string) string {
 	return s
 }
 
-// gibibytes writes a size as model files do: their GB are 2^30 bytes.
+// gibibytes formats a size as model files do: their GB are 2^30 bytes.
 func gibibytes(n int64) string { return fmt.Sprintf("%gGB", float64(n)/(1<<30)) }

@@ -34,26 +34,27 @@ func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan --model NAME [--gpu 2xA100-80GB]",
 		Short: "Show what run would start, and the arithmetic behind it",
-		Long: `plan shows how run would serve the model: on which GPUs, by how many servers, with how many slots, and what each part
-takes of the GPU's free memory. It takes run's flags, starts nothing on a GPU and answers no row. With --input it looks at
-some of the rows and chooses the context as run would; without, or without --context N, it takes 4096 tokens.
+		Long: `plan shows how run would serve the model: the GPUs, the servers, the slots, and the share of each part in the free GPU
+memory. It takes the flags of run, starts nothing on a GPU and answers no row. With --input it samples the rows and chooses
+the context as run would. Without --input and without --context N it takes 4096 tokens.
 
-With --gpu it plans for hardware that is not here, such as A100-80GB, 2xH100-80GB or 4x24GB. What the model needs comes
-from Ollama where it has the model, else from the model's YAML.
+With --gpu it plans for hardware that this machine lacks, such as A100-80GB, 2xH100-80GB or 4x24GB. If Ollama has the model,
+the model's numbers come from Ollama, else from the model's YAML.
 
-With --sbatch it prints a job script for this model and input instead: GPUs, host memory, CPUs and time, and the run with
-the flags that were given here. The time comes from --rate, or from what earlier runs into the same output have measured.
+With --sbatch it prints a job script for this model and input: GPUs, host memory, CPUs and time, and the run with the flags
+given here. The time comes from --rate, or from the rate of earlier runs into the same output.
 
-Exit codes are run's: 0 when the model fits, 81 when it does not, 80 when no GPU can be used.`,
+The exit codes are those of run: 0 if the model fits, 81 if it does not, 80 if there is no usable GPU.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd.Context(), cmd.Flags()) },
 	}
 	flags := cmd.Flags()
-	flags.SortFlags = false
+	cmd.Flags().SortFlags = false
+	cmd.SetUsageFunc(groupedUsage)
 	f.run.register(flags)
-	flags.StringVar(&f.gpus, "gpu", "", "plan for these `GPUS` instead of those of this machine, as in 2xA100-80GB")
+	flags.StringVar(&f.gpus, "gpu", "", "plan for `GPUS` such as 2xA100-80GB instead of the GPUs of this machine")
 	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON")
 	flags.BoolVar(&f.sbatch, "sbatch", false, "print a job script for sbatch")
-	flags.Float64Var(&f.rate, "rate", 0, "with --sbatch: `ROWS` answered in a second, as an earlier run has shown (default: what the output's own runs have measured)")
+	flags.Float64Var(&f.rate, "rate", 0, "with --sbatch: `ROWS` answered per second in an earlier run (default: the rate of earlier runs into the same output)")
 	return cmd
 }
 
@@ -116,31 +117,31 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	return err
 }
 
-// isolation tells whether servers would live in namespaces of their own on a machine like this one, and why or why not.
+// isolation reports whether servers would run in their own namespaces on this machine, and the reason.
 func isolation(s worker.Server) (isolated bool, why string) {
 	switch {
 	case s.URL != "":
-		return false, "--ollama-url names a server of somebody else"
+		return false, "--ollama-url names a server that runs already"
 	case s.Isolate == ollama.IsolateNever:
 		return false, "--isolate is never"
 	}
 	err := ollama.Isolatable(s.Command, s.Device)
 	switch {
 	case err == nil:
-		return true, "this machine's kernel lets servers have namespaces of their own"
+		return true, "the kernel of this machine allows namespaces for servers"
 	case s.Isolate == ollama.IsolateAlways:
-		return false, "and as --isolate is always, run would fail here: " + err.Error()
+		return false, "and run would fail here, since --isolate is always: " + err.Error()
 	default:
 		return false, "other users of the node could reach a server's port: " + err.Error()
 	}
 }
 
-// planGPUs are the GPUs that the user described, else those that this process may use.
+// planGPUs returns the GPUs that the user described, else the GPUs of this process.
 func planGPUs(ctx context.Context, described string, log zerolog.Logger) ([]gpu.Device, error) {
 	if described == "" {
 		gpus, err := worker.AllocatedGPUs(ctx, log)
 		if err != nil {
-			return nil, fmt.Errorf("%w, or --gpu 2xA100-80GB and the like for GPUs that are not here", err)
+			return nil, fmt.Errorf("%w, or name GPUs that this machine lacks, such as --gpu 2xA100-80GB", err)
 		}
 		return gpus, nil
 	}
@@ -151,8 +152,8 @@ func planGPUs(ctx context.Context, described string, log zerolog.Logger) ([]gpu.
 	return report.Devices, nil
 }
 
-// look asks Ollama for the model's metadata. Where it cannot, the YAML's numbers have to do: a login node often has
-// neither program nor model.
+// look asks Ollama for the model's metadata, and falls back to the numbers of the YAML: a login node often has neither the
+// program nor the model.
 func (f *planFlags) look(ctx context.Context, config worker.Config, console *console) (info ollama.Info, from string) {
 	dir, err := os.MkdirTemp(config.Server.ScratchRoot, "fluxworker-plan-")
 	if err != nil {
@@ -172,7 +173,7 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	case errors.Is(err, ollama.ErrModelMissing):
 		return ollama.Info{}, "the model's YAML (Ollama does not have the model)"
 	case errors.Is(err, ollama.ErrNotFound):
-		return ollama.Info{}, "the model's YAML (" + strings.Join(config.Server.Command, " ") + " is not here to be asked)"
+		return ollama.Info{}, "the model's YAML (" + strings.Join(config.Server.Command, " ") + " is not installed here)"
 	default:
 		console.log.Warn().Err(err).Msg("Ollama was not asked")
 		return ollama.Info{}, "the model's YAML (Ollama was not asked)"

@@ -20,32 +20,32 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// pullFlags are those of run that say which model, where from and where to.
+// pullFlags are the flags of run that name the model and its folder.
 type pullFlags struct{ run runFlags }
 
 func pullCommand() *cobra.Command {
 	var f pullFlags
 	cmd := &cobra.Command{
 		Use:   "pull --model NAME",
-		Short: "Fetch a model, on a machine that has a network",
-		Long: `pull fetches a model into the folder that run takes models from. It is meant for the login node: compute nodes often have
-no network. It starts an Ollama server for this alone and needs no GPU. A model that is there already is not fetched again.
+		Short: "Fetch a model on a machine with a network",
+		Long: `pull fetches a model into the folder from which run takes models. Use it on the login node, since compute nodes often have no
+network. It starts an Ollama server only for this task and needs no GPU. If the model is already there, pull does nothing.
 
-Before a layer of the model is fetched, its size is compared with what the file system has left for you. A quota shows
-there only on some file systems; on others the write that exceeds it fails, which is said so.
+Before pull fetches a layer, it compares the size with the free space of the file system. Only some file systems show a quota
+there. On the others the write that exceeds the quota fails, and the error says so.
 
-Of several that pull into one folder, on whichever nodes, one does and the others wait. An interrupted pull goes on where
-it was.
+If several tasks pull into one folder, on any node, one task pulls and the others wait. An interrupted pull continues where
+it stopped.
 
-Exit codes: 0 when the model is there, 75 when a signal came, 82 when the network or the server failed, 84 when the folder
-has no room or cannot be written, 85 when the registry does not have the model.`,
+Exit codes: 0 if the model is there, 75 after a signal, 82 if the network or the server failed, 84 if the folder is full or
+not writable, 85 if the registry does not have the model.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.pull(cmd.Context(), cmd.Flags()) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.SetNormalizeFunc(llmfluxNames)
+	flags.SetNormalizeFunc(canonicalName)
 	flags.StringVar(&f.run.request.model, "model", "", "`NAME` of the model to fetch")
-	flags.StringVar(&f.run.request.modelConfig, "model-config", "", "YAML `FILE` with the model's settings, which may name another tag to fetch")
+	flags.StringVar(&f.run.request.modelConfig, "model-config", "", "YAML `FILE` with the settings of the model, which may name another tag to fetch")
 	f.run.registerOllama(flags)
 	f.run.registerLog(flags)
 	return cmd
@@ -106,7 +106,7 @@ func (f *pullFlags) config(console *console) (c worker.Config, err error) {
 	}
 	c.Defaults = prompt.Defaults{Model: model.Tag()}
 	c.Server = worker.Server{Device: ollama.DeviceCPU, LoadTimeout: f.run.loadTimeout}
-	f.run.pull = "missing" // a folder that is not there yet is made
+	f.run.pull = "missing" // pull makes a missing folder
 	if c.Server.Command, err = f.run.command(); err != nil {
 		return c, err
 	}

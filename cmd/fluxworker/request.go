@@ -32,7 +32,7 @@ const (
 // requestFlags decide what is asked: the input, the model and the options of its rows. run and validate share them.
 type requestFlags struct {
 	input       string
-	maxRowBytes int64
+	maxRowBytes sizeValue
 	dedupe      string
 	layout      prompt.Layout
 	model       string
@@ -49,24 +49,25 @@ type requestFlags struct {
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
-	flags.SetNormalizeFunc(llmfluxNames)
-	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), or text, one prompt a line, or .csv or .tsv; .gz and .zst of these, too; or a FOLDER of texts or images; - is standard input")
+	flags.SetNormalizeFunc(canonicalName)
+	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), text with one prompt per line, .csv or .tsv, each also as .gz or .zst; or a FOLDER of texts or images; - is standard input")
 	flags.StringVar(&f.layout.PromptColumn, "prompt-column", "", "`NAME` of the column of a .csv or .tsv that holds the prompts (default: prompt)")
-	flags.StringVar(&f.layout.PromptTemplate, "prompt-template", "", "`TEXT` that makes the prompt of a .csv's or .tsv's columns, as in 'Sum up {{.title}}: {{index . \"my column\"}}', or of a folder's files ({{.text}}, {{.name}}); @FILE reads it from a file")
-	flags.StringVar(&f.layout.IDColumn, "id-column", "", "`NAME` of the column of a .csv or .tsv that holds the custom_ids (default: custom_id, where there is such a column)")
-	flags.Int64Var(&f.maxRowBytes, "max-row-bytes", prompt.DefaultMaxRowBytes, "rows longer than `BYTES` become error lines")
-	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: of rows with the same custom_id ask only the first, or make the others error lines")
-	flags.StringVar(&f.model, "model", "", "`NAME` of the model: one that \"fluxworker models\" lists, or any Ollama tag")
-	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the model's settings (one model, or LLMFlux's models.yaml)")
+	flags.StringVar(&f.layout.PromptTemplate, "prompt-template", "", "`TEXT` that makes the prompt from the columns of a .csv or .tsv, such as 'Sum up {{.title}}: {{index . \"my column\"}}', or from the files of a folder ({{.text}}, {{.name}}); @FILE reads it from a file")
+	flags.StringVar(&f.layout.IDColumn, "id-column", "", "`NAME` of the column of a .csv or .tsv that holds the custom_ids (default: custom_id, if the table has this column)")
+	flags.StringVar(&f.imageFiles, "image-dir", "", "`FOLDER` with image files that rows may name, by a path from there or a file: URL; without it images must be in the rows")
+	f.maxRowBytes = prompt.DefaultMaxRowBytes
+	flags.Var(&f.maxRowBytes, "max-row-bytes", "rows longer than `SIZE` become error lines")
+	flags.StringVar(&f.dedupe, "dedupe", dedupeError, "`first|error`: rows with the custom_id of an earlier row are left out (first) or become error lines (error)")
+	flags.StringVar(&f.model, "model", "", "`NAME` of the model: a name from \"fluxworker models\", or any Ollama tag")
+	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the settings of the model (one model, or LLMFlux's models.yaml)")
 	f.file.register(flags)
-	flags.StringVar(&f.system, "system", "", "system message for rows without one: `TEXT`, or @FILE to read it from a file")
-	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "most tokens in an answer")
-	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature, 0 to 2; 0 is greedy")
-	flags.Float64Var(&f.topP, "top-p", defaultTopP, "nucleus sampling, above 0, to 1")
-	flags.IntVar(&f.topK, "top-k", defaultTopK, "sample from the k likeliest tokens; 0 is all")
-	flags.Int64Var(&f.seed, "seed", 0, "seed of the sampling (default: a new one for each row)")
+	flags.StringVar(&f.system, "system", "", "system message `TEXT` for rows without one; @FILE reads it from a file")
+	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "at most `N` tokens in an answer")
+	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature `T`, from 0 to 2; 0 is greedy")
+	flags.Float64Var(&f.topP, "top-p", defaultTopP, "nucleus sampling with `P`, above 0 and up to 1")
+	flags.IntVar(&f.topK, "top-k", defaultTopK, "sample from the `K` most likely tokens; 0 is all")
+	flags.Int64Var(&f.seed, "seed", 0, "seed `N` of the sampling (default: a new seed for each row)")
 	flags.StringArrayVar(&f.stop, "stop", nil, "`TEXT` that ends an answer; may be given several times")
-	flags.StringVar(&f.imageFiles, "allow-image-files", "", "let rows name image files in this `FOLDER` and below it (paths from there, or file: URLs); without it images must be in the rows")
 }
 
 // needInput refuses to go on without rows.
@@ -96,7 +97,7 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 		return settings{}, err
 	}
 	if f.maxRowBytes < 1 {
-		return settings{}, usagef("--max-row-bytes is %d; it must be at least 1", f.maxRowBytes)
+		return settings{}, usagef("--max-row-bytes is %s; it must be at least 1", &f.maxRowBytes)
 	}
 	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
 		return settings{}, err
@@ -222,7 +223,7 @@ func (f *requestFlags) imageFolder() (*prompt.ImageFolder, error) {
 	}
 	folder, err := prompt.OpenImageFolder(f.imageFiles)
 	if err != nil {
-		return nil, usagef("--allow-image-files: %w; it must name a folder", err)
+		return nil, usagef("--image-dir: %w; it must name a folder", err)
 	}
 	return folder, nil
 }

@@ -18,22 +18,23 @@ type resultFlags struct {
 	overwrite   bool
 	retryFailed bool
 	syncEvery   time.Duration
-	syncBytes   int64
+	syncBytes   sizeValue
 	fileMode    string
 	lockStale   time.Duration
 }
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion; .json and .csv are written at the end, from the lines beside them")
-	flags.StringVar(&f.onChange, "on-change", string(worker.ChangeStops), "`stop|rerun|keep`: what to do where input, model or settings are not those of the lines in the output: say so and stop, ask again what changed, or keep the lines")
-	flags.BoolVar(&f.overwrite, "overwrite", false, "drop what is in the output and start anew; a job that SLURM requeues goes on all the same")
-	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows again that are in the errors file")
-	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after this time at the latest")
-	flags.Int64Var(&f.syncBytes, "sync-bytes", 8<<20, "and as soon as this many `BYTES` are not; 0 is no limit")
+	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json and .csv are written at the end, from the lines beside them")
+	flags.StringVar(&f.onChange, "on-change", string(worker.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; a job that SLURM requeued continues all the same")
+	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows in the errors file again")
+	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
+	f.syncBytes = 8 << 20
+	flags.Var(&f.syncBytes, "sync-bytes", "results are also synced after `SIZE`; 0 is no limit")
 	// Hidden: tests need not wait as long as people must. Runs of one output that have different values take each other's locks.
-	flags.DurationVar(&f.lockStale, lockStaleFlag, lease.DefaultStale, "how long another run's lock must show no sign of life before it is taken over")
+	flags.DurationVar(&f.lockStale, lockStaleFlag, lease.DefaultStale, "a lock without a heartbeat for this long is taken over")
 	flags.MarkHidden(lockStaleFlag)
-	flags.StringVar(&f.fileMode, "file-mode", "0600", "permissions of new files, less the umask; `0640` lets your group read them")
+	flags.StringVar(&f.fileMode, "file-mode", "0600", "octal `MODE` of new files, less the umask; 0640 lets your group read them")
 }
 
 // lockStaleFlag is only for tests.
@@ -53,13 +54,13 @@ func (f *resultFlags) config() (worker.Results, error) {
 	case f.syncEvery <= 0:
 		return worker.Results{}, usagef("--sync-interval is %s; it must be more than 0", f.syncEvery)
 	case f.syncBytes < 0:
-		return worker.Results{}, usagef("--sync-bytes is %d; it must be 0 (no limit) or more", f.syncBytes)
+		return worker.Results{}, usagef("--sync-bytes is %s; it must be 0 (no limit) or more", &f.syncBytes)
 	}
 	if f.lockStale <= 0 {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)
 	}
 	return worker.Results{
-		SyncEvery: f.syncEvery, SyncBytes: f.syncBytes, Mode: fs.FileMode(mode), OnChange: worker.OnChange(f.onChange),
+		SyncEvery: f.syncEvery, SyncBytes: int64(f.syncBytes), Mode: fs.FileMode(mode), OnChange: worker.OnChange(f.onChange),
 		Overwrite: f.overwrite, RetryFailed: f.retryFailed, LockStale: f.lockStale,
 	}, nil
 }

@@ -12,8 +12,8 @@ func rootCommand() *cobra.Command {
 
   fluxworker run --model llama3.2:3b --input prompts.jsonl --output results.jsonl
 
-Each answer is on disk as soon as it is there. Killed at any time, the same command goes on where it was.
-Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATCH_SIZE. A flag wins.
+fluxworker writes each answer to disk at once. After a kill at any time, the same command continues.
+The environment can set every flag, such as --slots by FLUXWORKER_SLOTS. A flag wins.
 
 ` + exitTable(),
 		SilenceErrors: true,
@@ -30,7 +30,7 @@ Every flag can be given by the environment, too: --batch-size as FLUXWORKER_BATC
 	root.Flags().Bool("version", false, "print the version")
 	root.SetVersionTemplate(versionLine())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if cmd == root { // its flags are no settings, and FLUXWORKER_VERSION may be anything
+		if cmd == root { // its flags are not settings: a module may set FLUXWORKER_VERSION
 			return nil
 		}
 		return fromEnvironment(cmd.Flags())

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,13 +16,13 @@ import (
 )
 
 const (
-	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
-	// which costs less than an hour at a quarter of its speed.
+	// slowAfter is the time of slow answers before the worker measures the server. A measurement empties the slots, which
+	// costs less than an hour at a quarter of the speed.
 	slowAfter = 10 * time.Minute
 	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
-	// automatic is what the flags say that leave a number to us.
+	// automatic is the value of flags that leave a number to fluxworker.
 	automatic = "auto"
 )
 
@@ -34,29 +31,30 @@ type runFlags struct {
 	results resultFlags
 	job     jobFlags
 
-	batchSize      string
-	context        string
-	minContext     int
-	kvCacheType    string
-	ollama         string
-	ollamaURL      string
-	ollamaModels   string
-	device         string
-	isolate        string
-	pull           string
-	allowCPULayers bool
-	requestTimeout time.Duration
-	loadTimeout    time.Duration
-	maxRetries     int
-	retryDelay     secondsValue
-	maxRestarts    int
-	stallTimeout   time.Duration
-	serverMemory   string
-	grace          time.Duration
-	failOn         string
-	logLevel       string
-	logFormat      string
-	progress       string
+	slots           string
+	context         string
+	minContext      int
+	fallbackContext int
+	kvCacheType     string
+	ollama          string
+	ollamaURL       string
+	ollamaModels    string
+	device          string
+	isolate         string
+	pull            string
+	allowCPULayers  bool
+	requestTimeout  time.Duration
+	loadTimeout     time.Duration
+	maxRetries      int
+	retryDelay      secondsValue
+	maxRestarts     int
+	stallTimeout    time.Duration
+	serverMemory    string
+	grace           time.Duration
+	failOn          string
+	logLevel        string
+	logFormat       string
+	progress        string
 }
 
 func runCommand() *cobra.Command {
@@ -64,14 +62,15 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --model NAME --input FILE --output FILE",
 		Short: "Answer the rows of a file",
-		Long: `run answers the rows of a file: it starts an Ollama server of its own, keeps its slots full, and writes each answer to
-the output as it comes. Rows that failed go to a file of their own (results-errors.jsonl), everything about the run
-to a folder (results.run). Started again with the same command, it answers only the rows that have no line yet.
+		Long: `run answers the rows of a file. It starts its own Ollama server, keeps the slots full, and writes each answer to the output
+at once. Failed rows go to another file (results-errors.jsonl), records of the run to a folder (results.run). The same command,
+started again, answers only the rows that have no line yet.
 
 ` + exitTable(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.Flags()) },
 	}
 	cmd.Flags().SortFlags = false
+	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
 	return cmd
 }
@@ -80,39 +79,48 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.request.register(flags)
 	f.results.register(flags)
 	f.job.register(flags)
-	flags.StringVar(&f.batchSize, "batch-size", "auto", "rows that each server answers at the same time (slots): `N`, or auto for as many as the GPU's free memory holds")
-	flags.StringVar(&f.context, "context", automatic, "context length of each slot in tokens, prompt and answer together: `N`, or auto for what suits most rows; those that need more are then answered last, with a longer one")
-	flags.IntVar(&f.minContext, "min-context", 0, "auto takes no context below this; with --context N: where not even one slot fits, take a smaller one, but not below this; 0 never does")
-	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; smaller holds more slots")
 	f.registerOllama(flags)
-	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the server at this `URL` and start none; --batch-size says how many slots it has")
-	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto demands a GPU, cpu does without")
-	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: keep the server in namespaces of its own, where no other user reaches it; auto does so where the kernel lets us")
-	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: whether to fetch a model that the server does not have")
-	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
-	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "longest wait for one answer")
-	flags.IntVar(&f.maxRetries, "max-retries", 3, "how often a row is asked again after a failure of the server, or an answer that is not the JSON it asks for")
-	f.retryDelay = secondsValue(defaultRetryDelay)
-	flags.Var(&f.retryDelay, "retry-delay", "pause before a row is asked again, twice as long each time, up to 32 times; a bare number is seconds")
-	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "how often within 10 minutes a server that was lost is started again")
-	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "a server that has rows but neither answers nor works for this long is started again")
-	flags.StringVar(&f.serverMemory, "max-server-memory", "auto", "host memory in `MiB` above which a server is started anew; auto is a little less than the limit that the kernel enforces on the job, for all together; 0 is no limit")
-	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal rows in flight may go on for this long; the second ends at once")
-	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: exit 3 when some rows failed, or 0 all the same")
+	f.registerServers(flags)
+	f.registerRetries(flags)
 	f.registerLog(flags)
-	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log is a line every 30 s; auto is a bar on a terminal, else log")
+	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal, rows in flight may continue for `TIME`; a second signal ends the run at once")
+	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: if some rows failed, exit with 3 (rows) or with 0 (none)")
+	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log writes a line every 30 s; auto is a bar on a terminal, else log")
 }
 
-// registerOllama names where Ollama and its models are, for run and pull.
+// registerOllama adds the flags of Ollama and its models, for run and pull.
 func (f *runFlags) registerOllama(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
 	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
-	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "longest wait for each step of a server's start: to listen, to answer, to load the model")
+	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "limit `TIME` of each step of a server's start: to listen, to answer, to load the model")
+}
+
+func (f *runFlags) registerServers(flags *pflag.FlagSet) {
+	flags.StringVar(&f.slots, "slots", automatic, "rows that each server answers at the same time: `N`, or auto for as many as the free GPU memory holds")
+	flags.StringVar(&f.context, "context", automatic, "tokens of each slot, prompt and answer together: `N`, or auto for a context that suits most rows; longer rows are then answered last, with a longer context")
+	flags.IntVar(&f.minContext, "min-context", 0, "with --context auto: choose a context of `N` tokens or more")
+	flags.IntVar(&f.fallbackContext, "fallback-context", 0, "with a number for --context: if not even one slot fits, take less context, down to `N` tokens; 0 is no fallback")
+	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; a smaller type holds more slots, at some cost in quality")
+	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the running server at `URL` and start none; --slots is its number of slots; put an address with a password into FLUXWORKER_OLLAMA_URL, since every user of the node can read a command line")
+	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto requires a GPU, cpu runs without one")
+	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: run the server in its own namespaces, where no other user reaches it; auto does so if the kernel allows it, always fails if not")
+	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
+	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
+	flags.StringVar(&f.serverMemory, "max-server-memory", automatic, "host memory `SIZE` above which a server is restarted (16G; a bare number is MiB; mapped files do not count); auto is a little less than the job's memory limit, for all servers together; 0 is no limit")
+}
+
+func (f *runFlags) registerRetries(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "limit `TIME` of one answer")
+	flags.IntVar(&f.maxRetries, "max-retries", 3, "a row is asked again up to `N` times after a failure of the server, or after an answer that is not the JSON it asks for")
+	f.retryDelay = secondsValue(defaultRetryDelay)
+	flags.Var(&f.retryDelay, "retry-delay", "pause `TIME` before a row is asked again, twice as long each time, up to 32 times; a bare number is seconds")
+	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "a lost server is restarted up to `N` times within 10 minutes")
+	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "restart a server that has rows but shows no progress for `TIME`")
 }
 
 func (f *runFlags) registerLog(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logLevel, "log-level", "info", "`LEVEL`: debug, info, warn or error")
-	flags.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
+	flags.StringVar(&f.logFormat, "log-format", "text", "`text|json`: format of the log")
 }
 
 func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
@@ -136,10 +144,10 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 		return err
 	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
-	// Go knows the CPUs that this process is bound to; of those that it was merely promised only SLURM's variables tell.
+	// Go knows the CPUs that this process is bound to. Only SLURM's variables name the CPUs that it was promised.
 	if n := config.Place.Job.CPUs(); n < runtime.GOMAXPROCS(0) {
 		runtime.GOMAXPROCS(n)
-		console.log.Debug().Int("cpus", runtime.GOMAXPROCS(0)).Msg("this program takes no more than the job's CPUs")
+		console.log.Debug().Int("cpus", runtime.GOMAXPROCS(0)).Msg("this program uses only the CPUs of the job")
 	}
 	running, signals := onSignals(ctx)
 	defer signals.giveBack()
@@ -163,7 +171,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	return err
 }
 
-// config checks the flags and brings them to the worker's terms.
+// config checks the flags and returns the configuration of the worker.
 func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
@@ -172,7 +180,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
-	// What is wrong whatever the GPUs have is said before anything is started.
+	// An error that no GPU can cure is reported before anything is started.
 	unmeasured := wish
 	unmeasured.Unchecked, unmeasured.CPU = true, f.device == string(ollama.DeviceCPU)
 	if _, err := batcher.Decide(s.model, s.model.Architecture, nil, unmeasured); err != nil {
@@ -237,6 +245,8 @@ func (f *runFlags) check() error {
 	switch {
 	case f.minContext < 0:
 		return usagef("--min-context is %d; it must be 0 or more", f.minContext)
+	case f.fallbackContext < 0:
+		return usagef("--fallback-context is %d; it must be 0 or more", f.fallbackContext)
 	case f.requestTimeout <= 0:
 		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
 	case f.maxRetries < 0:
@@ -258,76 +268,6 @@ func (f *runFlags) checkLoadTimeout() error {
 		return usagef("--load-timeout is %s; it must be more than 0", f.loadTimeout)
 	}
 	return nil
-}
-
-// wish is what the flags say of slots and context.
-func (f *runFlags) wish() (batcher.Wish, error) {
-	w := batcher.Wish{MinContext: f.minContext, KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
-	if f.context != automatic {
-		n, err := strconv.Atoi(f.context)
-		if err != nil || n < 1 {
-			return w, usagef("--context is %q; it must be auto or a number of tokens, at least 1", f.context)
-		}
-		if f.minContext > n {
-			return w, usagef("--min-context is %d; it must be from 0 (never less than --context) to --context, which is %d", f.minContext, n)
-		}
-		w.Context = n
-	}
-	if f.batchSize != automatic {
-		n, err := strconv.Atoi(f.batchSize)
-		if err != nil || n < 1 || n > batcher.MaxSlots {
-			return w, usagef("--batch-size is %q; it must be auto or a number from 1 to %d", f.batchSize, batcher.MaxSlots)
-		}
-		w.Slots = n
-	}
-	return w, nil
-}
-
-// memoryLimits are what each server, and all of them together, may hold of the host's memory, in bytes; 0 is no limit.
-func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
-	if f.serverMemory == automatic {
-		return 0, worker.MostForServers(place.Enforced), nil
-	}
-	mib, err := strconv.ParseInt(f.serverMemory, 10, 64)
-	if err != nil || mib < 0 || mib > math.MaxInt64>>20 {
-		return 0, 0, usagef("--max-server-memory is %q; it must be auto, 0 (no limit) or a number of MiB", f.serverMemory)
-	}
-	return mib << 20, 0, nil
-}
-
-// command is the server's program and its arguments. A path that exists is one word, blanks or not.
-func (f *runFlags) command() ([]string, error) {
-	if info, err := os.Stat(f.ollama); err == nil && info.Mode().IsRegular() {
-		return []string{f.ollama}, nil
-	}
-	command, err := ollama.SplitCommand(f.ollama)
-	if err != nil {
-		return nil, usagef("--ollama: %w", err)
-	}
-	return command, nil
-}
-
-// models is the folder that the server would use if the user started it: with a scratch HOME it must be told. A model that is
-// a file needs none.
-func (f *runFlags) models(file *ollama.File) (string, error) {
-	if file != nil {
-		return "", nil
-	}
-	dir := f.ollamaModels
-	if _, err := os.Stat(dir); dir != "" && err != nil && f.pull == "never" {
-		return "", usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)
-	}
-	if dir == "" {
-		dir = os.Getenv("OLLAMA_MODELS")
-	}
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", usagef("find the folder with Ollama's models: %w; name it with --ollama-models", err)
-		}
-		dir = filepath.Join(home, ".ollama", "models")
-	}
-	return filepath.Abs(dir)
 }
 
 func oneOf(flag, value string, allowed ...string) error {

@@ -23,31 +23,31 @@ func statusCommand() *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
 		Use:   "status --output FILE [--json]",
-		Short: "Tell how far the runs into an output are",
-		Long: fmt.Sprintf(`status tells for each shard of an output how many rows are done and failed, how fast they come, how long the rest takes,
-and which job has it. It may be asked at any time and from any node: it only reads, and takes no lock.
+		Short: "Show the progress of the runs into an output",
+		Long: fmt.Sprintf(`status shows for each shard of an output the rows that are done and failed, the rate, the time left, and the job that holds
+the shard. You may call it at any time and from any node: it only reads, and takes no lock.
 
-  waiting   no run has begun the shard
-  running   a run holds it
-  finished  its last run has dealt with every row, and written the document where --output names one
-  stopped   its last run ended early; the last column says why
-  killed    its last run ended without a word, or its node is cut off: its lock has shown no sign of life for %s
+  waiting   no run has started the shard
+  running   a run holds the shard
+  finished  the last run has dealt with every row, and has written the document if --output names one
+  stopped   the last run ended early; the last column has the reason
+  killed    the last run was killed, or its node is cut off: its lock has had no heartbeat for %s
 
-Rows marked ~ are estimated until a run has read the input to its end. Rates are what the running jobs noted within the
-last half minute. Signs of life are file times against the clock of this machine, which has to be about right.
+A ~ marks a number that is estimated until a run has read the whole input. Rates are from the records of the running jobs
+within the last half minute. Heartbeats are file times: the clock of this machine should be about right.
 
-Exit codes: 0 when every shard is finished, whether or not rows failed; 75 when not; 65 when there is no such output.`, lease.DefaultStale),
+Exit codes: 0 if every shard is finished, with or without failed rows; 75 if not; 65 if there is no such output.`, lease.DefaultStale),
 		RunE: func(*cobra.Command, []string) error { return f.status() },
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&f.output, "output", "", "`FILE` that the run's --output names, without any shard's number")
-	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print it as JSON")
+	cmd.Flags().StringVar(&f.output, "output", "", "`FILE` of the run's --output, without the number of a shard")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the progress as JSON")
 	return cmd
 }
 
 func (f *statusFlags) status() error {
 	if f.output == "" {
-		return usagef("--output is missing: name the file of the results, as the run has it")
+		return usagef("--output is missing: name the file of the results, as the run does")
 	}
 	s, err := worker.StatusOf(f.output)
 	if err != nil {
@@ -92,7 +92,7 @@ func printStatus(out io.Writer, s worker.Status) error {
 	return w.Flush()
 }
 
-// rowStatus is done, failed, rows, rate and time left, in cells of a table.
+// rowStatus formats done, failed, rows, rate and time left as cells of a table.
 func rowStatus(r worker.RowStatus) string {
 	rows, rate, left := "-", "-", "-"
 	if r.Rows > 0 {

@@ -22,13 +22,14 @@ func validateCommand() *cobra.Command {
 	var f requestFlags
 	cmd := &cobra.Command{
 		Use:   "validate --model NAME --input FILE",
-		Short: "Check input and configuration; needs neither GPU nor server",
+		Short: "Check input and configuration, without GPU and server",
 		Long: `validate reads the whole input as run would, with the same flags, and lists the rows that would become error lines.
 It also estimates how many tokens the rows need.
-It exits 0 when every row can be asked, 65 when some cannot, and 64 when the configuration is wrong.`,
+It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the configuration is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
 	}
 	cmd.Flags().SortFlags = false
+	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
 	return cmd
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # On a GPU of the cluster now, in this terminal: bash interactive.sh
 # It waits until a GPU is free and then shows how far it is. Ctrl-C lets the rows in flight finish; the same command goes
-# on. What is added goes to fluxworker: bash interactive.sh --batch-size 4
+# on. What is added goes to fluxworker: bash interactive.sh --slots 4
 #
 # A partition or an account that your cluster asks for: SLURM_PARTITION=NAME SLURM_ACCOUNT=NAME bash interactive.sh
 # Inside of salloc it uses what salloc has got, if that is enough.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"fluxworker/batcher"
+	"fluxworker/worker"
+	"fluxworker/worker/ollama"
+)
+
+// wish returns the slots and the context that the flags ask for.
+func (f *runFlags) wish() (batcher.Wish, error) {
+	w := batcher.Wish{KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
+	if f.slots != automatic {
+		n, err := strconv.Atoi(f.slots)
+		if err != nil || n < 1 || n > batcher.MaxSlots {
+			return w, usagef("--slots is %q; it must be auto or a number from 1 to %d", f.slots, batcher.MaxSlots)
+		}
+		w.Slots = n
+	}
+	if f.context == automatic {
+		if f.fallbackContext > 0 {
+			return w, usagef("--fallback-context is %d, but --context is auto, which already takes a context that fits; leave out --fallback-context, or give --context a number", f.fallbackContext)
+		}
+		w.MinContext = f.minContext
+		return w, nil
+	}
+	n, err := strconv.Atoi(f.context)
+	if err != nil || n < 1 {
+		return w, usagef("--context is %q; it must be auto or a number of tokens, at least 1", f.context)
+	}
+	w.Context = n
+	w.MinContext, err = f.fallback(n)
+	return w, err
+}
+
+// fallback returns the shortest context to take if not even one slot has room for the context of --context; 0 for none.
+// Beside --context N, --min-context is the former spelling of --fallback-context.
+func (f *runFlags) fallback(context int) (int, error) {
+	flag, n := "fallback-context", f.fallbackContext
+	switch {
+	case n > 0 && f.minContext > 0:
+		return 0, usagef("--min-context is %d and --fallback-context is %d beside --context %d; leave out --min-context, which belongs to --context auto", f.minContext, n, context)
+	case n == 0:
+		flag, n = "min-context", f.minContext
+	}
+	if n > context {
+		return 0, usagef("--%s is %d; beside --context %d it must be from 0 (no fallback) to %d", flag, n, context, context)
+	}
+	return n, nil
+}
+
+// memoryLimits returns the limits of host memory in bytes, of each server and of all servers together; 0 is no limit.
+func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
+	if f.serverMemory == automatic {
+		return 0, worker.MostForServers(place.Enforced), nil
+	}
+	each, err = parseSize(f.serverMemory, 1<<20)
+	if err != nil || each < 0 {
+		return 0, 0, usagef("--max-server-memory is %q; it must be auto, 0 (no limit), a size such as 16G, or a number of MiB", f.serverMemory)
+	}
+	return each, 0, nil
+}
+
+// command returns the program of the server and its arguments. A path that exists is one word, with or without blanks.
+func (f *runFlags) command() ([]string, error) {
+	if info, err := os.Stat(f.ollama); err == nil && info.Mode().IsRegular() {
+		return []string{f.ollama}, nil
+	}
+	command, err := ollama.SplitCommand(f.ollama)
+	if err != nil {
+		return nil, usagef("--ollama: %w", err)
+	}
+	return command, nil
+}
+
+// models returns the model folder of a server that the user would start. A server with a scratch HOME would not find it. A
+// model from a file needs no folder.
+func (f *runFlags) models(file *ollama.File) (string, error) {
+	if file != nil {
+		return "", nil
+	}
+	dir := f.ollamaModels
+	if _, err := os.Stat(dir); dir != "" && err != nil && f.pull == "never" {
+		return "", usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)
+	}
+	if dir == "" {
+		dir = os.Getenv("OLLAMA_MODELS")
+	}
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", usagef("find the folder with Ollama's models: %w; name it with --ollama-models", err)
+		}
+		dir = filepath.Join(home, ".ollama", "models")
+	}
+	return filepath.Abs(dir)
+}
