@@ -12,21 +12,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func readme(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile("../../README.md")
+// Each row of the table of faults names the tests that show it, and they are there.
+func TestFaultsAreTested(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(data)
-}
-
-// Each row of the table of faults names the tests that show it, and they are there.
-func TestFaultsAreTested(t *testing.T) {
-	_, table, _ := strings.Cut(readme(t), "## When something goes wrong")
+	_, table, _ := strings.Cut(string(page), "## When something goes wrong")
 	table, _, _ = strings.Cut(table, "\n## ")
 	tests := make(map[string]bool)
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
 			return cmp.Or(err, fs.SkipDir)
 		}
@@ -59,30 +54,64 @@ func TestFaultsAreTested(t *testing.T) {
 	}
 }
 
-// The page for those who come from LLMFlux names every setting of a .env that is read, and every flag that it names is there.
+// The page about LLMFlux names every setting of a .env that has an effect.
 func TestPageOfLLMFluxNamesSettings(t *testing.T) {
-	data, err := os.ReadFile(pagePath)
+	page, err := os.ReadFile(pagePath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := regexp.MustCompile(`(?m)^#SBATCH .*`).ReplaceAllString(string(data), "")
 	names := []string{dotenvBatchSize, dotenvSaveFrequency, dotenvOllamaHost, dotenvAccount, dotenvPartition, dotenvTime}
 	for _, known := range dotenvFlags {
 		names = append(names, known.name)
 	}
 	for _, name := range names {
-		if !strings.Contains(page, "`"+name+"`") {
+		if !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("the page lacks %s", name)
 		}
 	}
-	known := make(map[string]bool)
+}
+
+// foreignFlags are flags of other programs that the pages name.
+var foreignFlags = map[string]bool{
+	"nv": true, "userns": true, "cleanenv": true, "containall": true, // apptainer
+	"partition": true, "account": true, "array": true, "gres": true, "mem": true, "cpus-per-task": true, "time": true, "pty": true, // sbatch, srun
+	"merge": true, // llama-gguf-split
+}
+
+// Each flag and variable that a page names is a present one. The page about LLMFlux and the page of flags
+// also name former spellings, and the former names flags of llmflux.
+func TestPagesNameFlags(t *testing.T) {
+	flags, variables := make(map[string]bool), make(map[string]bool)
 	for _, cmd := range rootCommand().Commands() {
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags[f.Name], variables[variable(f.Name)] = true, true })
 	}
-	for _, m := range regexp.MustCompile(`(?:^|[ `+"`"+`])--([a-z-]+)`).FindAllStringSubmatch(page, -1) {
-		name := m[1]
-		if !known[string(canonicalName(nil, name))] && llmfluxFlags[name] == "" && name != "nv" {
-			t.Errorf("the page names --%s, which no command has", name)
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md"} {
+		pages, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range pages {
+			if path == "../../CHANGELOG.md" { // which also tells of what was
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := regexp.MustCompile(`(?m)^#SBATCH .*`).ReplaceAllString(string(text), "")
+			for _, m := range regexp.MustCompile("(?:^|[ `(])--([a-z][a-z-]*)").FindAllStringSubmatch(page, -1) {
+				name := m[1]
+				former := aliases[name] != "" && (path == pagePath || path == flagsPage)
+				ofLLMFlux := llmfluxFlags[name] != "" && path == pagePath
+				if !flags[name] && !foreignFlags[name] && !former && !ofLLMFlux {
+					t.Errorf("%s names --%s, which no command has", path, name)
+				}
+			}
+			for _, name := range regexp.MustCompile(`FLUXWORKER_[A-Z_]+`).FindAllString(page, -1) {
+				if !variables[name] && name != "FLUXWORKER_" {
+					t.Errorf("%s names %s, which sets no flag", path, name)
+				}
+			}
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"fluxworker/modelcfg"
 )
 
-var update = flag.Bool("update", false, "write docs/models.md anew")
+var update = flag.Bool("update", false, "write docs/tested-models.md anew")
 
-const modelsDoc = "../../docs/models.md"
+const modelsDoc = "../../docs/tested-models.md"
 
 const modelsHeader = `# Which models are tested by what
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -41,84 +42,88 @@ func TestDemoMakesItsModelFolder(t *testing.T) {
 	})
 }
 
-// Every command of the README does what it says.
-func TestREADMECommands(t *testing.T) {
+// Every command of the README and of each page in docs works, in the order of the pages. A command that stands on several
+// pages runs once. Of make's targets those for a user run; those for a contributor would run all tests, and need only exist.
+func TestPageCommands(t *testing.T) {
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		n := harness.NewNewcomer(t, g)
 		root, err := filepath.Abs("../..")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ran := 0
-		for _, block := range harness.READMEBlocks(t, "sh") {
+		forUsers := regexp.MustCompile(`^make (build|demo|help|version)$`)
+		ran := make(map[string]bool)
+		harness.EachBlock(t, "sh", 15, func(page, block string) {
 			for command := range strings.Lines(block) {
-				command = strings.TrimSpace(command)
-				t.Log(command)
-				ran++
-				switch {
-				case strings.HasPrefix(command, "make test"): // which runs this test, or as many others
-					n.Bash(root, "-c", "make -n"+strings.TrimPrefix(command, "make"))
-				case strings.HasPrefix(command, "make "):
+				if command = strings.TrimSpace(command); command == "" || ran[command] {
+					continue
+				}
+				t.Log(page + ": " + command)
+				ran[command] = true
+				switch target, ok := strings.CutPrefix(command, "make "); {
+				case !ok:
+					n.Bash(n.Dir, "-c", command)
+				case forUsers.MatchString(command):
 					making.Lock()
 					n.Bash(root, "-c", command)
 					making.Unlock()
 				default:
-					n.Bash(n.Dir, "-c", command)
+					n.Bash(root, "-c", "make -n "+target)
 				}
 			}
-		}
-		if ran < 5 {
-			t.Errorf("only %d commands found", ran)
-		}
+		})
 		n.CheckRows(20)
 	})
 }
 
-// The README's job script is the one in scripts/sbatch, and it works.
-func TestREADMEJobScript(t *testing.T) {
+// The job scripts of the pages are the one in scripts/sbatch, and it works.
+func TestPageJobScripts(t *testing.T) {
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
-		shown := harness.READMEBlocks(t, "bash")[0]
 		script, err := os.ReadFile("../../scripts/sbatch/single-gpu.sbatch")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for line := range strings.Lines(shown) {
-			if !strings.Contains(string(script), line) {
-				t.Errorf("scripts/sbatch/single-gpu.sbatch lacks the README's line %q", line)
+		harness.EachBlock(t, "bash", 1, func(page, shown string) {
+			for line := range strings.Lines(shown) {
+				if !strings.Contains(string(script), line) {
+					t.Errorf("scripts/sbatch/single-gpu.sbatch lacks the line %q of %s", line, page)
+				}
 			}
-		}
-		n := harness.NewNewcomer(t, g)
-		if err := os.WriteFile(n.Path("job.sbatch"), []byte(shown), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		n.Bash(n.Dir, "job.sbatch")
-		n.CheckRows(20)
-		n.Bash(n.Dir, "job.sbatch") // submitted again, it has nothing to do
-		n.CheckRows(20)
+			n := harness.NewNewcomer(t, g)
+			if err := os.WriteFile(n.Path("job.sbatch"), []byte(shown), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n.Bash(n.Dir, "job.sbatch")
+			n.CheckRows(20)
+			n.Bash(n.Dir, "job.sbatch") // submitted again, it has nothing to do
+			n.CheckRows(20)
+		})
 	})
 }
 
-// The README's rows and model file are good ones.
-func TestREADMEFiles(t *testing.T) {
+// The rows and the model file of the pages are good ones.
+func TestPageFiles(t *testing.T) {
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		n := harness.NewNewcomer(t, g)
 		var rows []string
-		for _, block := range harness.READMEBlocks(t, "json") {
+		harness.EachBlock(t, "json", 4, func(page, block string) {
 			if strings.Contains(block, `"prompt":`) || strings.Contains(block, `"body": {"messages"`) {
 				rows = append(rows, strings.Replace(strings.TrimSpace(block), "a-1", "a-"+string(rune('1'+len(rows))), 1))
 			}
-		}
-		if len(rows) != 2 {
-			t.Fatalf("found %d example rows, want 2", len(rows))
+		})
+		if len(rows) != 3 {
+			t.Fatalf("found %d example rows, want 3", len(rows))
 		}
 		n.Write(rows...)
-		if err := os.WriteFile(n.Path("my-model.yaml"), []byte(harness.READMEBlocks(t, "yaml")[0]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		n.Bash(n.Dir, "-c", "fluxworker validate --model-config my-model.yaml --input prompts.jsonl")
-		n.Bash(n.Dir, "-c", "fluxworker run --model llama3.2:3b --model-config my-model.yaml --input prompts.jsonl --output results.jsonl")
-		if got := n.Lines("results.jsonl"); len(got) != 2 {
-			t.Errorf("%d answers, want 2", len(got))
-		}
+		harness.EachBlock(t, "yaml", 1, func(page, block string) {
+			if err := os.WriteFile(n.Path("my-model.yaml"), []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n.Bash(n.Dir, "-c", "fluxworker validate --model-config my-model.yaml --input prompts.jsonl")
+			n.Bash(n.Dir, "-c", "fluxworker run --model llama3.2:3b --model-config my-model.yaml --input prompts.jsonl --output results.jsonl --on-change rerun")
+			if got := n.Lines("results.jsonl"); len(got) != len(rows) {
+				t.Errorf("%s: %d answers, want %d", page, len(got), len(rows))
+			}
+		})
 	})
 }
