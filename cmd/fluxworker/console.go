@@ -14,13 +14,13 @@ import (
 	"fluxworker/worker"
 )
 
-// logEvery is the time between two progress lines in a log: a day's job makes some 3,000.
+// logEvery is the time between two progress lines in a log: a job of one day writes about 3,000.
 const logEvery = 30 * time.Second
 
-// console is what a person sees of a run on standard error: the log, and a bar or lines that tell how far it is.
+// console writes to standard error what a person sees of a run: the log, and a bar or lines with the progress.
 type console struct {
 	log zerolog.Logger
-	bar *bar // nil without one
+	bar *bar // nil without a bar
 	on  bool // progress lines in the log
 }
 
@@ -58,20 +58,20 @@ func newConsole(progress, level, format string) (*console, error) {
 	return c, nil
 }
 
-// bar is a progress bar below the lines of the log. The library's own lock does not cover all that its methods read, and
-// lines come while the bar is drawn.
+// bar is a progress bar below the lines of the log. The library's own lock does not cover all fields that its methods read,
+// and log lines arrive while the bar is drawn.
 type bar struct {
 	mu    sync.Mutex
 	drawn *progressbar.ProgressBar
 }
 
 func newBar() *bar {
-	return &bar{drawn: progressbar.NewOptions(-1, // until the first rows tell how many there may be
+	return &bar{drawn: progressbar.NewOptions(-1, // until the first rows give an estimate
 		progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws, which nobody ends
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine draws, which nothing ends
 		progressbar.OptionSetPredictTime(false),       // rows done before would spoil its estimate
 	)}
 }
@@ -84,12 +84,12 @@ func (b *bar) Write(line []byte) (int, error) {
 	return os.Stderr.Write(line)
 }
 
-// draw shows how many rows are done; 0 in total is not known yet.
+// draw shows how many rows are done. A total of 0 is unknown.
 func (b *bar) draw(text string, done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if total > 0 {
-		b.drawn.ChangeMax64(total + 1) // a full bar counts as finished and is not drawn any more
+		b.drawn.ChangeMax64(total + 1) // the library does not draw a full bar again
 	}
 	b.drawn.Describe(text)
 	b.drawn.Set64(done)
@@ -101,7 +101,7 @@ func (b *bar) clear() {
 	b.drawn.Clear()
 }
 
-// show tells the run's progress until the returned function is called.
+// show reports the progress of the run until the caller calls end.
 func (c *console) show(counts *worker.Counts) (end func()) {
 	every := logEvery
 	if c.bar != nil {
@@ -162,5 +162,5 @@ func (c *console) tell(p worker.Progress) {
 	e.Msg("progress")
 }
 
-// round keeps one decimal: a log is read by people.
+// round keeps one decimal, for human readers of the log.
 func round(v float64) float64 { return float64(int64(v*10+0.5)) / 10 }

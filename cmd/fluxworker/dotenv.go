@@ -17,10 +17,10 @@ import (
 	"fluxworker/batcher"
 )
 
-// dotenvName is the file that LLMFlux's users keep their settings in.
+// dotenvName is the settings file of LLMFlux.
 const dotenvName = ".env"
 
-// dotenvFlags are the names of LLMFlux with the flags that they set.
+// dotenvFlags maps names of LLMFlux to the flags that they set.
 var dotenvFlags = []struct{ name, flag string }{
 	{"MODEL_NAME", "model"}, {"MAX_RETRIES", "max-retries"}, {"RETRY_DELAY", "retry-delay"}, {"MAX_TOKENS", "max-tokens"},
 	{"TEMPERATURE", "temperature"}, {"TOP_P", "top-p"}, {"TOP_K", "top-k"},
@@ -36,10 +36,10 @@ const (
 	dotenvTime          = "SLURM_TIME"
 )
 
-// dotenv is what a .env says under the names that LLMFlux gives to its settings. They are read from there alone and never
-// from the environment: sbatch exports the whole login shell into the job, and SLURM sets names such as SLURM_MEM itself.
+// dotenv holds the settings of a .env under LLMFlux's names. The environment is not read for these names: sbatch exports the
+// whole login shell into the job, and SLURM sets names such as SLURM_MEM itself.
 type dotenv struct {
-	path   string // empty where there is none
+	path   string // empty if there is no file
 	values map[string]dotenvValue
 }
 
@@ -48,7 +48,7 @@ type dotenvValue struct {
 	line int
 }
 
-// readDotenv reads the .env of the working folder or, as LLMFlux does, of the two above it: the first that there is.
+// readDotenv reads the first .env in the working folder and, like LLMFlux, the two folders above.
 func readDotenv(log zerolog.Logger) (dotenv, error) {
 	for path, n := dotenvName, 0; n < 3; path, n = filepath.Join("..", path), n+1 {
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // a virtual environment is sometimes called so
@@ -56,7 +56,7 @@ func readDotenv(log zerolog.Logger) (dotenv, error) {
 		}
 		f, err := os.Open(path)
 		if errors.Is(err, fs.ErrPermission) {
-			log.Warn().Err(err).Msg("settings of LLMFlux that may be there were not read")
+			log.Warn().Err(err).Msg("cannot read .env, which may have settings of LLMFlux; the run continues without it")
 			return dotenv{}, nil
 		}
 		if err != nil {
@@ -68,8 +68,8 @@ func readDotenv(log zerolog.Logger) (dotenv, error) {
 	return dotenv{}, nil
 }
 
-// parseDotenv takes the names that are known from lines such as NAME=value, export NAME="value" or NAME=value # comment. All
-// other lines are left alone: a .env is shared by many tools, in many dialects, and none of it is a mistake.
+// parseDotenv reads the known names from lines such as NAME=value, export NAME="value" or NAME=value # comment. It ignores all
+// other lines: many tools share a .env, in many dialects.
 func parseDotenv(path string, lines *bufio.Scanner) (dotenv, error) {
 	d := dotenv{path: path, values: make(map[string]dotenvValue)}
 	lines.Buffer(nil, 1<<20)
@@ -99,7 +99,7 @@ func isDotenvName(name string) bool {
 	return slices.Contains([]string{dotenvBatchSize, dotenvSaveFrequency, dotenvOllamaHost, dotenvAccount, dotenvPartition, dotenvTime}, name)
 }
 
-// dotenvText is a value without its quotes, or without the comment behind it.
+// dotenvText returns a value without its quotes, or without the comment after it.
 func dotenvText(value string) string {
 	if value == "" || value[0] == '#' {
 		return ""
@@ -117,10 +117,10 @@ func dotenvText(value string) string {
 	return value
 }
 
-// origin names a value's place.
+// origin describes the place of a value.
 func (d dotenv) origin(name string) string { return name + " in " + d.path }
 
-// apply sets the flags that nothing has set yet, and tells what was taken and what was not.
+// apply sets the flags that neither the command line nor the environment has set, and logs the names with and without effect.
 func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 	var taken []string
 	for _, known := range dotenvFlags {
@@ -142,7 +142,7 @@ func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 		taken = append(taken, dotenvBatchSize)
 	}
 	if len(taken) > 0 {
-		log.Info().Str("file", d.path).Strs("names", taken).Msg("settings of LLMFlux were taken")
+		log.Info().Str("file", d.path).Strs("names", taken).Msg("using settings of LLMFlux")
 	}
 	if flags.Lookup("slots") != nil {
 		d.tellOfRest(log)
@@ -150,13 +150,13 @@ func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 	return nil
 }
 
-// tellOfRest says what is not taken, and why.
+// tellOfRest logs the names without effect, and the reason.
 func (d dotenv) tellOfRest(log zerolog.Logger) {
 	if _, ok := d.values[dotenvSaveFrequency]; ok {
-		log.Info().Str("file", d.path).Msg("SAVE_FREQUENCY is not needed: every answer is saved as it comes")
+		log.Info().Str("file", d.path).Msg("SAVE_FREQUENCY has no effect: fluxworker saves every answer at once")
 	}
 	if _, ok := d.values[dotenvOllamaHost]; ok {
-		log.Warn().Str("file", d.path).Msg("OLLAMA_HOST is not taken: the run starts a server of its own, on a port that is free; --ollama-url names one that runs already")
+		log.Warn().Str("file", d.path).Msg("OLLAMA_HOST has no effect: the run starts its own server on a free port; --ollama-url uses a running server")
 	}
 }
 
@@ -168,10 +168,9 @@ func (d dotenv) checkSlots() error {
 	return nil
 }
 
-// slots is what BATCH_SIZE says, unless --slots was given; 0 for nothing. In LLMFlux it is how many rows go round in
-// a loop that asks one after the other, and most files have the 4 of its example. As --slots it would hold every GPU
-// down to 4 rows at a time; so it is what resources.batch_size of a YAML is: how many to begin with, and more where the
-// memory is there.
+// slots returns BATCH_SIZE, or 0 if it is not set or --slots is. In LLMFlux, BATCH_SIZE counts the rows of a loop that asks one
+// row after the other, and most files have the 4 of its example. As --slots it would limit every GPU to 4 rows at a time. So
+// it has the meaning of resources.batch_size in a YAML: the number of slots wanted, and more if the memory allows.
 func (d dotenv) slots(flags *pflag.FlagSet) int {
 	if f := flags.Lookup("slots"); f == nil || f.Changed {
 		return 0
@@ -183,7 +182,7 @@ func (d dotenv) slots(flags *pflag.FlagSet) int {
 	return n
 }
 
-// sbatchLines are the lines that the file adds to a job script, without "#SBATCH ". The time is only for one that lacks it.
+// sbatchLines returns the options that the file adds to a job script. The time counts only if the script has no other.
 func (d dotenv) sbatchLines(timeKnown bool) (lines []string) {
 	for _, option := range []struct{ name, flag string }{
 		{dotenvAccount, "--account"}, {dotenvPartition, "--partition"}, {dotenvTime, "--time"},

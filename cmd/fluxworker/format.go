@@ -7,10 +7,10 @@ import (
 	"fluxworker/worker/result"
 )
 
-// formatAuto has the name of the file decide.
+// formatAuto chooses the format by the file name.
 const formatAuto = "auto"
 
-// chosenFormat is the one that the flag or the file's name says.
+// chosenFormat returns the format of the flag, else of the file name.
 func (f *mergeFlags) chosenFormat() result.Format {
 	switch {
 	case f.format != formatAuto:
@@ -24,12 +24,12 @@ func (f *mergeFlags) chosenFormat() result.Format {
 func (f *mergeFlags) checkFormat() error {
 	err := oneOf("format", f.format, formatAuto, string(result.Lines), string(result.LLMFlux), string(result.LLMFluxArray), string(result.CSV))
 	if err == nil && f.format == string(result.Lines) && result.FormatOf(f.c.To) != result.Lines {
-		return usagef("--format %s writes lines, and %s is no name for them; leave --format out, or name a file such as all.jsonl", f.format, f.c.To)
+		return usagef("--format %s writes lines, but %s is a name for a document; leave out --format, or name a file such as all.jsonl", f.format, f.c.To)
 	}
 	return err
 }
 
-// target is the file that was written.
+// target returns the file that merge wrote.
 func (f *mergeFlags) target() string {
 	if f.c.To != "" {
 		return f.c.To
@@ -37,8 +37,8 @@ func (f *mergeFlags) target() string {
 	return result.FileOf(f.c.Output, f.chosenFormat())
 }
 
-// resultsIn names the file that a run's results are in. A document is there only when every row has its line, and where the
-// input is split it is merge that writes it.
+// resultsIn names the file with the results of a run. A document exists only when every row has its line. If the input is split,
+// merge writes the document.
 func resultsIn(c worker.Config, s worker.Summary) string {
 	switch {
 	case result.FormatOf(c.Output) == result.Lines:

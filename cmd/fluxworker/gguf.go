@@ -7,7 +7,7 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// fileFlags name a model by its file.
+// fileFlags are the flags of a model in a file.
 type fileFlags struct {
 	gguf      string
 	projector string
@@ -18,14 +18,14 @@ func (f *fileFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.projector, "gguf-projector", "", "GGUF `FILE` beside --gguf that encodes images (often called mmproj)")
 }
 
-// resolve finds the settings of the model, and the file where it comes as one; then the file says more of it than any name.
+// resolve returns the settings of the model and, if it comes from a file, the file.
 func (f *fileFlags) resolve(name, config string) (modelcfg.Model, *ollama.File, []modelcfg.Problem, error) {
 	fail := func(warnings []modelcfg.Problem, err error) (modelcfg.Model, *ollama.File, []modelcfg.Problem, error) {
 		return modelcfg.Model{}, nil, warnings, &usageError{err}
 	}
 	if f.gguf == "" {
 		if f.projector != "" {
-			return fail(nil, usagef("--gguf-projector belongs to a model's file; name that with --gguf"))
+			return fail(nil, usagef("--gguf-projector is %s, but --gguf is missing: name the file of the model", f.projector))
 		}
 		model, warnings, err := modelcfg.Resolve(name, config)
 		if err != nil || model.GGUF == "" {
@@ -56,15 +56,15 @@ func asUsage(err error) error {
 	return &usageError{err}
 }
 
-// checkFile refuses what makes no sense with a model's file.
+// checkFile refuses flags that contradict a model file.
 func (f *runFlags) checkFile(file *ollama.File) error {
 	switch {
 	case file == nil:
 		return nil
 	case f.ollamaURL != "":
-		return usagef("the model is the file %s, but --ollama-url names a server that runs already and has its own models; leave one of the two out", file.Path)
+		return usagef("the model is the file %s, but --ollama-url names a running server with its own models; leave out one of them", file.Path)
 	case f.pull == "missing":
-		return usagef("--pull missing makes no sense with the model's file %s: there is nothing to fetch", file.Path)
+		return usagef("--pull missing cannot fetch the model file %s; leave out --pull", file.Path)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// jobFlags say how a run goes with the SLURM job around it.
+// jobFlags are the flags about the SLURM job around the run.
 type jobFlags struct {
 	shard      string
 	resumeFrom []string
@@ -30,7 +30,7 @@ func (f *jobFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.requeue, "requeue", false, "ask SLURM to requeue the job if its time ends before the last row")
 }
 
-// place finds out where this process stands.
+// place describes the SLURM job around this process.
 func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 	var p worker.Place
 	var err error
@@ -53,30 +53,30 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 		return p, nil
 	}
 	if p.Limit, err = time.Parse(time.RFC3339, f.deadline); err != nil || !p.Limit.After(now) {
-		return p, usagef("--deadline is %q; it must be auto, none, a duration such as 2h, or a time to come such as %s", f.deadline, now.Add(2*time.Hour).Format(time.RFC3339))
+		return p, usagef("--deadline is %q; it must be auto, none, a duration such as 2h, or a time in the future such as %s", f.deadline, now.Add(2*time.Hour).Format(time.RFC3339))
 	}
 	return p, nil
 }
 
-// requeueWhereWorth asks SLURM to start the job again if its time was at its end, rows are left, and this start has answered
-// some: a job that answers none would be started for ever. Where SLURM refuses, the run ends as it would have.
+// requeueWhereWorth asks SLURM to requeue the job if its time has ended, rows are left, and this start has answered a row: a job
+// that answers no row would be requeued forever. If SLURM refuses, the run ends as it would have without the flag.
 func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, job slurm.Job, s worker.Summary, warned bool, err error) {
 	var stopped *worker.StoppedError
 	switch {
 	case !errors.As(err, &stopped) || !stopped.Deadline && !warned:
 		return
 	case s.OK+s.Failed == 0:
-		log.Warn().Msg("the job is not requeued: no row came to its line in this start")
+		log.Warn().Msg("the job is not requeued: this start answered no row")
 		return
 	}
 	if err := job.Requeue(ctx); err != nil {
-		log.Error().Err(err).Msg("the job is not requeued; submit it again to go on")
+		log.Error().Err(err).Msg("the job is not requeued; submit it again to continue")
 		return
 	}
 	log.Info().Stringer("job", job).Msg("SLURM will start the job again")
 }
 
-// resumeFiles are the files of answers that the patterns of --resume-from name. A pattern that names no file is a mistake.
+// resumeFiles returns the result files that match the patterns of --resume-from. A pattern without a match is an error.
 func resumeFiles(patterns []string) ([]string, error) {
 	var files []string
 	for _, pattern := range patterns {
@@ -85,7 +85,7 @@ func resumeFiles(patterns []string) ([]string, error) {
 			return nil, usagef("--resume-from %q: %w", pattern, err)
 		}
 		if len(found) == 0 {
-			return nil, usagef("--resume-from %q: there is no such file", pattern)
+			return nil, usagef("--resume-from %q: no file has this name; write the pattern in quotes, relative to the working folder", pattern)
 		}
 		for _, file := range found {
 			answers, err := result.HoldsAnswers(file)

@@ -149,7 +149,7 @@ func (f *mergeFlags) report(out io.Writer, m result.Merged) {
 		}
 	}
 	if m.Doubles > 0 {
-		fmt.Fprintf(out, "warning: %d rows have more than one answer, one for instance in %s and in %s; the first was taken\n", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])
+		fmt.Fprintf(out, "warning: %d rows have more than one answer, for example in %s and in %s; merge took the first\n", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])
 	}
 	if m.Superseded > 0 {
 		fmt.Fprintf(out, "%d failures were left out: their rows have another line\n", m.Superseded)
@@ -169,12 +169,12 @@ func inShard(s result.Shard) string {
 	return ", shard " + s.String()
 }
 
-// otherInput asks whether lines that belong to no row do so since the input is another one, or its rows have other names.
+// otherInput describes lines that belong to no row, and the likely cause: another input, or rows with other names.
 func (f *mergeFlags) otherInput(m result.Merged) string {
 	return fmt.Sprintf("%d lines of %s belong to no row of %s: is it the input of the run, with the same --id-column, --dedupe and --max-row-bytes?", m.Strays, f.c.Output, f.c.Input)
 }
 
-// verdict is what the exit code says. What running again does not mend is told before what it does.
+// verdict returns the error for the exit code. A problem that another run cannot cure comes before one that it can.
 func (f *mergeFlags) verdict(m result.Merged) error {
 	damaged := int64(0)
 	for _, d := range m.Damage {
@@ -184,17 +184,17 @@ func (f *mergeFlags) verdict(m result.Merged) error {
 	case f.c.Check && m.Strays > 0:
 		return &worker.InputError{Err: errors.New(f.otherInput(m))}
 	case f.c.Check && m.Doubles > 0:
-		return &worker.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first, or remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
+		return &worker.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first answer; to choose yourself, remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
 	case m.Missing > 0 && m.Written, m.Missing > 0 && f.c.Check:
-		return fmt.Errorf("%w: %d of %d rows are missing; run the jobs again to bring them", errIncomplete, m.Missing, m.Rows)
+		return fmt.Errorf("%w: %d of %d rows are missing; run the jobs again", errIncomplete, m.Missing, m.Rows)
 	case m.Missing > 0:
-		err := fmt.Errorf("%w: %d of %d rows are missing, so nothing was written; run the jobs again to bring them, or take what there is with --partial", errIncomplete, m.Missing, m.Rows)
+		err := fmt.Errorf("%w: %d of %d rows are missing, so nothing was written; run the jobs again, or write the other rows with --partial", errIncomplete, m.Missing, m.Rows)
 		if m.Strays > 0 {
 			err = fmt.Errorf("%w; but %s", err, f.otherInput(m))
 		}
 		return err
 	case f.c.Check && damaged > 0:
-		return &worker.InputError{Err: fmt.Errorf("%d lines of %s are damaged, though every row has its line; running the same job again sets them aside", damaged, f.c.Output)}
+		return &worker.InputError{Err: fmt.Errorf("%d lines of %s are damaged, but every row has its line; run the same job again to set them aside", damaged, f.c.Output)}
 	case m.Failed > 0 && f.failOn == "rows":
 		return errRowsFailed
 	}

@@ -2,10 +2,10 @@ package main
 
 import "github.com/spf13/pflag"
 
-// originKey is where a flag keeps what has set it, other than the command line.
+// originKey is the annotation of a flag that names its origin, if it is not the command line.
 const originKey = "origin"
 
-// setOrigin notes what has set a flag.
+// setOrigin records the origin of the value of a flag.
 func setOrigin(f *pflag.Flag, origin string) {
 	if f.Annotations == nil {
 		f.Annotations = make(map[string][]string)
@@ -13,7 +13,7 @@ func setOrigin(f *pflag.Flag, origin string) {
 	f.Annotations[originKey] = []string{origin}
 }
 
-// originOf tells what has set a flag; empty where nothing has.
+// originOf returns the origin of the value of a flag; empty for the default.
 func originOf(f *pflag.Flag) string {
 	switch {
 	case !f.Changed:

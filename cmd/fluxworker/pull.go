@@ -92,7 +92,7 @@ func (f *pullFlags) pull(ctx context.Context, flags *pflag.FlagSet) error {
 
 func (f *pullFlags) config(console *console) (c worker.Config, err error) {
 	if f.run.request.model == "" && f.run.request.modelConfig == "" {
-		return c, usagef("--model is missing: name the model to fetch (\"fluxworker models\" lists those with known settings)")
+		return c, usagef("--model is missing: name the model to fetch (\"fluxworker models\" lists models with known settings)")
 	}
 	if err := f.run.checkLoadTimeout(); err != nil {
 		return c, err

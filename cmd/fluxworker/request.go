@@ -15,7 +15,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// What a request says where no row, flag, variable or YAML says otherwise. The first three are LLMFlux's own.
+// The options of a request that no row, flag, variable or YAML sets. The first three are those of LLMFlux.
 const (
 	defaultTemperature = 0.7
 	defaultTopP        = 0.9
@@ -29,7 +29,7 @@ const (
 	dedupeError = "error"
 )
 
-// requestFlags decide what is asked: the input, the model and the options of its rows. run and validate share them.
+// requestFlags are the flags of the requests: input, model and options. run and validate share them.
 type requestFlags struct {
 	input       string
 	maxRowBytes sizeValue
@@ -70,7 +70,7 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.stop, "stop", nil, "`TEXT` that ends an answer; may be given several times")
 }
 
-// needInput refuses to go on without rows.
+// needInput requires --input.
 func (f *requestFlags) needInput() error {
 	if f.input == "" {
 		return usagef("--input is missing: name the file with the rows")
@@ -78,10 +78,10 @@ func (f *requestFlags) needInput() error {
 	return nil
 }
 
-// settings are the model and what its rows inherit.
+// settings are the model and the defaults of its rows.
 type settings struct {
 	model    modelcfg.Model
-	file     *ollama.File // that the model comes as; nil where Ollama has it
+	file     *ollama.File // the model's own file; nil if the model is in Ollama's folder
 	defaults prompt.Defaults
 	dotenv   dotenv
 	layout   prompt.Layout
@@ -103,7 +103,7 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 		return settings{}, err
 	}
 	if f.model == "" && f.modelConfig == "" && f.file.gguf == "" {
-		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists those with known settings)")
+		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists models with known settings)")
 	}
 	model, file, warnings, err := f.file.resolve(f.model, f.modelConfig)
 	for _, w := range warnings {
@@ -161,7 +161,7 @@ func (f *requestFlags) sampling(flags *pflag.FlagSet, yaml modelcfg.Parameters) 
 	return s, checkSampling(s)
 }
 
-// checkSampling applies the ranges of a row's fields to what the command line and the YAML say.
+// checkSampling applies the ranges of a row's fields to the options of the command line and the YAML.
 func checkSampling(s prompt.Sampling) error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
@@ -182,7 +182,7 @@ func checkSampling(s prompt.Sampling) error {
 	return nil
 }
 
-// systemText is the system message that the flag or else the YAML wants.
+// systemText returns the system message of the flag, else of the YAML.
 func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (string, error) {
 	if !flags.Changed("system") {
 		return model.System.Prompt, nil
@@ -190,7 +190,7 @@ func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (s
 	return textOf("system", f.system)
 }
 
-// promptLayout checks where the prompts are said to be.
+// promptLayout checks the flags that locate the prompts.
 func (f *requestFlags) promptLayout() (layout prompt.Layout, err error) {
 	layout = f.layout
 	if layout.PromptTemplate, err = textOf("prompt-template", layout.PromptTemplate); err != nil {
@@ -202,8 +202,8 @@ func (f *requestFlags) promptLayout() (layout prompt.Layout, err error) {
 	return layout, nil
 }
 
-// textOf reads a flag whose value is a text, or the name of its file. The trailing newline that editors leave in a file is
-// not part of the text.
+// textOf returns the text of a flag, or of the file after @. The newline that editors leave at the end of a file does not
+// belong to the text.
 func textOf(flag, value string) (string, error) {
 	path, isFile := strings.CutPrefix(value, "@")
 	if !isFile {
@@ -216,7 +216,7 @@ func textOf(flag, value string) (string, error) {
 	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
-// imageFolder opens the folder whose images rows may name; nil where none was allowed.
+// imageFolder opens the folder of --image-dir; nil without the flag.
 func (f *requestFlags) imageFolder() (*prompt.ImageFolder, error) {
 	if f.imageFiles == "" {
 		return nil, nil

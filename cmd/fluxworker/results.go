@@ -11,7 +11,7 @@ import (
 	"fluxworker/worker/lease"
 )
 
-// resultFlags say where the results go, how safely, and what becomes of those that are there.
+// resultFlags are the flags of the results: the file, its safety, and the treatment of earlier lines.
 type resultFlags struct {
 	output      string
 	onChange    string
@@ -31,7 +31,7 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
 	f.syncBytes = 8 << 20
 	flags.Var(&f.syncBytes, "sync-bytes", "results are also synced after `SIZE`; 0 is no limit")
-	// Hidden: tests need not wait as long as people must. Runs of one output that have different values take each other's locks.
+	// Hidden, since only tests need it: runs of one output with different values would take each other's locks.
 	flags.DurationVar(&f.lockStale, lockStaleFlag, lease.DefaultStale, "a lock without a heartbeat for this long is taken over")
 	flags.MarkHidden(lockStaleFlag)
 	flags.StringVar(&f.fileMode, "file-mode", "0600", "octal `MODE` of new files, less the umask; 0640 lets your group read them")
@@ -40,7 +40,7 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 // lockStaleFlag is only for tests.
 const lockStaleFlag = "lock-stale"
 
-// config checks the flags and brings them to the worker's terms.
+// config checks the flags and returns the configuration of the worker.
 func (f *resultFlags) config() (worker.Results, error) {
 	err := oneOf("on-change", f.onChange, string(worker.ChangeStops), string(worker.ChangeReruns), string(worker.ChangeKeeps))
 	if err != nil {

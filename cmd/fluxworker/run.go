@@ -19,7 +19,7 @@ const (
 	// slowAfter is the time of slow answers before the worker measures the server. A measurement empties the slots, which
 	// costs less than an hour at a quarter of the speed.
 	slowAfter = 10 * time.Minute
-	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
+	// defaultRetryDelay is short, since most failures of a server end at once. The delay doubles for the others.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
 	// automatic is the value of flags that leave a number to fluxworker.

@@ -16,33 +16,33 @@ import (
 	"fluxworker/worker"
 )
 
-// sbatchScript is a job script for a run as it was planned.
+// sbatchScript is a job script for a planned run.
 type sbatchScript struct {
 	model   string
 	plan    batcher.Plan
 	size    worker.JobSize
-	rate    float64 // rows a second of each task; 0 where that is not known
-	from    string  // where the rate is from
+	rate    float64 // rows per second of each task; 0 if unknown
+	from    string  // origin of the rate
 	all     int64   // rows of the input
 	array   bool    // each task takes its part
 	requeue bool
 	command []string
 
-	more     []string // options that somebody else has set, such as --account=NAME
-	moreFrom string   // and the file that says so
+	more     []string // further options, such as --account=NAME
+	moreFrom string   // the file with these options
 }
 
-// checkSbatch refuses what a job script cannot be made of.
+// checkSbatch refuses flags from which no job script can be made.
 func (f *planFlags) checkSbatch() error {
 	switch {
 	case !(f.rate >= 0) || math.IsInf(f.rate, 1):
 		return usagef("--rate is %g; it must be more than 0 rows a second", f.rate)
 	case !f.sbatch && f.rate > 0:
-		return usagef("--rate is for --sbatch, which estimates a time limit from it")
+		return usagef("--rate is %g, but only --sbatch uses a rate, for the time limit; add --sbatch or leave out --rate", f.rate)
 	case !f.sbatch:
 		return nil
 	case f.asJSON:
-		return usagef("--sbatch and --json exclude each other")
+		return usagef("--sbatch and --json exclude each other; leave out one of them")
 	case f.run.request.input == "" || f.run.request.input == "-":
 		return usagef("--sbatch needs --input FILE: the script has to name the file with the rows, and they are counted")
 	case f.run.results.output == "":
@@ -72,7 +72,7 @@ func (f *planFlags) printSbatch(out io.Writer, config worker.Config, plan batche
 	return err
 }
 
-// String is the script. Comments may stand between the #SBATCH lines, commands may not.
+// String returns the script. Comments may stand between the #SBATCH lines, commands may not.
 func (s sbatchScript) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) {
@@ -80,8 +80,8 @@ func (s sbatchScript) String() string {
 		b.WriteString(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ") + "\n")
 	}
 	line("#!/bin/bash")
-	line("# %s: %d slots of %d tokens on %s, as fluxworker has planned it.", s.model, s.plan.Slots, s.plan.Context, s.where())
-	line("# Submitted again, it goes on with the rows that have no line yet. Your site may want more, such as --partition or --account.")
+	line("# %s: %d slots of %d tokens on %s, planned by fluxworker.", s.model, s.plan.Slots, s.plan.Context, s.where())
+	line("# Submit the script again, and it answers the remaining rows. Your site may want more options, such as --partition or --account.")
 	b.WriteString("\n")
 	if s.size.GPUs > 0 {
 		line("#SBATCH --gres=gpu:%d", s.size.GPUs)
@@ -102,12 +102,12 @@ func (s sbatchScript) String() string {
 	for _, option := range s.more {
 		line("#SBATCH %s", option)
 	}
-	b.WriteString("\n# \"exec\" matters: SLURM warns only the script's own process of the time limit, so fluxworker has to become it.\nexec ")
+	b.WriteString("\n# \"exec\" matters: SLURM warns only the process of the script before the time limit, so fluxworker replaces it.\nexec ")
 	b.WriteString(strings.Join(s.command, " \\\n  ") + "\n")
 	return b.String()
 }
 
-// where are the GPUs.
+// where names the GPUs.
 func (s sbatchScript) where() string {
 	if s.size.GPUs == 0 {
 		return "the CPU"
@@ -131,10 +131,10 @@ func (s sbatchScript) memory(line func(string, ...any)) {
 	case h.Files > 0:
 		line("# Host memory: %s for the servers' processes, %s for the model's files while they are loaded, 1 GiB for fluxworker.", batcher.Size(h.Held()), batcher.Size(h.Files))
 	default:
-		line("# Host memory: %s for the servers' processes, 1 GiB for fluxworker. The size of the model's files is not known; add it.", batcher.Size(h.Servers))
+		line("# Host memory: %s for the servers' processes, 1 GiB for fluxworker. The size of the model's files is unknown; add it.", batcher.Size(h.Servers))
 	}
 	if s.size.GPUs > 0 {
-		line("# (LLMFlux asks for as much as the GPUs have. Slots and their context are in the GPUs' memory, so that is not needed.)")
+		line("# (LLMFlux asks for as much as the GPUs have. fluxworker needs less: slots and their context are in GPU memory.)")
 	}
 	line("#SBATCH --mem=%dG", s.size.Memory>>30)
 }
@@ -144,8 +144,8 @@ func (s sbatchScript) time(line func(string, ...any)) {
 		if slices.ContainsFunc(s.more, func(option string) bool { return strings.HasPrefix(option, "--time=") }) {
 			return
 		}
-		line("# No --time: nobody knows yet how fast these rows come. Try a few hundred of them in a short job with another --output;")
-		line("# the rows/s that it ends with is what plan --sbatch --rate wants, which has then a time limit here.")
+		line("# No --time: the rate of these rows is unknown. Run a few hundred of them in a short job with another --output. Its end")
+		line("# shows the rows/s. Give this number to plan --sbatch --rate, and the script has a time limit.")
 		return
 	}
 	each := ""
@@ -162,11 +162,11 @@ func (s sbatchScript) time(line func(string, ...any)) {
 
 func (s sbatchScript) tasks(line func(string, ...any)) {
 	if s.size.Tasks == 1 {
-		line("# Each task takes its part of the rows. Without a rate it is not known how many tasks are enough: change the 3.")
+		line("# Each task takes its part of the rows. Without a rate the right number of tasks is unknown: change the 3.")
 		line("#SBATCH --array=0-3")
 		return
 	}
-	line("# Each task takes its part of the rows; %%2 behind the numbers lets two run at a time.")
+	line("# Each task takes its part of the rows. %%2 after the numbers lets two tasks run at a time.")
 	line("#SBATCH --array=0-%d", s.size.Tasks-1)
 }
 
@@ -179,7 +179,7 @@ func timeLimit(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d:00", minutes/60, minutes%60)
 }
 
-// command is the run with the flags that were given, one on each line.
+// command returns the run with the flags that were given, one per line.
 func (f *planFlags) command(flags *pflag.FlagSet) []string {
 	program := os.Args[0]
 	if strings.Contains(program, "/") {
@@ -211,7 +211,7 @@ func (f *planFlags) command(flags *pflag.FlagSet) []string {
 	return lines
 }
 
-// quoted is a word as bash reads it back.
+// quoted returns a word in the form that bash reads back.
 func quoted(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=+,@%", r)

@@ -8,7 +8,7 @@ import (
 	"fluxworker/worker"
 )
 
-// scratchRoot is where servers have their scratch; what is passed over is logged.
+// scratchRoot returns the folder for the scratch of servers, and logs the folders that it skips.
 func scratchRoot(log zerolog.Logger) string {
 	dir, warnings := worker.ScratchRoot(os.Getenv)
 	for _, w := range warnings {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// secondsValue is a flag for a duration that may be a bare number of seconds, too, as LLMFlux has it.
+// secondsValue is a flag for a duration. A bare number counts seconds, as in LLMFlux.
 type secondsValue time.Duration
 
 func (v *secondsValue) String() string { return time.Duration(*v).String() }
 
-// Type is that of other durations in messages.
+// Type returns the type of other durations, for messages.
 func (v *secondsValue) Type() string { return "duration" }
 
 func (v *secondsValue) Set(s string) error {

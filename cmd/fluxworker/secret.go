@@ -7,8 +7,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// warnOfSecret tells that a password on the command line can be read by every user of the node. address is what
-// --ollama-url or its variable said.
+// warnOfSecret warns of a password on the command line, which every user of the node can read. address is the value of
+// --ollama-url or its variable.
 func warnOfSecret(log zerolog.Logger, address string) {
 	if address == os.Getenv("FLUXWORKER_OLLAMA_URL") {
 		return

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// echo is for how long a further SIGTERM is taken for the first one once more: of a task that srun started, SLURM tells both
-// it and srun of the time limit, and srun passes that on.
+// echo is the time in which a second SIGTERM counts as a copy of the first: at the time limit SLURM signals both srun and the
+// task that srun started, and srun passes the signal on.
 const echo = time.Second
 
-// signals are those by which SLURM and people end a job, turned into the two steps of an orderly end: the first one closes
-// drain, the second cancels the context. USR1 is what --signal=USR1@60 asks SLURM to send before the limit.
+// signals turns the signals of SLURM and of people into the two steps of an orderly end: the first signal closes drain, the
+// second cancels the context. --signal=USR1@60 asks SLURM to send USR1 before the limit.
 type signals struct {
 	drain chan struct{}
 	first os.Signal // valid once drain is closed
@@ -22,7 +22,7 @@ type signals struct {
 	stop  func()
 }
 
-// onSignals begins to listen. Give back ends it.
+// onSignals starts to listen. giveBack ends it.
 func onSignals(parent context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(parent)
 	came := make(chan os.Signal, 2)
@@ -56,14 +56,14 @@ func (s *signals) listen(ctx context.Context, came <-chan os.Signal) {
 	}
 }
 
-// giveBack lets the signals do again what they do to any program, and waits for the end of the listening.
+// giveBack restores the default effect of the signals, and waits for the end of the listening.
 func (s *signals) giveBack() {
 	s.stop()
 	<-s.ended
 }
 
-// warned tells whether the first signal was SLURM's warning that the time comes to its end. TERM is none: it comes with
-// scancel, too.
+// warned reports whether the first signal was SLURM's warning before the time limit. TERM does not count, since scancel sends
+// it as well.
 func (s *signals) warned() bool {
 	select {
 	case <-s.drain:

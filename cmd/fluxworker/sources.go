@@ -9,7 +9,7 @@ import (
 	"fluxworker/batcher"
 )
 
-// withSources adds to a plan where each setting of the rows' requests comes from.
+// withSources adds the origin of each request setting to a plan.
 func (f *runFlags) withSources(plan []batcher.Source, flags *pflag.FlagSet, s settings) []batcher.Source {
 	yaml, options := s.model.Parameters, s.defaults.Sampling
 	fromYAML := func(set bool, key string) string {
@@ -30,7 +30,7 @@ func (f *runFlags) withSources(plan []batcher.Source, flags *pflag.FlagSet, s se
 	}
 	model := s.model.Name
 	if s.defaults.Model != model {
-		model += ", which Ollama has as " + s.defaults.Model
+		model += ", in Ollama " + s.defaults.Model
 	}
 	list := make([]batcher.Source, 0, len(plan)+10)
 	add := func(flag, value, otherwise string) {

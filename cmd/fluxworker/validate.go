@@ -15,7 +15,7 @@ import (
 	"fluxworker/worker/tokens"
 )
 
-// shownProblems is how many bad rows validate prints; the rest is counted.
+// shownProblems is the number of bad rows that validate prints. It counts the others.
 const shownProblems = 50
 
 func validateCommand() *cobra.Command {
@@ -77,13 +77,13 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 			need.At(0.5), need.At(0.99), need.Most())
 	}
 	if rows.TakenForText() {
-		fmt.Println("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
+		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")
 	}
 	if n := rows.LeftOut(); n > 0 {
-		fmt.Printf("%d rows are left out: an earlier one has the same custom_id (--dedupe first)\n", n)
+		fmt.Printf("%d rows are left out: an earlier row has the same custom_id (--dedupe first)\n", n)
 	}
 	if n, example := source.PassedOver(); n > 0 {
-		fmt.Printf("files passed over, since they are neither text nor image by their names: %d (%s for instance)\n", n, example)
+		fmt.Printf("files skipped, since their names are neither those of texts nor of images: %d (%s, for example)\n", n, example)
 	}
 	switch {
 	case good+bad == 0:
