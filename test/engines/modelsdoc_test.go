@@ -14,15 +14,15 @@ var update = flag.Bool("update", false, "write docs/tested-models.md anew")
 
 const modelsDoc = "../../docs/tested-models.md"
 
-const modelsHeader = `# Which models are tested by what
+const modelsHeader = `# Tested models
 
-Written by ` + "`go test ./test/engines -run TestModelsAreDocumented -update`" + ` from the catalog and the list of test models, which the
-test compares. No model of the list can be downloaded for a test, so each is stood for by one that "make engine" makes
-(test/engine/o/mkgguf): of the same architecture and with the tensors and metadata that it demands, but of half a megabyte to
-ten, and with weights that make the right answer to every prompt known. It runs through the same binary, servers and
-engines. What that cannot show is how well a model answers, and how fast.
+` + "`go test ./test/engines -run TestModelsAreDocumented -update`" + ` writes this page from the catalog and the list of test models. A test
+compares the page with them. Tests cannot download the models of the list. So "make engine" (test/engine/o/mkgguf) makes a test model
+for each architecture, with the same tensors and metadata, but of half a megabyte to ten, and with weights for which the right answer
+to every prompt is known. A test model runs through the same binary, servers and engines. It cannot show how well and how fast a real
+model answers.
 
-"old" is Ollama v0.24.0, whose engines are in the program; "new" is v0.34.3 with a llama-server.
+"old" is Ollama v0.24.0, which contains its engines; "new" is v0.34.3 with a llama-server.
 
 ## The model list
 
@@ -126,32 +126,32 @@ func TestModelsAreDocumented(t *testing.T) {
 }
 
 const ablesHeader = `
-Beside these there is one for each of the things that not every model can do. Both generations run them:
+Further test models cover abilities that only some models have. Both generations run them:
 
 | test model | architecture | what it does | shown by |
 |---|---|---|---|
 `
 
 const modelsRemarks = `
-What was found on the way:
+The tests found:
 
 * **Llama 3.2 Vision goes blind.** The old generation's engine applies a function in place to weights that say how much an
-  image counts, once for each token (tanh on the gates of the cross-attention; v0.17.4 and v0.24.0 alike). A weight of 1 is
-  0.12 after 100 tokens and 0.04 after 1000, and so rows are answered from less and less of their images until the server is
-  started again: the test model answers as if there was no image after some 60. A run warns of it; TestLlamaVision shows it.
-  The new generation has no engine for this model. Gemma 3 sees on both.
-* A projector in the model's own file, as Ollama's library has Gemma 3, wants on the new generation the llama-server that
-  Ollama ships: that has a patch for such files. The tests' llama-server is Debian's, which does not have it, and would refuse
-  our file for another reason, too: it has more embeddings than its tokenizer has words. So this form is not tested on the new
-  generation; the test model with a projector in a file of its own stands for it there.
-* With a template of Ollama's own kind both generations find calls in what a model says, hold them to nothing (so a strict
-  tool's arguments are checked afterwards), and drop what they cannot read as a call, without a word (TestToolsOnEngines). The
-  new generation with a template in the model's file holds a call to the tools that the row has and to their schemas while it
-  is written, and fails with 500 where one was cut off, which is the answer's fault and not the server's (TestToolsOfAFile).
-* A model that thinks and is held to a form is asked twice by both, for the thought and for the answer behind it, each with
-  the row's limit of tokens. The old generation tells the tokens of the second request alone, whose prompt has the thought in
-  it (TestThinkingOnEngines). Both tell the probabilities of a thought's tokens in one list with the answer's.
-* The vectors of the two generations differ in their last bits; those of one are the same for whoever asks.
-* The cache that an engine allocates is what was planned wherever llama.cpp runs the model, and at most a tenth less for
-  Gemma 3 in the old generation's own engine (TestArchitectures).
+  image counts, once for each token (tanh on the gates of the cross-attention; in v0.17.4 and v0.24.0). A weight of 1 is 0.12
+  after 100 tokens and 0.04 after 1000. So the images count less and less until the server is restarted: after about 60 tokens the
+  test model answers as if there was no image. A run logs a warning; TestLlamaVision shows the effect. The new generation has no
+  engine for this model. Gemma 3 sees on both generations.
+* Ollama's library has Gemma 3 with the projector in the model's own file. On the new generation such a file needs the llama-server
+  that Ollama ships, which has a patch for it. The tests use Debian's llama-server, which lacks the patch and would also refuse the
+  file because it has more embeddings than its tokenizer has words. So the tests do not cover this form on the new generation; the
+  test model with a projector in a file of its own replaces it there.
+* With a template of Ollama's own kind, both generations find calls in the text of a model, constrain nothing (so fluxworker checks a
+  strict tool's arguments afterwards), and silently drop a call that they cannot read (TestToolsOnEngines). With a template in the
+  model's file, the new generation constrains a call to the tools of the row and their schemas during generation, and fails with 500
+  if the call was truncated. This 500 is an error of the answer, not of the server (TestToolsOfAFile).
+* If a model thinks and has a response format, both generations ask it twice, for the thought and for the answer, each time with the
+  row's limit of tokens. The old generation reports only the tokens of the second request, whose prompt includes the thought
+  (TestThinkingOnEngines). Both report the probabilities of the thought's tokens and of the answer's in one list.
+* The vectors of the two generations differ in their last bits. Within one generation every client gets the same vectors.
+* Where llama.cpp runs the model, the engine allocates exactly the planned cache. For Gemma 3 in the old generation's own engine it
+  allocates at most 10 % less (TestArchitectures).
 `
