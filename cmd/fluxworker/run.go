@@ -22,6 +22,9 @@ const (
 	// defaultRetryDelay is short, since most failures of a server end at once. The delay doubles for the others.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
+	// ballastBytes enlarges the heap by memory that nothing touches, so it is only an address. The heap of most runs has a few
+	// megabytes, and without ballast the collector would run for every few megabytes of garbage.
+	ballastBytes = 8 << 20
 	// automatic is the value of flags that leave a number to fluxworker.
 	automatic = "auto"
 )
@@ -151,7 +154,8 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	running, signals := onSignals(ctx)
 	defer signals.giveBack()
-	defer boundGarbage()()
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
 	counts := new(worker.Counts)
 	endProgress := console.show(counts)
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
