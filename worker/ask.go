@@ -30,9 +30,9 @@ func (r *run) ask(ctx context.Context, m *member, t *task) (verdict, error) {
 		return finished, err
 	}
 	began, before := time.Now(), m.answered.Load()
-	full := m.flow.fills(m.asking.Add(1), m.slots)
+	m.asking.Add(1)
 	err := r.draw(ctx, m, t)
-	full = m.flow.fills(m.asking.Add(-1)+1, m.slots) && full
+	m.asking.Add(-1)
 	var refused *ollama.RequestError
 	var down *ollama.UnavailableError
 	var misfit *misfit
@@ -41,9 +41,6 @@ func (r *run) ask(ctx context.Context, m *member, t *task) (verdict, error) {
 		m.failing.Store(0)
 		r.broken.reset()
 		r.rowTimes.add(time.Since(began))
-		if full && m.pace != nil {
-			m.pace.note(time.Now(), t.answers[len(t.answers)-1])
-		}
 		r.counts.answered(t.answers)
 		return finished, r.output.Append(t.row, &result.Response{
 			StatusCode: http.StatusOK, RequestID: requestID(t.row), Body: ollama.Body(t.row, t.answers), Retries: t.retries,
@@ -78,7 +75,7 @@ func (r *run) ask(ctx context.Context, m *member, t *task) (verdict, error) {
 		return died, nil
 	}
 	if t.retries == 0 { // a few rows that fail again and again say nothing about their number
-		m.flow.failed()
+		m.limiter.failed(time.Now())
 	}
 	switch {
 	case errors.Is(err, ollama.ErrTimeout) && m.server != nil && m.answered.Load() == before && time.Since(began) >= r.StallTimeout:

@@ -34,7 +34,6 @@ type Config struct {
 	RetryDelay     time.Duration // before a row is asked again for the first time, and twice as long each time after; 0 is at once
 	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
-	SlowAfter      time.Duration // answers that come slowly for this long have the server's speed measured; 0 never
 	MaxServerBytes int64         // host memory that a server may hold before it is started anew; 0 is no limit
 	MostForServers int64         // and that all of them may hold together; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
@@ -38,7 +39,7 @@ func (r *run) draw(ctx context.Context, m *member, t *task) error {
 			return err
 		}
 		m.answered.Add(1)
-		m.flow.answered(a, m.asking.Load())
+		m.limiter.answered(time.Now())
 		r.fit.note(&t.row, a)
 		if err := a.Check(&t.row.Request); err != nil {
 			return &misfit{answer: a, reason: err}

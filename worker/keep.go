@@ -41,20 +41,11 @@ func (r *run) keep(ctx, intake context.Context, m *member, q *queue) error {
 		if err == nil {
 			err = r.serveMember(ctx, m, q)
 		}
-		suspected := errors.Is(err, errSuspected)
-		if !suspected && !errors.Is(err, errLost) {
+		if !errors.Is(err, errLost) {
 			return err
 		}
 		if intake.Err() != nil {
 			return nil // no row would be taken any more
-		}
-		if suspected {
-			if err = r.checkPace(ctx, m); err == nil {
-				continue
-			}
-			if !errors.Is(err, errLost) {
-				return err
-			}
 		}
 		if err := r.restart(ctx, intake, m); err != nil {
 			r.giveUpSuspects(m, q, err)
@@ -73,18 +64,16 @@ func (r *run) restart(ctx, intake context.Context, m *member) error {
 		if final {
 			return &goneError{cause}
 		}
-		if m.recentRestarts() >= r.MaxRestarts {
-			return &goneError{fmt.Errorf("%w (started again %d times within %s, --max-restarts)", cause, len(m.restarts), restartWindow)}
+		restarts := m.recentRestarts()
+		if restarts >= r.MaxRestarts {
+			return &goneError{fmt.Errorf("%w (started again %d times within %s, --max-restarts)", cause, restarts, restartWindow)}
 		}
-		pause := time.Second << min(len(m.restarts), 5) / 2
+		pause := time.Second << min(restarts, 5) / 2
 		r.log.Error().Str("server", m.name).Err(shortly(cause)).Stringer("pause", pause).Msg("server lost; starting it again")
 		if !wait(intake, pause-rand.N(pause/4)) {
 			return nil // the signal's grace is for rows in flight, and this server has none
 		}
-		if !m.excused {
-			m.restarts = append(m.restarts, time.Now())
-		}
-		m.excused = false
+		m.countRestart()
 		m.stop()
 		err := r.startFitting(ctx, m)
 		r.startedAgain(ctx, m, err)
@@ -103,8 +92,27 @@ func (r *run) restart(ctx, intake context.Context, m *member) error {
 
 // recentRestarts is how often the server was started again within the window.
 func (m *member) recentRestarts() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return time.Since(t) > restartWindow })
 	return len(m.restarts)
+}
+
+// countRestart counts a restart, unless a row was the cause of the server's end.
+func (m *member) countRestart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.excused {
+		m.restarts = append(m.restarts, time.Now())
+	}
+	m.excused = false
+}
+
+// excuse takes the last restarts and the next one out of the count: a row was the cause.
+func (m *member) excuse(restarts int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.restarts, m.excused = m.restarts[:max(0, len(m.restarts)-restarts)], true
 }
 
 // shortly leaves the end of the server's log out of a message: the last one has it.
@@ -150,7 +158,7 @@ func (r *run) askSuspects(requests context.Context, m *member, q *queue) error {
 			q.giveBack(t)
 			return errLost
 		case what == died:
-			m.restarts, m.excused = m.restarts[:max(0, len(m.restarts)-t.deaths)], true
+			m.excuse(t.deaths)
 			message := fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1)
 			r.counts.asked.Add(1)
 			r.counts.fail(r.log, t.row, CodePoisonRow, message)

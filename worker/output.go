@@ -47,7 +47,6 @@ func (r *run) openOutput(intake context.Context) (err error) {
 		OnWait: func(h lease.Holder) {
 			r.log.Warn().Stringer("holder", h).Stringer("longest", cmp.Or(r.Results.LockStale, lease.DefaultStale)).Msg("the output is held by another run; waiting for it to end")
 		},
-		OnHeld: func() { r.raiseEarly(intake) },
 	})
 	if err != nil {
 		return err
@@ -102,10 +101,8 @@ func (r *run) settle(intake context.Context) error {
 		return nil
 	}
 	var err error
-	if r.early == nil { // else it was read before they started
-		if r.before, err = readManifest(r.paths); err != nil {
-			return err
-		}
+	if r.before, err = readManifest(r.paths); err != nil {
+		return err
 	}
 	switch r.Results.OnChange {
 	case ChangeKeeps:
@@ -237,17 +234,9 @@ func (r *run) modelChanged(intake context.Context) (changed, _ error) {
 }
 
 // sameModel looks whether the lines that are there come from the model that is about to be asked.
-func (r *run) sameModel(ctx context.Context, info ollama.Info) error {
+func (r *run) sameModel(info ollama.Info) error {
 	changed := r.before.otherModel(info)
-	if changed == nil {
-		return nil
-	}
-	select {
-	case <-r.settled: // until then it is not known whether there are any
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if r.done.Len() == 0 {
+	if changed == nil || r.done.Len() == 0 {
 		return nil
 	}
 	if r.Results.OnChange == ChangeKeeps {

@@ -67,10 +67,7 @@ func (r *run) planFit(ctx context.Context) (batcher.Plan, error) {
 func (r *run) lookAtInput(ctx context.Context) {
 	f := r.fit
 	f.begun.Store(true)
-	s := sampler{Config: r.Config, isNew: always, into: &f.sample}
-	if isClosed(r.settled) { // else it is not known yet which rows are done
-		s.isNew = func(k prompt.Key) bool { return r.done.State(k) == result.New }
-	}
+	s := sampler{Config: r.Config, isNew: func(k prompt.Key) bool { return r.done.State(k) == result.New }, into: &f.sample}
 	s.file(ctx)
 	if f.sample.Rows() == 0 { // else these rows would count twice
 		stands := 1.0

@@ -29,8 +29,7 @@ type member struct {
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
-	pace      *pace       // nil for a server that is not ours
-	flow      *flow       // once it has been asked
+	limiter   *limiter    // once it has been asked
 	grown     []int64     // by how much more of each of its GPUs was in use then
 	leftOut   *SpillError // why it does not serve; nil where it does
 
@@ -38,10 +37,10 @@ type member struct {
 	failing  atomic.Int64 // rows in a row that it did not answer
 	answered atomic.Int64 // rows, good or bad, since the run began
 	gpuBusy  atomic.Int64 // looks at its GPUs that found one of them computing
-	restarts []time.Time
-	excused  bool // a row was the cause of the last end
 
 	mu       sync.Mutex
+	restarts []time.Time
+	excused  bool           // a row was the cause of the last end
 	live     *ollama.Server // the server, for those who watch it from outside
 	procs    []int          // its processes as they were when it was ready
 	ended    *ending        // why one of the watchers ended it; nil where it went by itself
@@ -115,90 +114,68 @@ func (r *run) fanOut(intake, requests context.Context, members []*member, first 
 	return err
 }
 
-// serveMember keeps one server's slots full until the queue is at its end. It returns errLost when the server is gone, and
-// errSuspected, with no row in flight, when its speed is to be measured.
+// serveMember keeps one server's slots full until the queue is at its end. It returns errLost when the server is gone.
 func (r *run) serveMember(requests context.Context, m *member, q *queue) error {
 	own, cancel := context.WithCancelCause(requests)
 	defer cancel(nil)
 	stopWatching := r.watchServer(m, func() { cancel(errLost) })
 	defer stopWatching()
-	var pause <-chan struct{}
-	if m.pace != nil {
-		pause = m.pace.suspected()
-	}
 	rows, ctx := errgroup.WithContext(own)
 	r.letIn(m)
 	for number := range inFlight(m.slots) {
-		rows.Go(func() error { return r.askRows(ctx, m, number, q, pause) })
+		rows.Go(func() error { return r.askRows(ctx, m, number, q) })
 	}
 	err := rows.Wait()
-	switch {
-	case errors.Is(context.Cause(own), errLost):
+	if errors.Is(context.Cause(own), errLost) {
 		return errLost // whichever of the others came first
-	case err == nil && isClosed(pause):
-		return errSuspected
 	}
 	return err
 }
 
-// isClosed tells whether a channel that carries nothing is closed; nil is not.
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-// letIn settles how many rows may be with a server at once: what was found before it was started again, where its slots are
-// still as many.
+// letIn gives a server its limiter. A server that was started again with as many slots keeps the limiter that it had.
 func (r *run) letIn(m *member) {
-	if m.flow != nil && m.flow.planned == inFlight(m.slots) {
-		m.flow.resume()
+	if m.limiter != nil && m.limiter.planned == inFlight(m.slots) {
 		return
 	}
-	m.flow = newFlow(m.slots, r.log.With().Str("server", m.name).Logger())
-	r.flowsMu.Lock()
-	defer r.flowsMu.Unlock()
-	r.flows = append(r.flows, namedFlow{m.name, m.flow})
+	m.limiter = newLimiter(m.slots, r.log.With().Str("server", m.name).Logger())
+	r.limitersMu.Lock()
+	defer r.limitersMu.Unlock()
+	r.limiters = append(r.limiters, namedLimiter{m.name, m.limiter})
 }
 
-// namedFlow is the flow of one server.
-type namedFlow struct {
-	server string
-	flow   *flow
+// namedLimiter is the limiter of one server.
+type namedLimiter struct {
+	server  string
+	limiter *limiter
 }
 
-// inFlight is what was found of each server, and once more where it was started again with fewer slots.
+// inFlight lists the limit of each server, and once more where it was started again with fewer slots.
 func (r *run) inFlight() []InFlight {
-	r.flowsMu.Lock()
-	defer r.flowsMu.Unlock()
+	r.limitersMu.Lock()
+	defer r.limitersMu.Unlock()
 	var all []InFlight
-	for _, f := range r.flows {
-		all = append(all, f.flow.stand(f.server))
+	for _, l := range r.limiters {
+		all = append(all, InFlight{Server: l.server, Planned: l.limiter.planned, Last: int(l.limiter.limit.Load())})
 	}
 	return all
 }
 
-// askRows asks one row after the other until there is none, or the server is gone or to pause. The number says which of the
-// server's askers it is.
-func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, pause <-chan struct{}) error {
-	for !isClosed(pause) {
-		m.flow.enter(ctx, number, q.ended, pause)
+// askRows asks one row after the other until there is none, or the server is gone. The number says which of the server's
+// askers it is.
+func (r *run) askRows(ctx context.Context, m *member, number int, q *queue) error {
+	for {
+		m.limiter.acquire(ctx, number, q.ended)
 		if m.isEnding() {
 			return errLost // not one more row for it
 		}
 		select {
-		case <-pause:
-			return nil
 		case t, ok := <-q.out:
 			if !ok {
 				return nil
 			}
 			if r.broken.tripped() {
 				q.finish()
-				m.flow.end() // those who wait to be let in would never hear of it
+				m.limiter.end() // those who wait to be let in would never hear of it
 				return nil
 			}
 			what, err := r.ask(ctx, m, &t)
@@ -221,5 +198,4 @@ func (r *run) askRows(ctx context.Context, m *member, number int, q *queue, paus
 			return ctx.Err()
 		}
 	}
-	return nil
 }

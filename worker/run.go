@@ -26,9 +26,6 @@ type run struct {
 	elsewhere *result.Done // rows that other files have answered
 	counts    *Counts
 
-	early   *standing     // servers that were started before the output was read; mostly nil
-	settled chan struct{} // closed when it is known which rows are done, and that the run may go on
-
 	before     *manifest         // of an earlier run into the same output; nil without one
 	gpus       []gpu.Device      // those that this process may use
 	usedBefore map[string]uint64 // what of them was in use before the first server was started, by UUID
@@ -49,8 +46,8 @@ type run struct {
 	deadline Deadline
 	rowTimes rowTimes
 
-	flowsMu sync.Mutex
-	flows   []namedFlow
+	limitersMu sync.Mutex
+	limiters   []namedLimiter
 }
 
 // Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within
@@ -81,21 +78,18 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if !deadline.At.IsZero() {
 		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
 	}
-	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: newAhead(), settled: make(chan struct{})}
+	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: newAhead()}
 	r.manifest, r.fit = c.manifest(started, in), r.newFit()
 	if err := r.openOutput(intake); err != nil {
-		r.lowerEarly()
 		source.Close()
 		return Summary{}, r.stoppedOr(intake, err)
 	}
 	defer r.output.Release()
-	defer r.lowerEarly()
 	if err := r.settle(intake); err != nil {
 		source.Close()
 		r.output.Close()
 		return Summary{}, r.stoppedOr(intake, err)
 	}
-	close(r.settled)
 	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, in) })
 	if err == nil {
 		if summary.Document, err = r.writeDocument(ctx, intake); err != nil {

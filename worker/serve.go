@@ -14,25 +14,17 @@ import (
 // full until no row is left.
 func (r *run) serve(intake, requests context.Context) error {
 	first, ok := r.next(intake)
-	servers := r.early
-	if servers == nil {
-		if !ok {
-			return nil
-		}
-		servers = r.raise(intake)
-	}
-	defer func() { r.gpuUse = servers.lower() }()
 	if !ok {
 		return nil
 	}
-	serving, err := servers.wait(intake)
-	if err != nil {
+	if err := r.prepare(intake); err != nil {
 		return unlessOver(intake, err)
 	}
-	if err := r.askPending(intake, requests, serving, first); err != nil {
+	stopWatching := r.watchGPUs()
+	defer func() { r.gpuUse = stopWatching() }()
+	if err := r.pass(intake, requests, first); err != nil {
 		return err
 	}
-	servers.dismiss()
 	return r.laterPasses(intake, requests)
 }
 
@@ -116,7 +108,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.sameModel(ctx, info); err != nil {
+	if err := r.sameModel(info); err != nil {
 		return err
 	}
 	r.manifest.Server = info

@@ -15,7 +15,6 @@ import (
 type sharedServer struct {
 	curve  func(working int) float64 // tokens per second of all slots together
 	spread float64                   // by what part the rows' lengths differ from rowTokens at most
-	fails  func(working int) bool    // whether a row fails that begins beside so many
 	// roundTrip is how long a request and its answer are on their way; of use with ServeHTTP.
 	roundTrip time.Duration
 
@@ -97,10 +96,10 @@ func (s *sharedServer) advance() {
 	s.at = now
 }
 
-// answer takes a slot for as long as a row needs, and tells how many tokens it had, and whether it failed.
-func (s *sharedServer) answer(ctx context.Context) (tokens int, ok bool) {
+// answer takes a slot for as long as a row needs, and returns how many tokens it had.
+func (s *sharedServer) answer(ctx context.Context) (tokens int) {
 	if s.slots.Acquire(ctx, 1) != nil {
-		return 0, false
+		return 0
 	}
 	defer s.slots.Release(1)
 	s.mu.Lock()
@@ -108,7 +107,6 @@ func (s *sharedServer) answer(ctx context.Context) (tokens int, ok bool) {
 	tokens = int(rowTokens * (1 + s.spread*(2*s.random.Float64()-1)))
 	row := sharedRow{end: s.done + float64(tokens), ended: make(chan struct{})}
 	heap.Push(&s.rows, row)
-	ok = s.fails == nil || !s.fails(len(s.rows))
 	if s.began, s.missed = s.at, s.idle; s.first.IsZero() && len(s.rows) == s.count {
 		s.first = s.at
 	}
@@ -119,9 +117,9 @@ func (s *sharedServer) answer(ctx context.Context) (tokens int, ok bool) {
 	}
 	select {
 	case <-row.ended:
-		return tokens, ok
+		return tokens
 	case <-ctx.Done():
-		return 0, false
+		return 0
 	}
 }
 

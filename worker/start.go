@@ -166,11 +166,11 @@ func (r *run) startFitting(ctx context.Context, m *member) error {
 		}
 		m.footprint, m.layers = footprint, m.server.Layers()
 		if !r.spilled(m) {
-			return r.gauge(ctx, m)
+			return nil
 		}
 		if r.Wish.AllowCPULayers {
 			r.log.Warn().Str("server", m.name).Msg("some of the model is on the CPU, as --allow-cpu-layers permits")
-			return r.gauge(ctx, m)
+			return nil
 		}
 		if err := r.shrink(m); err != nil {
 			m.grown = r.grown(ctx, m) // while it is there
@@ -191,7 +191,7 @@ func (r *run) start(ctx context.Context, m *member) error {
 	if m.server, err = ollama.Start(r.Server.Command, settings, r.Server.ScratchRoot, m.logPath); err != nil {
 		return err
 	}
-	if err := m.server.IsolationRefused(); err != nil && len(m.restarts) == 0 {
+	if err := m.server.IsolationRefused(); err != nil && m.recentRestarts() == 0 {
 		r.log.Warn().Str("server", m.name).Err(err).Msg("the server is not isolated: other users of this node can reach its port")
 	}
 	bounded, cancel := loading(ctx, r.Server.LoadTimeout)

@@ -70,6 +70,7 @@ type watchdog struct {
 	usage    ollama.Consumption
 	looked   time.Time
 	progress time.Time // when the server was last seen to get on
+	slow     bool      // the log says that the server is kept although a part of the model left its GPU
 }
 
 // look returns why the server is to be ended, or nil.
@@ -88,6 +89,9 @@ func (w *watchdog) look(now time.Time) *ending {
 	if err := w.tooLarge(usage.Memory); err != nil {
 		return &ending{reason: err, innocent: true}
 	}
+	if err := w.offGPU(); err != nil {
+		return &ending{reason: err, innocent: true}
+	}
 	answers, gpuLooks := w.answered.Load(), w.gpuBusy.Load()
 	worked := (usage.CPU-w.usage.CPU).Seconds() > workingShare*now.Sub(w.looked).Seconds() || gpuLooks != w.gpuLooks
 	if w.asking.Load() == 0 || answers != w.answers || w.looked.IsZero() || worked {
@@ -96,6 +100,30 @@ func (w *watchdog) look(now time.Time) *ending {
 	w.answers, w.gpuLooks, w.usage, w.looked = answers, gpuLooks, usage, now
 	if now.Sub(w.progress) >= w.timeout {
 		return &ending{reason: fmt.Errorf("it hangs: no answer and no work for %s (--stall-timeout)", now.Sub(w.progress).Round(time.Second))}
+	}
+	return nil
+}
+
+// offGPU returns an error when a part of the model is not on the GPU any more: a server that loaded the model again beside
+// another process is many times slower for good, and only a new start helps. A server that may not be started again is
+// kept, since a slow server is better than none.
+func (w *watchdog) offGPU() error {
+	if w.footprint.GPUBytes == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), w.timeout/4)
+	defer cancel()
+	now, err := w.client.Loaded(ctx, w.run.Defaults.Model)
+	if err != nil || now.GPUBytes >= w.footprint.GPUBytes {
+		return nil // a server that does not answer here is judged by its rows
+	}
+	reason := fmt.Errorf("only %d of the model's %d MiB are on the GPU any more", now.GPUBytes>>20, w.footprint.GPUBytes>>20)
+	if w.recentRestarts() < w.run.MaxRestarts {
+		return reason
+	}
+	if !w.slow {
+		w.slow = true
+		w.run.log.Warn().Str("server", w.name).Err(reason).Int("max_restarts", w.run.MaxRestarts).Msg("the server has become slow; it may not be started again")
 	}
 	return nil
 }

@@ -19,9 +19,6 @@ import (
 )
 
 const (
-	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
-	// which costs less than an hour at a quarter of its speed.
-	slowAfter = 10 * time.Minute
 	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
@@ -214,7 +211,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		},
 		Model: s.model, Wish: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  time.Duration(f.retryDelay),
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MostForServers: all,
 		Grace: f.grace, Version: version(),
 	}, nil
 }
