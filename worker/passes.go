@@ -19,7 +19,7 @@ import (
 
 // passes is the state of a run from when its model is known: what the plans are made of, and the servers.
 type passes struct {
-	*run
+	run   *run
 	info  ollama.Info
 	gpus  []gpu.Device
 	fleet *fleet.Fleet
@@ -85,16 +85,16 @@ func (p *passes) pass(intake, requests context.Context, queue *dispatch.Queue) e
 	if err != nil {
 		return unlessOver(intake, err)
 	}
-	if err := p.recorder.Write(); err != nil {
+	if err := p.run.recorder.Write(); err != nil {
 		return err
 	}
-	p.counters.StartClock()
-	defer p.counters.StopClock()
+	p.run.counters.StartClock()
+	defer p.run.counters.StopClock()
 	servers := make([]dispatch.Server, len(serving))
 	for i, s := range serving {
 		servers[i] = s
 	}
-	return p.rows.Run(intake, requests, queue, servers, func(ctx context.Context, i int, lane *dispatch.Lane) (gone, err error) {
+	return p.run.rows.Run(intake, requests, queue, servers, func(ctx context.Context, i int, lane *dispatch.Lane) (gone, err error) {
 		return p.fleet.Supervise(ctx, intake, serving[i], lane, lane.Serve)
 	})
 }
@@ -108,10 +108,10 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 			return nil, err
 		}
 		for _, w := range planned.Warnings {
-			p.log.Warn().Msg(w)
+			p.run.log.Warn().Msg(w)
 		}
-		serving, err := p.fleet.Start(intake, planned, p.config.threads(len(planned.Servers), p.info))
-		if _, offloaded := errors.AsType[*fleet.OffloadError](err); !offloaded || p.fit == nil || !p.fit.Shorten() {
+		serving, err := p.fleet.Start(intake, planned, p.run.config.threads(len(planned.Servers), p.info))
+		if _, offloaded := errors.AsType[*fleet.OffloadError](err); !offloaded || p.run.fit == nil || !p.run.fit.Shorten() {
 			return serving, err
 		}
 		p.fleet.Stop()
@@ -120,27 +120,27 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 
 // plan plans the servers, with the context that the user wants or the context that suits the rows.
 func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
-	if p.fit == nil {
-		return p.config.Planner().Plan(p.info, p.gpus)
+	if p.run.fit == nil {
+		return p.run.config.Planner().Plan(p.info, p.gpus)
 	}
-	return p.fit.Plan(ctx, p.info, p.gpus, p.earlier.IsNew)
+	return p.run.fit.Plan(ctx, p.info, p.gpus, p.run.earlier.IsNew)
 }
 
 // laterPasses answers the rows that need a longer context than those before them.
 func (p *passes) laterPasses(intake, requests context.Context) error {
-	if p.fit == nil {
+	if p.run.fit == nil {
 		return nil
 	}
-	defer p.fit.Close()
-	for intake.Err() == nil && requests.Err() == nil && p.counters.AllRead() && !p.rows.GaveUp() {
-		rows := p.fit.NextPass()
+	defer p.run.fit.Close()
+	for intake.Err() == nil && requests.Err() == nil && p.run.counters.AllRead() && !p.run.rows.GaveUp() {
+		rows := p.run.fit.NextPass()
 		if rows == nil {
 			return nil
 		}
 		p.dropLostGPUs(intake)
 		err := p.laterPass(intake, requests, rows)
-		if _, unheld := errors.AsType[*unheldError](err); unheld && p.fit.IsBeyondServed() {
-			p.fit.FellBack(rows)
+		if _, unheld := errors.AsType[*unheldError](err); unheld && p.run.fit.IsBeyondServed() {
+			p.run.fit.FellBack(rows)
 			err = p.laterPass(intake, requests, rows)
 		}
 		rows.Close()
@@ -159,12 +159,12 @@ func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.De
 	queue := dispatch.NewQueue()
 	g.Go(func() error {
 		defer queue.Close()
-		err := p.fit.Each(feed, rows, func(row prompt.Row) error {
+		err := p.run.fit.Each(feed, rows, func(row prompt.Row) error {
 			if !queue.Push(feed, row) {
 				return errFed
 			}
 			return nil
-		}, func(row prompt.Row) error { return p.sink.Reject(row, true) })
+		}, func(row prompt.Row) error { return p.run.sink.Reject(row, true) })
 		if errors.Is(err, errFed) {
 			return nil // those in flight go on
 		}
@@ -188,7 +188,7 @@ func (p *passes) dropLostGPUs(ctx context.Context) {
 	if len(p.gpus) == 0 {
 		return
 	}
-	if now, err := plan.AllocatedGPUs(ctx, p.log); err == nil { // else the start of the servers finds out
+	if now, err := plan.AllocatedGPUs(ctx, p.run.log); err == nil { // else the start of the servers finds out
 		p.gpus = p.fleet.KeepGPUs(now)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -128,7 +127,7 @@ func (e *Earlier) dropFailed(intake context.Context) error {
 	return e.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again")
 }
 
-// startedAgainBySLURM tells whether this is the job that made the output's last lines, requeued.
+// startedAgainBySLURM reports whether this is the job that made the output's last lines, requeued.
 func (e *Earlier) startedAgainBySLURM() (bool, error) {
 	last, err := record.LastAttempt(e.config.Paths)
 	return err == nil && e.config.Job != "" && last.Job == e.config.Job && last.Restart < e.config.Restarts, err
@@ -248,59 +247,6 @@ func (e *Earlier) SameModel(info ollama.Info) error {
 	return &outcome.ConfigError{Err: fmt.Errorf("output %s: %w; %s", e.config.Paths.Results, changed, changeChoices)}
 }
 
-// comparison is the input against the lines that are there.
-type comparison struct {
-	same         *result.Marks // lines that their rows would get again
-	matched      int64         // how many these are
-	failed       int64         // and of them failures
-	firstChanged error         // names the first row whose line is for another request
-}
-
-// compare reads the input once, for the keys of its rows alone.
-func (e *Earlier) compare(intake context.Context) (comparison, error) {
-	c := comparison{same: e.done.NewMarks()}
-	source, rows, err := e.config.Input.Open(e.config.Shard)
-	if err != nil {
-		return c, err
-	}
-	defer source.Close()
-	for {
-		if intake.Err() != nil {
-			return c, outcome.Stopped(intake)
-		}
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return c, nil
-		}
-		if err != nil {
-			return c, &outcome.InputError{Err: err}
-		}
-		switch e.done.State(row.Key) {
-		case result.Failed:
-			c.failed++
-			fallthrough
-		case result.Answered:
-			c.same.Add(row.Key)
-			c.matched++
-		case result.ChangedFailed:
-			if e.config.RetryFailed {
-				continue
-			}
-			fallthrough
-		case result.Changed:
-			if c.firstChanged == nil {
-				c.firstChanged = e.changedRow(row)
-			}
-		}
-	}
-}
-
-// changedRow is the error of a row that would get a second line.
-func (e *Earlier) changedRow(row prompt.Row) error {
-	return &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; %s",
-		e.config.Input.Path, row.Line, row.CustomID, changeChoices)}
-}
-
 // dropDocument removes the document of lines that are dropped: should the run be stopped, nobody takes its rows for those of
 // the new lines. Something else than a document stays until one is written.
 func (e *Earlier) dropDocument() error {
@@ -313,41 +259,3 @@ func (e *Earlier) dropDocument() error {
 	}
 	return nil
 }
-
-// Decision says what is to be done with a row.
-type Decision int
-
-// The decisions.
-const (
-	Ask        Decision = iota // the row has no line
-	Skip                       // it has its answer
-	SkipFailed                 // it has its error line
-)
-
-// Decide returns what is to be done with a row. elsewhere says that a file of ResumeFrom has the answer. The error is the
-// InputError of a row that has a line for another request.
-func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
-	keep := e.config.OnChange == ChangeKeeps
-	switch state := e.done.State(row.Key); {
-	case state == result.Answered, state == result.Changed && keep:
-		return Skip, false, nil
-	case state == result.Failed, state == result.ChangedFailed && keep:
-		return SkipFailed, false, nil
-	case state == result.Changed, state == result.ChangedFailed:
-		return Ask, false, e.changedRow(row)
-	}
-	switch state := e.elsewhere.State(row.Key); {
-	case state == result.Answered, state == result.Changed && keep:
-		return Skip, true, nil
-	case state == result.Changed:
-		return Ask, false, &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or say --on-change keep to leave the answer as it is",
-			e.config.Input.Path, row.Line, row.CustomID)}
-	}
-	return Ask, false, nil
-}
-
-// IsNew reports whether a row has no line in the output.
-func (e *Earlier) IsNew(k prompt.Key) bool { return e.done.State(k) == result.New }
-
-// Lines returns how many lines of each kind the output had.
-func (e *Earlier) Lines() (answered, failed int64) { return e.done.Lines() }
