@@ -14,7 +14,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/modelcfg"
-	"fluxworker/worker"
+	"fluxworker/worker/plan"
 )
 
 type modelsFlags struct {
@@ -40,7 +40,7 @@ With --fits it shows for each model how many slots the GPUs of this machine, or 
 }
 
 // noFitError is a GPUError that suggests a flag of models.
-type noFitError struct{ none *worker.GPUError }
+type noFitError struct{ none *plan.GPUError }
 
 func (e *noFitError) Error() string {
 	return fmt.Sprintf("--fits: %v; name GPUs that this machine lacks, such as --gpu 2xA100-80GB", e.none.Err)
@@ -56,7 +56,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	header := "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tNOTES"
 	if f.fits {
 		gpus, err := planGPUs(ctx, f.gpus, zerolog.Nop())
-		if noGPU, ok := errors.AsType[*worker.GPUError](err); ok { // it suggests a flag that models lacks
+		if noGPU, ok := errors.AsType[*plan.GPUError](err); ok { // it suggests a flag that models lacks
 			return &noFitError{noGPU}
 		}
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"fluxworker/worker"
 	"fluxworker/worker/lease"
+	"fluxworker/worker/resume"
 )
 
 // resultFlags are the flags of the results: the file, its safety, and the treatment of earlier lines.
@@ -25,7 +26,7 @@ type resultFlags struct {
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json and .csv are written at the end, from the lines beside them")
-	flags.StringVar(&f.onChange, "on-change", string(worker.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
+	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; a job that SLURM requeued continues all the same")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows in the errors file again")
 	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
@@ -42,7 +43,7 @@ const lockStaleFlag = "lock-stale"
 
 // config checks the flags and returns the configuration of the worker.
 func (f *resultFlags) config() (worker.Results, error) {
-	err := oneOf("on-change", f.onChange, string(worker.ChangeStops), string(worker.ChangeReruns), string(worker.ChangeKeeps))
+	err := oneOf("on-change", f.onChange, string(resume.ChangeStops), string(resume.ChangeReruns), string(resume.ChangeKeeps))
 	if err != nil {
 		return worker.Results{}, err
 	}
@@ -60,7 +61,7 @@ func (f *resultFlags) config() (worker.Results, error) {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)
 	}
 	return worker.Results{
-		SyncEvery: f.syncEvery, SyncBytes: int64(f.syncBytes), Mode: fs.FileMode(mode), OnChange: worker.OnChange(f.onChange),
+		SyncEvery: f.syncEvery, SyncBytes: int64(f.syncBytes), Mode: fs.FileMode(mode), OnChange: resume.OnChange(f.onChange),
 		Overwrite: f.overwrite, RetryFailed: f.retryFailed, LockStale: f.lockStale,
 	}, nil
 }

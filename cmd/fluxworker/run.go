@@ -12,13 +12,12 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/record"
 )
 
 const (
-	// slowAfter is the time of slow answers before the worker measures the server. A measurement empties the slots, which
-	// costs less than an hour at a quarter of the speed.
-	slowAfter = 10 * time.Minute
 	// defaultRetryDelay is short, since most failures of a server end at once. The delay doubles for the others.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
@@ -156,7 +155,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	defer signals.giveBack()
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
-	counts := new(worker.Counts)
+	counts := new(record.Counters)
 	endProgress := console.show(counts)
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
@@ -219,14 +218,14 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	return worker.Config{
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
-		Server: worker.Server{
+		Server: fleet.Settings{
 			Command: command, URL: f.ollamaURL, Models: models, File: s.file, Device: ollama.Device(f.device),
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  time.Duration(f.retryDelay),
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all,
 		Grace: f.grace, Version: version(),
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/worker"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/plan"
 )
 
 // wish returns the slots and the context that the flags ask for.
@@ -55,7 +56,7 @@ func (f *runFlags) fallback(context int) (int, error) {
 // memoryLimits returns the limits of host memory in bytes, of each server and of all servers together; 0 is no limit.
 func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
 	if f.serverMemory == automatic {
-		return 0, worker.MostForServers(place.Enforced), nil
+		return 0, plan.MaxFleetBytes(place.Enforced), nil
 	}
 	each, err = parseSize(f.serverMemory, 1<<20)
 	if err != nil || each < 0 {

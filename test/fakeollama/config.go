@@ -42,7 +42,6 @@ type config struct {
 	embeds      bool
 	mostMisfits int
 	delay       time.Duration
-	knee        knee
 	threads     int
 	pullError   string
 	pullLayers  []int64
@@ -90,7 +89,6 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.IntVar(&c.mostMisfits, "misfits", 0, "answer a request with a format by what is no JSON the first `N` times that its message comes")
 	f.BoolVar(&c.vision, "vision", false, "claim that every model can see")
 	f.DurationVar(&c.delay, "delay", 0, "how long an answer takes once it has a slot")
-	f.Var(&c.knee, "knee", "answers take longer when more than `N[:POWER]` are at work: (number/N)^POWER times the delay; POWER is 1 unless given")
 	f.IntVar(&c.threads, "num-thread", 0, "the num_thread that every model's own parameters name; 0 is none")
 	f.StringVar(&c.pullError, "pull-error", "", "the `text` with which every pull fails, inside HTTP 200")
 	layers := f.String("pull-layers", strconv.Itoa(modelSize), "what is pulled, in layers of `BYTES[,BYTES…]`")

@@ -25,7 +25,7 @@ const (
 	exits        kind = "exit"     // the process exits 1 instead of answering
 	hangAll      kind = "hang-all" // this one and all that come after it hang
 	spinAll      kind = "spin-all" // the same, and a core is kept busy with it
-	slowAll      kind = "slow-all" // this one and all that come after it are slow, the proofs of a worker, too
+	slowAll      kind = "slow-all" // a part of the model leaves the GPU: this request and all after it are slow, the proofs of a worker, too
 	badRequest   kind = "400"
 	notFound     kind = "404"
 	serverError  kind = "500"

@@ -211,13 +211,7 @@ func (r *recorder) want() { r.change(r.wanted) }
 func (r *recorder) giveUp() { r.change(r.gaveUp) }
 
 // begin notes that a request works in its slot, and tells how many do now.
-func (r *recorder) begin() (working int) {
-	r.change(func(rec *Record) {
-		r.began(rec)
-		working = r.working
-	})
-	return working
-}
+func (r *recorder) begin() { r.change(r.began) }
 
 func (r *recorder) end() { r.change(r.ended) }
 

@@ -24,8 +24,6 @@ type Options struct {
 	Stale time.Duration
 	// OnWait is told, once, whom Open waits for; nil is told nothing.
 	OnWait func(lease.Holder)
-	// OnHeld is called, once, when the output is this process's, before what is in it is read; nil is not.
-	OnHeld func()
 
 	disk disk // the tests' own; nil is the real one
 }
@@ -76,9 +74,6 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	l := &Log{
 		paths: o.Paths, disk: o.disk, hold: held, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
 		waiting: newBacklog(), ended: make(chan struct{}), failed: make(chan struct{}),
-	}
-	if o.OnHeld != nil {
-		o.OnHeld()
 	}
 	l.results.path, l.results.keys = o.Paths.Results, &l.done.answered
 	l.errors.path, l.errors.keys = o.Paths.Errors, &l.done.failed
