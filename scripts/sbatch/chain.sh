@@ -3,14 +3,14 @@
 #
 #   bash chain.sh results.jsonl single-gpu.sbatch [OPTION OF SBATCH]...
 #
-# results.jsonl is the output of that script. Nothing has to stay open: this script submits the job, and itself as a small
-# job that starts when the first one has ended in whatever way (afterany). It then asks "fluxworker status" and submits
-# the next pair, or stops: when every row is done, after 20 jobs (CHAIN_JOBS), or when two jobs in a row brought no row.
-# It writes into chain.log. To end a chain, scancel the small job first.
+# results.jsonl is the output of that script. You may log out: chain.sh submits the job, and itself as a small job that starts
+# after every end of the first job (afterany). The small job asks "fluxworker status" and submits the next pair, or stops:
+# when every row is done, after 20 jobs (CHAIN_JOBS), or when two jobs in a row brought no row. chain.log has the log. To end
+# a chain, scancel the small job first.
 #
-# A partition or an account that both jobs need: SBATCH_PARTITION=NAME SBATCH_ACCOUNT=NAME bash chain.sh ...
+# If both jobs need a partition or an account: SBATCH_PARTITION=NAME SBATCH_ACCOUNT=NAME bash chain.sh ...
 
-# What the small job needs:
+# The needs of the small job:
 #SBATCH --job-name=fluxworker-chain
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=1
@@ -22,7 +22,7 @@
 set -euo pipefail
 say() { echo "$(date '+%F %T') $*"; }
 
-# As a small job: how many jobs there may yet be, how many rows were done before the last, and how many brought none.
+# As a small job: the number of jobs left, the rows done before the last job, and the number of jobs without a new row.
 left=${CHAIN_JOBS:-20} before=0 idle=-1
 if [ "${1:-}" = --link ]; then
   left=$2 before=$3 idle=$4
@@ -46,12 +46,12 @@ esac
 
 idle=$((rows > before ? 0 : idle + 1))
 if [ "$idle" -ge 2 ]; then
-  say "stopped: two jobs in a row brought no row, $rows are done; see what they printed" && exit 1
+  say "stopped: two jobs in a row brought no row, $rows are done; see what the jobs printed" && exit 1
 elif [ "$left" -le 0 ]; then
-  say "stopped: that were all jobs of this chain, $rows rows are done; start it again to go on" && exit 1
+  say "stopped: that were all jobs of this chain, $rows rows are done; start it again to continue" && exit 1
 fi
 
-# Inside of a job the next one would inherit this one's variables.
+# Inside a job the next job would inherit the variables of this job.
 for name in "${!SLURM_@}"; do
   [ "$name" = SLURM_CONF ] || unset "$name"
 done
