@@ -2,7 +2,7 @@ package ollama
 
 import "strings"
 
-// SameModel tells whether two names mean the same model: Ollama leaves ":latest" out and adds it as it likes.
+// SameModel reports whether two names mean the same model. Ollama omits or adds ":latest".
 func SameModel(a, b string) bool { return canonical(a) == canonical(b) }
 
 func canonical(name string) string {

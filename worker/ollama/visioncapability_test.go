@@ -117,11 +117,11 @@ func TestImagesOfAModelWithoutVision(t *testing.T) {
 		t.Error("the row was asked")
 	}
 	if _, err := c.Ask(t.Context(), request()); err != nil || s.saw().shows != 1 {
-		t.Errorf("a row without images: %v; asked for the model's sight %d times", err, s.saw().shows)
+		t.Errorf("a row without images: %v; asked for the model's vision %d times", err, s.saw().shows)
 	}
 }
 
-func TestSightCannotBeTold(t *testing.T) {
+func TestVisionCannotBeTold(t *testing.T) {
 	for _, tt := range []struct {
 		status int
 		down   bool
