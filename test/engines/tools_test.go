@@ -114,7 +114,7 @@ func TestToolsOnEngines(t *testing.T) {
 		wrong := at(failed["wrong"], "response", "body")
 		message, _ := at(wrong, "error", "message").(string)
 		if at(failed["wrong"], "response", "status_code") != 422.0 || at(failed["wrong"], "response", "retries") != 1.0 || at(wrong, "error", "code") != "invalid_output" ||
-			!strings.Contains(message, `its call of "get_weather": at /city it breaks the schema's type`) || callsOf(t, at(wrong, "completion", "choices", 0)) != five {
+			!strings.Contains(message, `its call of "get_weather": at /city it violates the schema's type`) || callsOf(t, at(wrong, "completion", "choices", 0)) != five {
 			t.Errorf("wrong: %v", failed["wrong"])
 		}
 		if message, _ := at(failed["think"], "response", "body", "error", "message").(string); !strings.Contains(message, "does not support thinking") || len(failed) != 2 {

@@ -126,7 +126,7 @@ func TestEveryOpenAIFieldIsDocumented(t *testing.T) {
 			t.Errorf("%s (%s): the README says %q", f.name, f.fate, said)
 		}
 	}
-	for name := range reasons {
+	for name := range unsupportedReasons {
 		if said := fates[name]; !strings.Contains(said, "refused") {
 			t.Errorf("%s is refused for a reason of its own, but the README says %q", name, said)
 		}
