@@ -218,7 +218,7 @@ func TestAPatientOneWaitsForAHolderThatLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Release()
-	if l, err := Look(dir, "lock."); err != nil || l == nil || l.Held || l.Holder.Host != "n2" {
+	if l, err := Inspect(dir, "lock."); err != nil || l == nil || l.Held || l.Holder.Host != "n2" {
 		t.Errorf("the lock is %+v, %v", l, err)
 	}
 }

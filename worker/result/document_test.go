@@ -196,7 +196,7 @@ func TestDocumentIsWhole(t *testing.T) {
 	}
 	for _, foreign := range []string{"{\n  \"results\": [\n", "[]", "id,answer\n", "x"} {
 		put(t, d.Path, foreign)
-		if err := d.Replaceable(); err == nil || !strings.Contains(err.Error(), "holds something else than results") {
+		if err := d.Replaceable(); err == nil || !strings.Contains(err.Error(), "does not hold results") {
 			t.Errorf("%q would be replaced: %v", foreign, err)
 		}
 	}

@@ -161,7 +161,7 @@ func TestAReplacedFileIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failed *WriteError
-	if err := l.Close(); !errors.As(err, &failed) || failed.Path != p.Results || !strings.Contains(err.Error(), "somebody removed or replaced the file") {
+	if err := l.Close(); !errors.As(err, &failed) || failed.Path != p.Results || !strings.Contains(err.Error(), "the file was removed or replaced") {
 		t.Errorf("got %v, want a WriteError of %s", err, p.Results)
 	}
 	if n, _ := l.Durable(); n != 0 {
@@ -173,9 +173,9 @@ func TestAReplacedFileIsNoticed(t *testing.T) {
 func TestWriteErrorSaysWhatToDo(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC: "the disk is full; free some space",
-		syscall.EDQUOT: "your quota is used up; free some space",
-		syscall.EACCES: "choose an --output in a folder that you may write to",
-		syscall.EROFS:  "choose an --output in a folder that you may write to",
+		syscall.EDQUOT: "your quota is exhausted; free some space",
+		syscall.EACCES: "choose an --output in a writable folder",
+		syscall.EROFS:  "choose an --output in a writable folder",
 		syscall.EIO:    "input/output error",
 	} {
 		e := &WriteError{Path: "r.jsonl", Err: &os.PathError{Op: "write", Path: "r.jsonl", Err: err}}

@@ -92,7 +92,7 @@ func TestAppendWaitsForRoom(t *testing.T) {
 	for _, failure := range []error{nil, errors.New("input/output error")} {
 		synctest.Test(t, func(t *testing.T) {
 			l, d := openSlow(t)
-			brought, lines := 0, 2*mostWaiting/len(text)
+			brought, lines := 0, 2*maxWaiting/len(text)
 			var err error
 			ended := make(chan struct{})
 			go func() {
@@ -102,7 +102,7 @@ func TestAppendWaitsForRoom(t *testing.T) {
 				}
 			}()
 			synctest.Wait()
-			if brought == 0 || brought*len(text) > mostWaiting {
+			if brought == 0 || brought*len(text) > maxWaiting {
 				t.Errorf("%d lines of 1 MiB wait", brought)
 			}
 			go func() {
