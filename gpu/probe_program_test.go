@@ -60,7 +60,7 @@ func TestRunTriesAllWays(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	ways := unpack([]byte("this is no program"), []string{"/nonexistent", folder})
-	err := Probe{}.runOne(t.Context(), ways, &head{limit: 100})
+	err := Probe{}.runOne(t.Context(), ways, &prefixWriter{limit: 100})
 	var start *StartError
 	if !errors.As(err, &start) || !strings.Contains(err.Error(), "/proc/self/fd/") ||
 		!strings.Contains(err.Error(), "/nonexistent") || !strings.Contains(err.Error(), folder) {
