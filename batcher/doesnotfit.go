@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	// leastContext is the shortest context that is advised: below it there is no room for a prompt and its answer.
-	leastContext = 512
-	// mostGPUs is how many GPUs are advised at most; a node has no more.
-	mostGPUs = 16
+	// minAdvisedContext is the shortest context in an advice: a shorter one has no room for a prompt and its answer.
+	minAdvisedContext = 512
+	// maxAdvisedGPUs is the largest number of GPUs in an advice; no node has more.
+	maxAdvisedGPUs = 16
 )
 
-// widest is the whole GPUs that can be used, largest headroom first, or the largest MIG instance where there are none.
+// widest returns the usable whole GPUs, the largest headroom first, or the largest MIG instance if there are none.
 func widest(budgets []Budget) []int {
 	var gpus, instances []int
 	for i, b := range budgets {
@@ -33,22 +33,23 @@ func widest(budgets []Budget) []int {
 	return instances[:1]
 }
 
-// misfit is the error for a job of which no slot could be placed: the layout that lacks least, and what would help.
-func misfit(model string, j job, budgets []Budget) *DoesNotFitError {
-	e := &DoesNotFitError{Model: model, Context: int(j.shape.context), KVCacheType: j.shape.cache, Devices: budgets}
+// doesNotFit returns the error for a job without room for one slot: the layout that lacks the least memory, and changes
+// that would help.
+func doesNotFit(model string, j job, budgets []Budget) *DoesNotFitError {
+	e := &DoesNotFitError{Model: model, Context: int(j.spec.context), KVCacheType: j.spec.cache, Devices: budgets}
 	order := widest(budgets)
-	var least int64
+	var smallestLack int64
 	for k := 1; k <= len(order); k++ {
 		last := order[k-1]
 		lack := j.bytes(1, k) - budgets[last].Headroom
-		if k == 1 || lack < least {
-			least = lack
+		if k == 1 || lack < smallestLack {
+			smallestLack = lack
 			e.Group, e.Nearest, e.Terms = k, last, j.terms(1, k)
 		}
 	}
-	for i, b := range budgets { // a MIG instance can have more free than a busy GPU
-		if b.Unusable == "" && j.bytes(1, 1)-b.Headroom < least {
-			least = j.bytes(1, 1) - b.Headroom
+	for i, b := range budgets { // a MIG instance can have more free memory than a busy GPU
+		if b.Unusable == "" && j.bytes(1, 1)-b.Headroom < smallestLack {
+			smallestLack = j.bytes(1, 1) - b.Headroom
 			e.Group, e.Nearest, e.Terms = 1, i, j.terms(1, 1)
 		}
 	}
@@ -57,20 +58,20 @@ func misfit(model string, j job, budgets []Budget) *DoesNotFitError {
 	return e
 }
 
-// changes tries a smaller cache type, then a shorter context with it, then more GPUs.
+// changes tries a smaller cache type, then a shorter context, also with that type, then more GPUs.
 func changes(j job, budgets []Budget, order []int) []Change {
 	fits := func(j job) bool {
-		j.start, j.most = 1, 1
-		return len(j.place(budgets)) > 0
+		j.wantedSlots, j.maxSlots = 1, 1
+		return len(j.packDevices(budgets)) > 0
 	}
 	with := func(cache string) job {
 		smaller := j
-		smaller.shape.cache = cache
+		smaller.spec.cache = cache
 		return smaller
 	}
 	var found []Change
-	better := cacheTypes[slices.Index(cacheTypes, j.shape.cache)+1:]
-	if j.shape.noFlash {
+	better := cacheTypes[slices.Index(cacheTypes, j.spec.cache)+1:]
+	if j.spec.noFlash {
 		better = nil
 	}
 	for _, cache := range better {
@@ -79,19 +80,19 @@ func changes(j job, budgets []Budget, order []int) []Change {
 			break
 		}
 	}
-	wanted := int(j.shape.context)
-	if c := longestContext(j, fits, leastContext, wanted); c > 0 {
+	wanted := int(j.spec.context)
+	if c := longestContext(j, fits, minAdvisedContext, wanted); c > 0 {
 		found = append(found, Change{Context: c})
 	}
 	if len(found) == 0 && len(better) > 0 {
 		last := better[len(better)-1]
-		if c := longestContext(with(last), fits, leastContext, wanted); c > 0 {
+		if c := longestContext(with(last), fits, minAdvisedContext, wanted); c > 0 {
 			found = append(found, Change{KVCacheType: last, Context: c})
 		}
 	}
 	largest := budgets[order[0]]
 	if !largest.Device.MIG() {
-		for k := 2; k <= mostGPUs; k++ {
+		for k := 2; k <= maxAdvisedGPUs; k++ {
 			if j.bytes(1, k) <= largest.Headroom {
 				return append(found, Change{GPUs: k})
 			}
@@ -100,13 +101,13 @@ func changes(j job, budgets []Budget, order []int) []Change {
 	return found
 }
 
-// longestContext is the longest context of at least least and below wanted tokens with which ok holds; 0 if there is none.
-// It is a multiple of 256, as the cache is. ok must not turn true with more context.
-func longestContext(j job, ok func(job) bool, least, wanted int) int {
-	low, high := (least+cellPadding-1)/cellPadding, (wanted-1)/cellPadding
+// longestContext returns the longest context from minimum to below wanted tokens for which ok is true; 0 if there is
+// none. It is a multiple of 256, like the cache. A longer context must not turn ok from false to true.
+func longestContext(j job, ok func(job) bool, minimum, wanted int) int {
+	low, high := (minimum+cellPadding-1)/cellPadding, (wanted-1)/cellPadding
 	with := func(steps int) job {
 		shorter := j
-		shorter.shape.context = int64(steps) * cellPadding
+		shorter.spec.context = int64(steps) * cellPadding
 		return shorter
 	}
 	if low < 1 || low > high || !ok(with(low)) {

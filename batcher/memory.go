@@ -6,34 +6,35 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// shape is a server whose memory is asked for. Numbers are at least 1.
-type shape struct {
+// serverSpec describes a server whose memory is computed. Numbers are at least 1.
+type serverSpec struct {
 	slots   int64
 	context int64
 	cache   string
-	group   int64 // devices that share the layers
+	group   int64 // number of devices that share the layers
 	noFlash bool
 }
 
-// split is the most that one device of the group holds of bytes that lie evenly in layers.
-func (s shape) split(bytes, layers int64) int64 {
+// perDevice returns the largest part of bytes on one device of the group, if the bytes are spread evenly over layers.
+func (s serverSpec) perDevice(bytes, layers int64) int64 {
 	return share(bytes, (layers+s.group-1)/s.group, layers)
 }
 
-// demand computes a server's memory on each of its devices, the weights first. For a fixed group the sum of the terms never falls with slots or
-// context; the search for the most slots rests on that.
-type demand func(shape) []Term
+// memoryFor returns a server's memory on each of its devices, the weights first. For a fixed group the sum of the terms
+// never falls with slots or context; the search for the maximum number of slots depends on that.
+type memoryFor func(serverSpec) []Term
 
-// demandOf takes the architecture where it is known, else the rule of thumb. The bool says that it is the rule of thumb.
-func demandOf(m modelcfg.Model, a modelcfg.Architecture) (demand, bool, error) {
+// newMemoryFor uses the architecture if it is known, otherwise the rule of thumb. The bool is true for the rule of
+// thumb.
+func newMemoryFor(m modelcfg.Model, a modelcfg.Architecture) (memoryFor, bool, error) {
 	if Known(a) {
-		return func(s shape) []Term { return architectureTerms(a, s) }, false, nil
+		return func(s serverSpec) []Term { return architectureTerms(a, s) }, false, nil
 	}
 	d, err := ruleOfThumb(m, a)
 	return d, true, err
 }
 
-func architectureTerms(a modelcfg.Architecture, s shape) []Term {
+func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
 	projector := min(a.ProjectorBytes, a.WeightsBytes)
 	weights := a.WeightsBytes - projector
 	terms := []Term{weightsTerm(a, s, weights), kvTerm(a, s)}
@@ -48,7 +49,7 @@ func architectureTerms(a modelcfg.Architecture, s shape) []Term {
 		terms = append(terms, t)
 	}
 	if a.Vision || projector > 0 {
-		// The projector is not split: all of it is on one device, and it can be any of them.
+		// The projector is not split: one device holds all of it, and it can be any of them.
 		terms = append(terms, Term{"projector", plus(projector, visionBytes),
 			fmt.Sprintf("%s of weights apart, and %s to encode an image", Size(projector), Size(visionBytes))})
 	}
@@ -58,14 +59,14 @@ func architectureTerms(a modelcfg.Architecture, s shape) []Term {
 	return append(terms, runtimeTerm())
 }
 
-// weightsTerm is the size of the files. It is an upper bound: a token embedding that is not also the output matrix stays in
-// host memory. The output matrix counts as one more layer.
-func weightsTerm(a modelcfg.Architecture, s shape, bytes int64) Term {
+// weightsTerm returns the size of the model's files. It is an upper bound: a token embedding that is not also the
+// output matrix stays in host memory. The output matrix counts as one more layer.
+func weightsTerm(a modelcfg.Architecture, s serverSpec, bytes int64) Term {
 	note := "size of the model's files"
 	if s.group > 1 {
 		note = fmt.Sprintf("%s, split over %d GPUs by layers", Size(bytes), s.group)
 	}
-	return Term{"weights", s.split(bytes, int64(a.Layers)+1), note}
+	return Term{"weights", s.perDevice(bytes, int64(a.Layers)+1), note}
 }
 
 func runtimeTerm() Term {

@@ -173,7 +173,7 @@ func FuzzFromMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, term := range architectureTerms(a, shape{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
+		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
 			if term.Bytes < 0 {
 				t.Errorf("%+v", term)
 			}
