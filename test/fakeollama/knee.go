@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// knee is the number of rows up to which a server answers each of them as quickly as one alone. With n of them, above it, each
-// takes (n/at)^power times as long: by 1 throughput stays the same, by 2 it falls as it rose.
+// knee is the number of rows up to which a server answers each row as fast as a single one. With n rows above it, each
+// row takes (n/at)^power times as long: power 1 keeps the throughput constant, power 2 makes it fall as fast as it
+// rose.
 type knee struct {
-	at    int // 0: there is none
+	at    int // 0 means no knee
 	power float64
 }
 
-// String is what Set reads.
+// String returns the form that Set parses.
 func (k *knee) String() string {
 	if k.at == 0 {
 		return ""
@@ -23,7 +24,7 @@ func (k *knee) String() string {
 	return fmt.Sprintf("%d:%g", k.at, k.power)
 }
 
-// Set reads N[:POWER].
+// Set parses N[:POWER].
 func (k *knee) Set(text string) (err error) {
 	at, power, given := strings.Cut(text, ":")
 	k.power = 1
@@ -36,7 +37,7 @@ func (k *knee) Set(text string) (err error) {
 	return nil
 }
 
-// stretch is how long something takes beside so many others, itself among them.
+// stretch returns the duration of d when the given number of rows is at work.
 func (k *knee) stretch(d time.Duration, working int) time.Duration {
 	if k.at == 0 || working <= k.at {
 		return d
