@@ -69,7 +69,7 @@ func OpenFile(path, projector, name string) (*File, error) {
 		f.Name = nameOf(f.Path)
 	}
 	if !model.ParseName(f.Name).IsValid() {
-		return nil, &FileError{path, fmt.Errorf("Ollama does not accept the model name %q; give another with --model", f.Name)}
+		return nil, &FileError{path, fmt.Errorf("%q is not a model name that Ollama accepts; give another with --model", f.Name)}
 	}
 	return f, nil
 }

@@ -71,7 +71,7 @@ func TestOpenFileRefuses(t *testing.T) {
 		"cut in its tensors":    {cut, "", "", "damaged or truncated (200 bytes)"},
 		"no such projector":     {good, filepath.Join(t.TempDir(), "none"), "", "no such file"},
 		"a model as projector":  {good, good, "", "its architecture is llama; a projector has the architecture clip"},
-		"a name that no one is": {good, "", "a:b:c/d", "does not accept the model name"},
+		"a name that no one is": {good, "", "a:b:c/d", "is not a model name that Ollama accepts"},
 		"an unusable stem":      {writeGGUF(t, "---.gguf", whole), "", "", "give another with --model"},
 	} {
 		_, err := OpenFile(tt.model, tt.projector, tt.as)
