@@ -117,8 +117,8 @@ type Source struct {
 	From  string `json:"from"`
 }
 
-// Known reports whether a has all values for the arithmetic. If not, a rule of thumb is used.
-func Known(a modelcfg.Architecture) bool {
+// known reports whether a has all values for the arithmetic. If not, a rule of thumb is used.
+func known(a modelcfg.Architecture) bool {
 	return a.WeightsBytes > 0 && a.Layers > 0 && len(a.KVHeads) == a.Layers && a.EmbeddingLength > 0 &&
 		(a.LatentLength > 0 || a.KeyLength > 0 && a.ValueLength > 0)
 }

@@ -84,9 +84,9 @@ func elementsPerCell(a modelcfg.Architecture) (full, window, largest int64) {
 	return full, window, largest
 }
 
-// KVBytesPerToken returns the bytes per token in the cache of all layers with full attention: Σ_layers
+// kvBytesPerToken returns the bytes per token in the cache of all layers with full attention: Σ_layers
 // head_count_kv[l]·(key_length+value_length)·b, with b = 2 for f16, 34/32 for q8_0 and 18/32 for q4_0.
-func KVBytesPerToken(a modelcfg.Architecture, cacheType string) int64 {
+func kvBytesPerToken(a modelcfg.Architecture, cacheType string) int64 {
 	full, _, _ := elementsPerCell(a)
 	return cacheBytes(full, cacheType)
 }
@@ -95,7 +95,7 @@ func KVBytesPerToken(a modelcfg.Architecture, cacheType string) int64 {
 func kvTerm(a modelcfg.Architecture, s serverSpec) Term {
 	full, _, _ := elementsPerCell(a)
 	cells := padded(s.context)
-	perToken := cacheBytes(full, s.cache)
+	perToken := kvBytesPerToken(a, s.cache)
 	return Term{kvName, s.perDevice(cacheBytes(times(s.slots, cells, full), s.cache), int64(a.Layers)),
 		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, cells, Size(perToken), s.cache)}
 }

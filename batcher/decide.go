@@ -19,7 +19,7 @@ const maxContext = 1 << 24
 // one; m.Architecture replaces it if it is incomplete. The error is a *LayersError, *CacheTypeError, *UnknownSizeError,
 // *DoesNotFitError or ErrNoDevice.
 func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w Wish) (Plan, error) {
-	if !Known(a) && Known(m.Architecture) {
+	if !known(a) && known(m.Architecture) {
 		one := a.SingleSlot
 		a = m.Architecture
 		a.SingleSlot = a.SingleSlot || one

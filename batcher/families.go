@@ -10,8 +10,8 @@ var singleSlotFamilies = []string{"mllama", "qwen3vl*", "qwen35*", "qwen3next", 
 // metadata.
 var embedders = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding", "t5encoder"}
 
-// SingleSlotFamily reports whether Ollama forces the family (general.architecture in a GGUF) to one slot.
-func SingleSlotFamily(family string) bool {
+// singleSlotFamily reports whether Ollama forces the family (general.architecture in a GGUF) to one slot.
+func singleSlotFamily(family string) bool {
 	return matches(singleSlotFamilies, family) || matches(embedders, family)
 }
 

@@ -159,7 +159,7 @@ func TestTable(t *testing.T) {
 				fits, slots, bytes = "yes", slotsText(p), Size(total)
 				fitted++
 			}
-			if !Known(m.Architecture) {
+			if !known(m.Architecture) {
 				fits += ", rule"
 			}
 			if _, known := recommended(m.Name, h.class); known {

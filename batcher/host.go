@@ -36,7 +36,7 @@ func (p *Plan) host(a modelcfg.Architecture, j job, w Wish) Host {
 		}
 		return h
 	}
-	if Known(a) { // the rule of thumb is for GPUs only
+	if known(a) { // the rule of thumb is for GPUs only
 		s := j.spec
 		s.slots, s.group = int64(p.Slots), 1
 		weights, cache := weightsAndCache(architectureTerms(a, s))

@@ -27,7 +27,7 @@ type memoryFor func(serverSpec) []Term
 // newMemoryFor uses the architecture if it is known, otherwise the rule of thumb. The bool is true for the rule of
 // thumb.
 func newMemoryFor(m modelcfg.Model, a modelcfg.Architecture) (memoryFor, bool, error) {
-	if Known(a) {
+	if known(a) {
 		return func(s serverSpec) []Term { return architectureTerms(a, s) }, false, nil
 	}
 	d, err := ruleOfThumb(m, a)

@@ -38,7 +38,7 @@ func TestKVBytesPerToken(t *testing.T) {
 		{"layers without attention", mixed, "f16", 32 << 10},
 	}
 	for _, tt := range tests {
-		if got := KVBytesPerToken(tt.a, tt.cache); got != tt.want {
+		if got := kvBytesPerToken(tt.a, tt.cache); got != tt.want {
 			t.Errorf("%s: %d bytes, want %d", tt.name, got, tt.want)
 		}
 	}

@@ -46,7 +46,7 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 		ExpertsUsed:       r.optional("expert_used_count", 4096),
 		Vocabulary:        r.vocabulary(),
 		Vision:            projectorBytes > 0 || r.has("vision.block_count"),
-		SingleSlot:        SingleSlotFamily(family) || r.has("pooling_type"),
+		SingleSlot:        singleSlotFamily(family) || r.has("pooling_type"),
 	}
 	if each := r.largest("expert_feed_forward_length", 1<<20); a.ExpertsUsed > 0 && each > 0 {
 		// Such models can have dense layers, too, as wide as all experts of a token together.

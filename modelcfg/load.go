@@ -32,33 +32,6 @@ type document struct {
 	warnings []Problem
 }
 
-// Load reads a file with one model, or with a map of models under "models", in the file's order. The key in the map is
-// the model's name. A different name inside the model is its Ollama tag, unless the key ollama is present; NA means
-// that there is no tag, except for a key that is a tag itself. A single model may have no name. All errors in the
-// contents come as one *ValidationError. Warnings list ignored values.
-func Load(path string) (models []Model, warnings []Problem, err error) {
-	data, err := readFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	doc, err := parse(path, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	problems := doc.problems
-	warnings = doc.warnings
-	for _, e := range doc.entries {
-		models = append(models, e.model)
-		problems = append(problems, e.problems...)
-		warnings = append(warnings, e.warnings...)
-	}
-	byLine(warnings)
-	if err := validationError(problems); err != nil {
-		return nil, warnings, err
-	}
-	return models, warnings, nil
-}
-
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -75,8 +48,11 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// parse parses the contents of a file. It returns an error if the file holds no models. Errors in a model are in its
-// entry.
+// parse parses the contents of a file with one model, or with a map of models under "models", in the file's order. It
+// returns an error if the file holds no models. Errors in a model are in its entry.
+//
+// The key in the map is the model's name. A different name inside the model is its Ollama tag, unless the key ollama is
+// present; NA means that there is no tag, except for a key that is a tag itself. A single model may have no name.
 func parse(file string, data []byte) (*document, error) {
 	root, err := parseYAML(file, data)
 	if err != nil {

@@ -89,7 +89,7 @@ type Range struct {
 // Contains reports whether v is in the range.
 func (r Range) Contains(v float64) bool { return v >= r.Low && v <= r.High }
 
-// Validation limits the values of parameters and resources. Load applies it to the file's own values.
+// Validation limits the values of parameters and resources. Resolve applies it to the file's own values.
 type Validation struct {
 	// TemperatureRange is within 0 to 2; nil means unset.
 	TemperatureRange *Range

@@ -7,7 +7,7 @@ import (
 
 // Problem is an error or a warning about one place in a file.
 type Problem struct {
-	// File is the path as given to Load or Resolve; empty if the problem is not in a file.
+	// File is the path as given to Resolve; empty if the problem is not in a file.
 	File string
 	// Line counts from 1; 0 means the whole file.
 	Line int

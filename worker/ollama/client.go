@@ -35,9 +35,9 @@ type Client struct {
 // reloads the model when they change.
 type Runner struct {
 	Context int // tokens per slot, at least 1
-	// Longest is true if Context is the longest context of the model.
-	Longest bool
-	Threads int // number of CPU threads that compute; 0 leaves the number to the server and the model
+	// AtMaxContext is true if Context is the longest context of the model.
+	AtMaxContext bool
+	Threads      int // number of CPU threads that compute; 0 leaves the number to the server and the model
 	// Embeds is true for a model that only makes embeddings. Such a model is loaded and verified with an embedding
 	// request.
 	Embeds bool
@@ -289,7 +289,7 @@ func errorText(body []byte) string {
 // contextHint returns advice for a context that is too short. The context is not part of a row's request, so it may
 // change within one output.
 func (r Runner) contextHint() string {
-	if r.Longest {
+	if r.AtMaxContext {
 		return "that is all that the model has, shorten the row"
 	}
 	return "run again with --retry-failed and --context auto or a larger one, or shorten the row"

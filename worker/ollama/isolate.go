@@ -26,11 +26,11 @@ const (
 	IsolateNever  Isolation = "never"  // do not isolate; same as the zero value
 )
 
-// Isolations lists the valid values.
-func Isolations() []Isolation { return []Isolation{IsolateAuto, IsolateAlways, IsolateNever} }
+// isolations lists the valid values.
+func isolations() []Isolation { return []Isolation{IsolateAuto, IsolateAlways, IsolateNever} }
 
 func (i Isolation) check() error {
-	if i != "" && !slices.Contains(Isolations(), i) {
+	if i != "" && !slices.Contains(isolations(), i) {
 		return fmt.Errorf("isolation %q is unknown; use auto, always or never", string(i))
 	}
 	return nil

@@ -206,7 +206,7 @@ func TestSetuidApptainerIsNotIsolated(t *testing.T) {
 	}
 }
 
-func TestUnfit(t *testing.T) {
+func TestCheckSetuid(t *testing.T) {
 	setuid, plain := apptainer(t, 0o755|os.ModeSetuid), apptainer(t, 0o755)
 	link := filepath.Join(t.TempDir(), "singularity")
 	if err := os.Symlink(setuid, link); err != nil {
@@ -254,7 +254,7 @@ func TestIsolatable(t *testing.T) {
 	}
 }
 
-func TestMissingDevice(t *testing.T) {
+func TestCheckDeviceFiles(t *testing.T) {
 	dev := t.TempDir()
 	for _, tt := range []struct {
 		device  string // that appears

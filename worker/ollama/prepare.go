@@ -53,7 +53,7 @@ func (i Info) Runner(context, threads int) Runner {
 	family, _ := i.Metadata["general.architecture"].(string)
 	longest, known := i.Metadata[family+".context_length"].(float64)
 	return Runner{
-		Context: context, Longest: known && float64(context) >= longest, Threads: threads,
+		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads,
 		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version),
 	}
 }
@@ -124,7 +124,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		return Info{}, controlError("list models", err)
 	}
 	for _, m := range list.Models {
-		if SameModel(m.Name, model) {
+		if sameModel(m.Name, model) {
 			info.Digest, info.WeightsBytes = m.Digest, m.Size
 		}
 	}
@@ -179,7 +179,7 @@ func (c *Client) Loaded(ctx context.Context, model string) (Footprint, error) {
 		return Footprint{}, controlError("list loaded models", err)
 	}
 	for _, m := range running.Models {
-		if SameModel(m.Name, model) {
+		if sameModel(m.Name, model) {
 			return Footprint{Bytes: m.Size, GPUBytes: m.SizeVRAM}, nil
 		}
 	}

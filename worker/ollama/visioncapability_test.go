@@ -121,7 +121,7 @@ func TestImagesOfAModelWithoutVision(t *testing.T) {
 	}
 }
 
-func TestVisionCannotBeTold(t *testing.T) {
+func TestVisionIsUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		status int
 		down   bool

@@ -321,7 +321,7 @@ func BenchmarkMemoryOfIndex(b *testing.B) {
 }
 
 // Lines of any length are found again at any offset, however few pages there are.
-func TestPages(t *testing.T) {
+func TestPageCache(t *testing.T) {
 	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
 		var files []*os.File
 		lines := make([]map[int64]string, 5)

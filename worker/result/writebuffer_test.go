@@ -87,7 +87,7 @@ func TestAppendDoesNotWaitForASync(t *testing.T) {
 }
 
 // What waits has a bound: whoever brings more waits for the disk, and learns of its failure.
-func TestAppendWaitsForRoom(t *testing.T) {
+func TestAppendWaitsForSpace(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for _, failure := range []error{nil, errors.New("input/output error")} {
 		synctest.Test(t, func(t *testing.T) {
