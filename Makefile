@@ -3,6 +3,7 @@
 GO ?= go
 ENGINE := test/engine/build.sh
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.7.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -108,12 +109,13 @@ stress: engine slurm build
 fuzz:
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" scripts/fuzz.sh
 
-## lint: gofmt, vet, staticcheck, shellcheck, and govulncheck where its database can be reached
+## lint: gofmt, vet, staticcheck, the directions of imports, shellcheck, and govulncheck where its database can be reached
 lint: probe
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags fluxworker_probe ./gpu
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(GOLANGCI) run ./...
 	@scripts/shellcheck.sh
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 

@@ -6,11 +6,12 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
-	"fluxworker/worker/ollama"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/resume"
 )
 
-// Config is all that a run is told.
+// Config says what a run does.
 type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
 	Layout      prompt.Layout   // where a table or a folder has its prompts
@@ -27,16 +28,15 @@ type Config struct {
 	FitContext bool
 	SampleTime time.Duration // for the look at the input by which the context is chosen; 0 is sampleTime
 
-	Server Server
+	Server fleet.Settings
 
 	RequestTimeout time.Duration // for one row's answer
 	MaxRetries     int           // how often a row is asked again after a failure of the server
 	RetryDelay     time.Duration // before a row is asked again for the first time, and twice as long each time after; 0 is at once
 	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
 	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
-	SlowAfter      time.Duration // answers that come slowly for this long have the server's speed measured; 0 never
 	MaxServerBytes int64         // host memory that a server may hold before it is started anew; 0 is no limit
-	MostForServers int64         // and that all of them may hold together; 0 is no limit
+	MaxFleetBytes  int64         // and that all of them may hold together; 0 is no limit
 	Grace          time.Duration // how long rows in flight may go on after the first signal
 
 	Results Results
@@ -49,34 +49,11 @@ type Results struct {
 	SyncEvery   time.Duration // lines are on disk after this time at the latest
 	SyncBytes   int64         // and as soon as this many bytes are not
 	Mode        fs.FileMode   // of new files, less the umask; 0 is 0600
-	OnChange    OnChange
+	OnChange    resume.OnChange
 	ResumeFrom  []string // result files of other splits of the input: rows that are answered there are not asked again
 	Overwrite   bool     // drop what is there
 	RetryFailed bool     // drop the failures that are there
 	// LockStale is how long the lock of another run must show no sign of life before it is taken over; 0 is
 	// lease.DefaultStale. All runs of an output must have the same: it says how often the holder renews its lock.
 	LockStale time.Duration
-}
-
-// OnChange says what becomes of an output whose rows would be asked for something else now.
-type OnChange string
-
-// The choices.
-const (
-	ChangeStops  OnChange = "stop"  // say what differs, and end
-	ChangeReruns OnChange = "rerun" // drop the lines that the rows of today would not get, and ask those rows again
-	ChangeKeeps  OnChange = "keep"  // leave the lines as they are, and ask only rows that have none
-)
-
-// Server says which servers answer.
-type Server struct {
-	Command     []string         // program and leading arguments of Ollama; "serve" is added
-	URL         string           // a server that runs already; then Command and what follows count for nothing
-	Models      string           // the folder with the models
-	File        *ollama.File     // a model that is in no folder; nil where it is in Models
-	Device      ollama.Device    //
-	PullMissing bool             // fetch the model where the server does not have it
-	LoadTimeout time.Duration    // for each step of a server's start: to listen, to answer, to load the model
-	Isolate     ollama.Isolation // whether servers live in namespaces of their own
-	ScratchRoot string           // a server's HOME is made below it; empty is the system's place
 }

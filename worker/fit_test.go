@@ -11,14 +11,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
 
 	"fluxworker/batcher"
-	"fluxworker/worker/prompt"
+	"fluxworker/worker/fleet"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
-	"fluxworker/worker/tokens"
 )
 
 // sizedRow is a row of which is known what becomes of it.
@@ -128,8 +130,8 @@ func TestLongRowsAreAnsweredLast(t *testing.T) {
 			}
 			checkSized(t, c, want)
 			m := manifestOf(t, c)
-			if len(m.Fitting) != 2 || m.Fitting[0].Context != 512 || m.Fitting[1].Context != 8192 || m.Plan.Context != 8192 || m.Plan.Slots != 2 {
-				t.Errorf("contexts were chosen as in %+v, and the last plan is %+v; want 512 tokens and then 8192, with fewer slots", m.Fitting, m.Plan)
+			if len(m.Contexts) != 2 || m.Contexts[0].Context != 512 || m.Contexts[1].Context != 8192 || m.Plan.Context != 8192 || m.Plan.Slots != 2 {
+				t.Errorf("contexts were chosen as in %+v, and the last plan is %+v; want 512 tokens and then 8192, with fewer slots", m.Contexts, m.Plan)
 			}
 			if s.PutOff < 5 || s.PutOff > 7 {
 				t.Errorf("%d rows were put off", s.PutOff)
@@ -154,14 +156,14 @@ func uncounted(rows []sizedRow) []sizedRow {
 }
 
 // stopInPass is stopAfter in one of the passes: only the servers of that pass are held, at the rows that are left of them.
-func stopInPass(t *testing.T, c Config, pass int, rows int64) (Summary, error) {
+func stopInPass(t *testing.T, c Config, pass int, rows int64) (record.Summary, error) {
 	t.Helper()
 	const tooLong = 10 // rows at most that are asked and not answered
 	if pass == 1 {
 		return stopAfterAsking(t, c, rows, rows+tooLong)
 	}
 	file := passFile(t, &c)
-	counts := new(Counts)
+	counts := new(record.Counters)
 	starts := &onLine{text: "starting server", n: pass, do: func() { letPass(t, file, rows-counts.Progress().OK+tooLong) }}
 	drained := &onLine{text: "no new rows", do: func() { os.Remove(file) }}
 	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, answered(counts, rows)), counts)
@@ -179,13 +181,13 @@ func TestStoppedInEitherPass(t *testing.T) {
 		at   int64
 	}{{1, 100}, {2, 405}} {
 		t.Run(fmt.Sprint("pass ", tt.pass), func(t *testing.T) {
-			record := filepath.Join(t.TempDir(), "record.json")
-			c := fitConfig(t, rows, "--record", record)
+			recordFile := filepath.Join(t.TempDir(), "record.json")
+			c := fitConfig(t, rows, "--record", recordFile)
 			s, err := stopInPass(t, c, tt.pass, tt.at)
-			if !errors.Is(err, ErrStopped) || s.Complete || s.OK < tt.at {
+			if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK < tt.at {
 				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, tt.at)
 			}
-			if r := readRecord(t, record); r.Gone > 0 {
+			if r := readRecord(t, recordFile); r.Gone > 0 {
 				t.Errorf("%d rows that were in flight were given up", r.Gone)
 			}
 			s, err = runOnce(t, t.Context(), c, nil)
@@ -193,8 +195,8 @@ func TestStoppedInEitherPass(t *testing.T) {
 				t.Fatalf("the second run: %+v, %v", s, err)
 			}
 			checkSized(t, c, rows)
-			if m := manifestOf(t, c); tt.pass == 2 && m.Fitting[0].Context <= batcher.DefaultContext {
-				t.Errorf("%d tokens were chosen although only long rows were left", m.Fitting[0].Context)
+			if m := manifestOf(t, c); tt.pass == 2 && m.Contexts[0].Context <= batcher.DefaultContext {
+				t.Errorf("%d tokens were chosen although only long rows were left", m.Contexts[0].Context)
 			}
 		})
 	}
@@ -213,34 +215,8 @@ func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
 	checkSized(t, c, rows)
-	if m := manifestOf(t, c); m.Fitting[0].Context > 6000 {
-		t.Errorf("%d tokens were chosen for short prompts", m.Fitting[0].Context)
-	}
-	f := &fit{}
-	row := prompt.Row{Request: prompt.Request{Sampling: prompt.Sampling{MaxTokens: 50_000}}}
-	for cut, want := range []int{4096, 4096, 50_000} {
-		f.asked.Store(20)
-		f.cut.Store(int64(cut))
-		if got := f.answer(&row); got != want {
-			t.Errorf("with %d of 20 answers cut one is taken to have %d tokens, want %d", cut, got, want)
-		}
-	}
-}
-
-// A row that the context of a later pass was chosen for is asked there, although the answers since have it seem a little longer.
-func TestARowIsAskedInThePassThatIsMadeForIt(t *testing.T) {
-	t.Parallel()
-	row := prompt.Row{Request: prompt.Request{
-		Messages: []prompt.Message{{Role: "user", Content: strings.Repeat("1", 1500)}}, Sampling: prompt.Sampling{MaxTokens: 40},
-	}}
-	f := &fit{number: 1, limit: 8192, estimate: tokens.NewEstimator(), waiting: newWaiting("")}
-	f.context = f.estimate.Guess(tokens.Weigh(&row.Request)) + 50
-	r := &run{fit: f, counts: new(Counts)}
-	for pass, want := range map[int]bool{1: true, 2: false} {
-		f.number = pass
-		if waits, err := r.putOffLong(&row); waits != want || err != nil {
-			t.Errorf("pass %d: the row waits: %t, %v; want %t", pass, waits, err, want)
-		}
+	if m := manifestOf(t, c); m.Contexts[0].Context > 6000 {
+		t.Errorf("%d tokens were chosen for short prompts", m.Contexts[0].Context)
 	}
 }
 
@@ -261,8 +237,8 @@ func TestManyTextsAreNoLongRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := runOnce(t, t.Context(), c, nil)
-	if m := manifestOf(t, c); err != nil || s.OK != 200 || s.PutOff != 0 || len(m.Fitting) != 1 {
-		t.Errorf("summary %+v, %v; contexts %+v; want one pass", s, err, m.Fitting)
+	if m := manifestOf(t, c); err != nil || s.OK != 200 || s.PutOff != 0 || len(m.Contexts) != 1 {
+		t.Errorf("summary %+v, %v; contexts %+v; want one pass", s, err, m.Contexts)
 	}
 }
 
@@ -288,25 +264,26 @@ func TestARunningServerKeepsItsContext(t *testing.T) {
 	t.Parallel()
 	server := runningServer(t)
 	c := fitConfig(t, sized(20))
-	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
+	c.Server = fleet.Settings{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 22 || s.Failed != 5 || s.PutOff != 0 {
 		t.Errorf("summary %+v, %v; want the rows that 4096 tokens hold", s, err)
 	}
 }
 
-// Rows are said to be answered with a longer context only where there is one.
-func TestFittingSaysWhatBecomesOfLongRows(t *testing.T) {
-	t.Parallel()
-	for want, f := range map[string]Fitting{
-		"about 3 need more and are answered last, with a longer context":      {Context: 512, Limit: 8192, Longer: 3},
-		"it is the longest that the model has, and about 3 seem to need more": {Context: 8192, Limit: 8192, Longer: 3},
-		"the longest 0; it is the longest that the model has":                 {Context: 8192, Limit: 8192},
-		"half of about 9 rows need at most 0 tokens, the longest 0":           {Context: 512, Limit: 8192, Rows: 9},
-	} {
-		f.Because = "the model has"
-		if got := f.String(); !strings.HasSuffix(got, want) {
-			t.Errorf("%q, want %q at the end", got, want)
-		}
+// pipe is a named pipe that somebody writes data into.
+func pipe(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
 	}
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, data, 0o600) }()
+	t.Cleanup(func() {
+		if err := <-written; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
 }

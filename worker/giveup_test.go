@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxworker/test/await"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 )
 
@@ -15,7 +16,7 @@ func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 400)
 	server := runningServer(t, "--fault", "500:1", "--fault-match", "x x")
-	c.Server = Server{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
+	c.Server = fleet.Settings{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
 	c.MaxRetries, c.RetryDelay = 3, 100*time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
 	defer cancel()

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"fluxworker/worker/record"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -53,23 +54,23 @@ func letPass(t *testing.T, path string, rows int64) {
 
 // stopAfter runs until so many rows are answered, and ends the run there by the first signal. However fast the machine is, the
 // run is in the middle of its rows then: the server answers the others only when the run has heeded the signal.
-func stopAfter(t *testing.T, c Config, rows int64) (Summary, error) {
+func stopAfter(t *testing.T, c Config, rows int64) (record.Summary, error) {
 	t.Helper()
 	return stopAfterAsking(t, c, rows, rows)
 }
 
 // stopAfterAsking is stopAfter where not every row that the server passes is answered: some turn out to be too long.
-func stopAfterAsking(t *testing.T, c Config, rows, asked int64) (Summary, error) {
+func stopAfterAsking(t *testing.T, c Config, rows, asked int64) (record.Summary, error) {
 	t.Helper()
 	pass := passFile(t, &c)
 	letPass(t, pass, asked)
-	counts := new(Counts)
+	counts := new(record.Counters)
 	log := &onLine{text: "no new rows", do: func() { os.Remove(pass) }}
 	return Run(t.Context(), c, zerolog.New(log), until(t, answered(counts, rows)), counts)
 }
 
 // answered reports whether the run has so many answers.
-func answered(counts *Counts, rows int64) func() bool {
+func answered(counts *record.Counters, rows int64) func() bool {
 	return func() bool { return counts.Progress().OK >= rows }
 }
 

@@ -4,17 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"fluxworker/gpu"
-	"fluxworker/test/await"
+	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 )
 
 // bothWays runs a test with servers in namespaces of their own, where the kernel lets us, and without.
@@ -44,14 +43,14 @@ func addRow(t *testing.T, c Config, row string) {
 func TestALostServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
-		c, record := config(t, 100, "--fault", "exit@60")
+		c, recordFile := config(t, 100, "--fault", "exit@60")
 		c.Server.Isolate = isolate
 		c.MaxRestarts = 3
 		s, err := runOnce(t, t.Context(), c, nil)
 		if err != nil || s.OK != 100 || s.Failed != 0 {
 			t.Errorf("summary %+v, %v; want 100 rows", s, err)
 		}
-		if again := readRecord(t, record).Requests - (100 - 60); again > inFlight(c.Wish.Slots) {
+		if again := readRecord(t, recordFile).Requests - (100 - 60); again > batcher.InFlight(c.Wish.Slots) {
 			t.Errorf("the second server was asked %d rows of the first, want at most those in flight", again)
 		}
 	})
@@ -83,67 +82,6 @@ func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
 			t.Errorf("summary %+v, %v; want 60 rows", s, err)
 		}
 	})
-}
-
-// watchedServer is a stand-in server as the watchdog sees it.
-func watchedServer(t *testing.T, flags ...string) *watchdog {
-	t.Helper()
-	m := &member{server: runningServer(t, flags...)}
-	m.begun()
-	return &watchdog{member: m, run: new(run), timeout: time.Second, progress: time.Now()}
-}
-
-// A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
-func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	w := watchedServer(t)
-	now := time.Now()
-	later := func() *ending {
-		now = now.Add(time.Hour) // of the watchdog's own clock: the process has not worked meanwhile
-		return w.look(now)
-	}
-	for range 10 {
-		if reason := later(); reason != nil {
-			t.Fatalf("ended without a row: %v", reason.reason)
-		}
-	}
-	w.asking.Add(1)
-	for what, progress := range map[string]func(){
-		"an answer":      func() { w.answered.Add(1) },
-		"its GPU's work": func() { noteBusy(gpu.Device{UUID: "GPU-1"}, []*member{w.member}) },
-	} {
-		w.plan.Devices = []gpu.Device{{UUID: "GPU-1"}}
-		if reason := later(); reason == nil || !strings.Contains(reason.reason.Error(), "--stall-timeout") {
-			t.Errorf("with a row and without work: %v", reason)
-		}
-		progress()
-		if reason := later(); reason != nil {
-			t.Errorf("after %s: %v", what, reason.reason)
-		}
-	}
-	noteBusy(gpu.Device{UUID: "GPU-1"}, []*member{w.member, {plan: w.plan}})
-	if reason := later(); reason == nil {
-		t.Error("the work of a GPU that two servers share counts for one of them")
-	}
-}
-
-// A runner that dies when no row is with the server is missed, too: the next row would load the model again unseen.
-func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
-	t.Parallel()
-	file := t.TempDir() + "/pid"
-	w := watchedServer(t, "--child", "--child-pid", file)
-	if reason := w.look(time.Now()); reason != nil {
-		t.Fatal(reason.reason)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	await.Until(t, "the watchdog to miss the runner", func() bool { return w.look(time.Now()) != nil })
 }
 
 // A server that takes too much memory is started anew. The rows that it has each time are not to blame for that.
@@ -194,7 +132,7 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 func TestRetriesHoldNoSlot(t *testing.T) {
 	t.Parallel()
 	const rows = 30
-	c, record := config(t, 0, "--fault", "500:1", "--fault-match", "bad", "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
+	c, recordFile := config(t, 0, "--fault", "500:1", "--fault-match", "bad", "--hold", fmt.Sprint(batcher.InFlight(4)), "--hold-rows", fmt.Sprint(rows))
 	for range c.Wish.Slots {
 		addRow(t, c, `{"prompt":"bad x"}`)
 	}
@@ -202,11 +140,11 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 		addRow(t, c, `{"prompt":"x x"}`)
 	}
 	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back would take the place of the one that opens the gate
-	counts := new(Counts)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counts, rows)), counts); !errors.Is(err, ErrStopped) {
+	counts := new(record.Counters)
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counts, rows)), counts); !errors.Is(err, outcome.ErrStopped) {
 		t.Fatal(err)
 	}
-	if r := readRecord(t, record); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {
+	if r := readRecord(t, recordFile); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {
 		t.Errorf("%d rows were answered and %d failed, want %d and at least %d", r.Answered, r.Faults["500"], rows, c.Wish.Slots)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fluxworker/worker/record"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func linesOf(t *testing.T, path string) map[string][]outLine {
 func matches(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
 
 // manifestOf reads a run's manifest.
-func manifestOf(t *testing.T, c Config) (m manifest) {
+func manifestOf(t *testing.T, c Config) (m record.Manifest) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(strings.TrimSuffix(c.Output, ".jsonl")+".run", "manifest.json"))
 	if err == nil {

@@ -6,88 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"fluxworker/batcher"
-	"fluxworker/modelcfg"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/slurm"
 )
 
-// Where all servers together come near the job's limit, the one that holds most is started anew, and no other.
-func TestTheLargestServerMakesRoom(t *testing.T) {
+// A server that alone holds more than the job's limit allows is started anew, and given up in the end.
+func TestAServerBeyondTheLimitIsGivenUp(t *testing.T) {
 	t.Parallel()
-	r := &run{Config: Config{MostForServers: 1000 << 20, Place: Place{Enforced: slurm.Memory{Bytes: 1200 << 20, From: "memory.max"}}}}
-	small, large := watchdog{member: new(member), run: r}, watchdog{member: new(member), run: r}
-	if err := small.tooLarge(300 << 20); err != nil {
-		t.Errorf("within the limit: %v", err)
-	}
-	err := large.tooLarge(800 << 20)
-	if err == nil || !strings.Contains(err.Error(), "1100 MiB") || !strings.Contains(err.Error(), "1200 MiB (memory.max)") {
-		t.Errorf("past it the largest: %v, want the numbers", err)
-	}
-	if err := small.tooLarge(300 << 20); err != nil {
-		t.Errorf("past it the other: %v", err)
-	}
-	r.memory.forget(large.member)
-	if err := small.tooLarge(900 << 20); err != nil {
-		t.Errorf("once the largest is gone: %v", err)
-	}
-
 	c, _ := config(t, 20, "--fault", "hang")
-	c.MaxRestarts, c.StallTimeout, c.MostForServers, c.Place.Enforced = 1, 80*time.Millisecond, 1, slurm.Memory{Bytes: 1 << 40, From: "a test"}
-	_, err = runOnce(t, t.Context(), c, nil)
+	c.MaxRestarts, c.StallTimeout, c.MaxFleetBytes, c.Place.Enforced = 1, 80*time.Millisecond, 1, slurm.Memory{Bytes: 1 << 40, From: "a test"}
+	_, err := runOnce(t, t.Context(), c, nil)
 	var down *ollama.ServerError
 	if !errors.As(err, &down) || !strings.Contains(err.Error(), "MiB (a test); --max-server-memory 0 lets them") {
 		t.Errorf("a whole run: %v, want a ServerError that names the limit", err)
-	}
-}
-
-func TestMostForServers(t *testing.T) {
-	t.Parallel()
-	for limit, want := range map[uint64]int64{
-		0: 0, 64 << 30: (64 << 30) / 20 * 19, 2 << 30: 2<<30 - 256<<20, 400 << 20: 300 << 20,
-	} {
-		if got := MostForServers(slurm.Memory{Bytes: limit}); got < want-1<<10 || got > want+1<<10 {
-			t.Errorf("of %d bytes the servers may hold %d, want %d", limit, got, want)
-		}
-	}
-}
-
-// A job with too little memory is warned; on the CPU, where weights and cache are all in it, the model does not fit.
-func TestMemoryOfTheJob(t *testing.T) {
-	t.Parallel()
-	model := modelcfg.Model{Name: "m:8b"}
-	gpu := batcher.Plan{Host: batcher.Host{Servers: 2 << 30, Files: 5 << 30}}
-	cpu := batcher.Plan{Host: batcher.Host{Servers: 2 << 30, Model: 6 << 30}}
-	for _, tt := range []struct {
-		name    string
-		plan    batcher.Plan
-		cpu     bool
-		limit   uint64
-		warning string
-		fails   bool
-	}{
-		{"no limit", gpu, false, 0, "", false},
-		{"enough", gpu, false, 8 << 30, "", false},
-		{"less than the files", gpu, false, 4 << 30, "loading may be slow", false},
-		{"less than the servers", gpu, false, 1 << 30, "the kernel may kill them; --mem=8G would do", false},
-		{"on the CPU enough", cpu, true, 9 << 30, "", false},
-		{"on the CPU little", cpu, true, 7 << 30, "the kernel may kill them; --mem=9G would do", false},
-		{"on the CPU too little", cpu, true, 5 << 30, "", true},
-		{"somebody else's server", batcher.Plan{}, false, 1, "", false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := Config{Model: model, Wish: batcher.Wish{CPU: tt.cpu}, Place: Place{Memory: slurm.Memory{Bytes: tt.limit, From: "SLURM_MEM_PER_NODE"}}}
-			warning, err := c.checkMemory(tt.plan)
-			if !strings.Contains(warning, tt.warning) || (warning == "") != (tt.warning == "") {
-				t.Errorf("warning %q, want %q", warning, tt.warning)
-			}
-			var memory *MemoryError
-			if tt.fails != errors.As(err, &memory) {
-				t.Fatalf("error %v", err)
-			}
-			if tt.fails && !strings.Contains(err.Error(), "m:8b does not fit the job's memory: on the CPU its weights and KV cache take 6.0 GiB, and the limit is 5.0 GiB (SLURM_MEM_PER_NODE)") {
-				t.Errorf("got %v, want the numbers", err)
-			}
-		})
 	}
 }

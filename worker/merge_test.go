@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fluxworker/worker/merge"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
@@ -22,7 +23,7 @@ func BenchmarkMerge(b *testing.B) {
 func mergeShards(b *testing.B, shards int) {
 	const rows = 50_000
 	dir := b.TempDir()
-	c := MergeConfig{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl")}
+	c := merge.Config{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl")}
 	var input strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&input, `{"custom_id":"request-%d","prompt":"%s"}`+"\n", i, strings.Repeat("word ", 40))
@@ -73,7 +74,7 @@ func mergeShards(b *testing.B, shards int) {
 			c.Format = format
 			b.SetBytes(bytes)
 			for b.Loop() {
-				m, err := Merge(b.Context(), c)
+				m, err := merge.Run(b.Context(), c)
 				if err != nil || !m.Written || m.Answered != rows {
 					b.Fatalf("merged %+v, %v", m, err)
 				}

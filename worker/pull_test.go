@@ -14,8 +14,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 )
 
 // Of several runs that want the same missing model, as the tasks of an array do, one pulls it; the others wait, say for
@@ -32,7 +35,7 @@ func TestOneOfManyPulls(t *testing.T) {
 		c.Defaults.Model, c.Model.Name = "new:1b", "new:1b"
 		c.Server.Models, c.Server.PullMissing = models, true
 		all.Go(func() {
-			s, err := Run(t.Context(), c, zerolog.New(&logs[i]), nil, new(Counts))
+			s, err := Run(t.Context(), c, zerolog.New(&logs[i]), nil, new(record.Counters))
 			if err != nil || s.OK != 3 {
 				t.Errorf("run %d: %+v, %v", i, s, err)
 			}
@@ -57,7 +60,7 @@ func TestOneOfManyPulls(t *testing.T) {
 	}
 	// The server that is to load the model is another one than the one that pulled it.
 	first.Defaults.Model, first.Server.Models = "new:1b", models
-	if _, present, err := first.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); err != nil || !present {
+	if _, present, err := first.Inspector(zerolog.Nop(), filepath.Join(t.TempDir(), "log")).Pull(t.Context()); err != nil || !present {
 		t.Errorf("a pull of what is there: present %t, %v", present, err)
 	}
 }
@@ -65,14 +68,14 @@ func TestOneOfManyPulls(t *testing.T) {
 // A process that died in the middle of its pull keeps nobody from the folder.
 func TestADeadPullerIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	c, record := config(t, 1)
+	c, recordFile := config(t, 1)
 	c.Defaults.Model = "new:1b"
 	dead := fmt.Sprintf(`{"host":"here","pid":%d,"node":%q,"began":"1","nonce":"x"}`, os.Getpid(), lease.Self("", 0).Node)
-	if err := os.WriteFile(filepath.Join(c.Server.Models, pullLock+"000004"), []byte(dead), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.Server.Models, fleet.PullLock+"000004"), []byte(dead), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, present, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log"))
-	if err != nil || present || readRecord(t, record).Pulls != 1 {
+	_, present, err := c.Inspector(zerolog.Nop(), filepath.Join(t.TempDir(), "log")).Pull(t.Context())
+	if err != nil || present || readRecord(t, recordFile).Pulls != 1 {
 		t.Errorf("present %t, %v", present, err)
 	}
 }
@@ -84,17 +87,17 @@ func TestAPullCanBeStopped(t *testing.T) {
 	c.Defaults.Model = "new:1b"
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &onLine{text: "pull: pulling", do: cancel}
-	if _, _, err := c.Pull(ctx, zerolog.New(log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+	if _, _, err := c.Inspector(zerolog.New(log), filepath.Join(t.TempDir(), "log")).Pull(ctx); !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("its own: %v, want ErrStopped", err)
 	}
-	held, err := lease.Acquire(t.Context(), lease.Options{Dir: c.Server.Models, Prefix: pullLock, Mode: 0o600, Self: lease.Self("", 0), Stale: time.Minute})
+	held, err := lease.Acquire(t.Context(), lease.Options{Dir: c.Server.Models, Prefix: fleet.PullLock, Mode: 0o600, Self: lease.Self("", 0), Stale: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Release()
 	ctx, cancel = context.WithCancel(t.Context())
 	log = &onLine{text: "somebody pulls", do: cancel}
-	if _, _, err := c.Pull(ctx, zerolog.New(log), filepath.Join(t.TempDir(), "log")); !errors.Is(err, ErrStopped) {
+	if _, _, err := c.Inspector(zerolog.New(log), filepath.Join(t.TempDir(), "log")).Pull(ctx); !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("another's: %v, want ErrStopped", err)
 	}
 }
@@ -104,15 +107,15 @@ func TestPullErrors(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 1, "--pull-error", "pull model manifest: file does not exist")
 	c.Defaults.Model = "new:1b"
-	var pull *PullError
-	if _, _, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); !errors.As(err, &pull) || !errors.Is(err, ollama.ErrNotInRegistry) {
+	var pull *fleet.PullError
+	if _, _, err := c.Inspector(zerolog.Nop(), filepath.Join(t.TempDir(), "log")).Pull(t.Context()); !errors.As(err, &pull) || !errors.Is(err, ollama.ErrNotInRegistry) {
 		t.Errorf("got %v, want a PullError for ErrNotInRegistry", err)
 	}
 	c, _ = config(t, 1)
 	c.Defaults.Model = "new:1b"
 	c.Server.Models = filepath.Join(c.Input, "models")
 	var file *lease.FileError
-	if _, _, err := c.Pull(t.Context(), zerolog.Nop(), filepath.Join(t.TempDir(), "log")); !errors.As(err, &pull) || !errors.As(err, &file) {
+	if _, _, err := c.Inspector(zerolog.Nop(), filepath.Join(t.TempDir(), "log")).Pull(t.Context()); !errors.As(err, &pull) || !errors.As(err, &file) {
 		t.Errorf("got %v, want a PullError for the folder", err)
 	}
 }

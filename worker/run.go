@@ -1,102 +1,74 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"fluxworker/gpu"
+	"fluxworker/worker/contextfit"
+	"fluxworker/worker/dispatch"
+	"fluxworker/worker/lease"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
+	"fluxworker/worker/resume"
 )
 
-// run is the state of one run. The goroutines of its group share it.
+// run holds the parts of one run. Each part owns its own state; a run's fields do not change once the rows are asked.
 type run struct {
-	Config
-	paths  result.Paths
-	shard  result.Shard // zero for all of the input
-	log    zerolog.Logger
-	output *result.Log
-	done   *result.Done
-
-	elsewhere *result.Done // rows that other files have answered
-	counts    *Counts
-
-	early   *standing     // servers that were started before the output was read; mostly nil
-	settled chan struct{} // closed when it is known which rows are done, and that the run may go on
-
-	before     *manifest         // of an earlier run into the same output; nil without one
-	gpus       []gpu.Device      // those that this process may use
-	usedBefore map[string]uint64 // what of them was in use before the first server was started, by UUID
-	servers    int               // how many serve at the start
-	gpuUse     []GPUUse          // valid once the servers have ended
-
-	manifestMu sync.Mutex
-	manifest   manifest // grows as the run learns what it works with
-
-	pending *ahead // rows to ask; closed by the reader
-	broken  breaker
-	fit     *fit                      // nil where the context is not chosen by the rows
-	crew    atomic.Pointer[[]*member] // the servers of the present pass, for the watch of the GPUs
-
-	memory    ledger
-	inputRows atomic.Int64 // of all shards; valid once all was read
-
+	config   Config
+	paths    result.Paths
+	shard    result.Shard // zero for all of the input
 	deadline Deadline
-	rowTimes rowTimes
+	log      zerolog.Logger
 
-	flowsMu sync.Mutex
-	flows   []namedFlow
+	output   *result.Log
+	earlier  *resume.Earlier
+	counters *record.Counters
+	recorder *record.Recorder
+	sink     *sink
+	fit      *contextfit.Fit // nil where the context does not follow from the rows
+	rows     *dispatch.Dispatcher
 }
 
-// Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within
-// the grace. The second cancels ctx: everything ends at once. Counts are kept while it runs, for whoever watches.
+// Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within the grace. The
+// second signal cancels ctx: everything ends at once. The counters go on while Run works, for those who watch.
 //
-// The summary is valid with and without an error. Errors: ErrStopped; those of prompt for the input, of result for the
-// output and of ollama for the server.
-func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{}, counts *Counts) (Summary, error) {
+// The summary is valid with and without an error. Errors: ErrStopped; ConfigError and InputError; those of result for the
+// output, of plan for the GPUs and the memory, and of fleet and ollama for the servers.
+func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{}, counters *record.Counters) (record.Summary, error) {
 	started := time.Now()
-	intake, wait := c.intake(ctx, drain)
+	intake, wait := newIntake(ctx, drain)
 	defer wait()
 
-	shard, deadline, err := c.settlePlace(intake, log)
+	c.Place = c.Place.complete(intake, log)
+	shard, err := resume.Shard(c.Output, c.Results.Mode, c.Place.Shard, c.Place.Job)
 	if err != nil {
-		return Summary{}, err
+		return record.Summary{}, err
 	}
-	paths, err := c.outputPaths(shard)
+	r := &run{config: c, shard: shard, deadline: c.Place.deadline(), log: log, counters: counters}
+	r.logPlace()
+	if r.paths, err = c.paths(shard); err != nil {
+		return record.Summary{}, err
+	}
+	in, err := openIntake(intake, c.Rows(), shard)
 	if err != nil {
-		return Summary{}, err
+		return record.Summary{}, err
 	}
-	in, err := openInput(intake, c.Input, c.readerOptions(shard))
-	if err != nil {
-		return Summary{}, err
-	}
-	in.tellPassedOver(log)
-	source := in.source
-	counts.size.Store(source.Size())
-	if !deadline.At.IsZero() {
-		counts.ends.Store(deadline.At.Add(-c.Grace).UnixNano())
-	}
-	r := &run{Config: c, paths: paths, shard: shard, deadline: deadline, log: log, counts: counts, pending: newAhead(), settled: make(chan struct{})}
-	r.manifest, r.fit = c.manifest(started, in), r.newFit()
-	if err := r.openOutput(intake); err != nil {
-		r.lowerEarly()
-		source.Close()
-		return Summary{}, r.stoppedOr(intake, err)
+	in.logPassedOver(log)
+	counters.Expect(in.source.Size(), r.lastRow())
+	m := record.NewManifest(c.Version, started, in.found, record.RequestsOf(c.Defaults, in.rows.Layout(), c.MaxRowBytes))
+	if err := r.openOutput(intake, m); err != nil {
+		in.source.Close()
+		return record.Summary{}, r.stoppedOr(intake, err)
 	}
 	defer r.output.Release()
-	defer r.lowerEarly()
-	if err := r.settle(intake); err != nil {
-		source.Close()
-		r.output.Close()
-		return Summary{}, r.stoppedOr(intake, err)
-	}
-	close(r.settled)
-	summary, err := r.attempt(started, func() error { return r.answer(ctx, intake, in) })
+	summary, err := r.attempt(started, m, func() ([]record.GPUUse, error) { return r.answer(ctx, intake, in) })
 	if err == nil {
 		if summary.Document, err = r.writeDocument(ctx, intake); err != nil {
 			r.amendOutcome(err)
@@ -105,16 +77,78 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	return summary, err
 }
 
-// stoppedOr is a StoppedError where the end of intake was the reason.
+// logPlace says in the log which part of the input is this run's, and when the job ends.
+func (r *run) logPlace() {
+	if r.shard.Count > 0 {
+		r.log.Info().Stringer("shard", r.shard).Stringer("place", r.config.Place.Job).Msg("this task's part of the input")
+	}
+	if !r.deadline.At.IsZero() {
+		r.log.Info().Time("deadline", r.deadline.At).Str("from", r.deadline.Source).Msg("the job's end is known")
+	}
+}
+
+// openOutput takes the output for this run, says what was mended in it, and brings it into line with what is asked now. With
+// an error the output is closed.
+func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) {
+	if r.shard.Count == 0 { // else it was claimed when the split was pinned
+		if err := resume.Claim(r.paths); err != nil {
+			return err
+		}
+	}
+	c := r.config
+	r.output, err = result.Open(intake, result.Options{
+		Paths: r.paths, SyncEvery: c.Results.SyncEvery, SyncBytes: c.Results.SyncBytes, Stale: c.Results.LockStale,
+		Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
+		OnWait: func(h lease.Holder) {
+			r.log.Warn().Stringer("holder", h).Stringer("longest", cmp.Or(c.Results.LockStale, lease.DefaultStale)).Msg("the output is held by another run; waiting for it to end")
+		},
+	})
+	if err != nil {
+		return err
+	}
+	result.RemoveLeft(r.paths.Run, contextfit.SpoolPrefix)
+	r.logRepairs()
+	inspect := func(ctx context.Context) (ollama.Info, error) { return r.inspector().Inspect(ctx) }
+	r.earlier, err = resume.Reconcile(intake, c.resume(r.paths, r.shard, m, inspect), r.output, r.log)
+	if err != nil {
+		r.output.Close()
+		r.output.Release()
+		return err
+	}
+	r.sink = &sink{output: r.output, counters: r.counters, log: r.log}
+	r.recorder = record.NewRecorder(r.paths, m)
+	var deferrer dispatch.Deferrer // not a nil *Fit in an interface
+	if c.fitsContext() {
+		r.fit = contextfit.New(contextfit.Config{Planner: c.Planner(), Shard: r.shard, Found: m.Input, Folder: r.paths.Run}, r.recorder, r.counters, r.log)
+		deferrer = r.fit
+	}
+	r.rows = dispatch.New(c.dispatch(), r.log, r.sink, deferrer)
+	return nil
+}
+
+func (r *run) logRepairs() {
+	for _, m := range r.output.Repairs() {
+		e := r.log.Warn().Str("file", m.Path)
+		if m.Torn > 0 {
+			e = e.Int64("torn_bytes_cut", m.Torn)
+		}
+		if m.Aside != "" {
+			e = e.Int64("damaged_lines", m.Damaged).Int64("repeated_lines", m.Twice).Str("moved_to", m.Aside)
+		}
+		e.Msg("an earlier run was cut off in the middle of writing; rows whose lines were damaged are asked again")
+	}
+}
+
+// stoppedOr returns a StoppedError where the end of intake was the reason.
 func (r *run) stoppedOr(intake context.Context, err error) error {
 	if intake.Err() != nil && errors.Is(err, context.Canceled) {
-		return stopped(intake)
+		return outcome.Stopped(intake)
 	}
 	return err
 }
 
 // answer reads, serves and asks until the input ends or something stops it.
-func (r *run) answer(ctx, intake context.Context, in input) error {
+func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GPUUse, _ error) {
 	g, ctx := errgroup.WithContext(ctx)
 	requests, abort := context.WithCancel(ctx)
 	defer abort()
@@ -124,52 +158,28 @@ func (r *run) answer(ctx, intake context.Context, in input) error {
 	defer release()
 
 	finished := make(chan struct{})
-	g.Go(func() error { r.watchDeadline(intake, stopIntake); return nil })
+	queue := dispatch.NewQueue()
+	g.Go(func() error { r.deadline.watch(intake, r.config.Grace, r.rows.P95, r.log, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
-	g.Go(func() error { return r.read(intake, in) })
-	g.Go(func() error {
-		err := r.serve(intake, requests)
+	g.Go(func() error { return r.read(intake, in, queue) })
+	g.Go(func() (err error) {
+		gpus, err = r.serve(intake, requests, queue)
 		close(finished)
-		stopIntake(nil) // the reader may have rows left that nobody will take
+		stopIntake(nil) // the reader may have rows left that no server will take
 		return err
 	})
 	err := g.Wait()
-	var early *StoppedError
+	undone, undoneErr := r.rows.Undone()
+	early, isEarly := errors.AsType[*outcome.StoppedError](context.Cause(intake))
 	switch {
 	case err != nil:
-		return err
-	case errors.As(context.Cause(intake), &early) && (!r.counts.allRead.Load() || r.counts.unanswered() > r.broken.undone.Load()):
-		return early // rows that a server gave up on are not the reason
-	case r.broken.err() != nil:
-		return r.broken.err()
-	case !r.counts.allRead.Load() || r.counts.unanswered() > 0:
-		return stopped(intake)
+		return gpus, err
+	case isEarly && (!r.counters.AllRead() || r.counters.Unanswered() > undone):
+		return gpus, early // rows that a server gave up on are not the reason
+	case undoneErr != nil:
+		return gpus, undoneErr
+	case !r.counters.AllRead() || r.counters.Unanswered() > 0:
+		return gpus, outcome.Stopped(intake)
 	}
-	return nil
-}
-
-// boundDrain gives what is in flight its time when a signal or the deadline has ended intake before the rows came to their
-// end.
-func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, abort func()) {
-	select {
-	case <-finished:
-		return
-	case <-intake.Done():
-	}
-	select {
-	case <-finished: // and that ended intake
-		return
-	case <-ctx.Done(): // a failure, or a second signal
-		return
-	default:
-	}
-	left := r.drainTime(intake)
-	r.log.Warn().Err(stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; those in flight may finish (a second signal ends at once)")
-	grace := time.NewTimer(left)
-	defer grace.Stop()
-	select {
-	case <-grace.C:
-		abort()
-	case <-finished:
-	}
+	return gpus, nil
 }

@@ -18,8 +18,11 @@ import (
 	"fluxworker/modelcfg"
 	"fluxworker/test/await"
 	"fluxworker/test/fakeollama"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 )
 
@@ -42,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what
 // it saw.
-func config(t testing.TB, n int, flags ...string) (c Config, record string) {
+func config(t testing.TB, n int, flags ...string) (c Config, recordFile string) {
 	t.Helper()
 	dir := t.TempDir()
 	var rows strings.Builder
@@ -53,36 +56,36 @@ func config(t testing.TB, n int, flags ...string) (c Config, record string) {
 	if err := os.WriteFile(input, []byte(rows.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	record = filepath.Join(dir, "record.json")
+	recordFile = filepath.Join(dir, "record.json")
 	return Config{
 		Input: input, Output: filepath.Join(dir, "out.jsonl"),
 		Defaults: prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 10, TopP: 1}},
-		Server: Server{
-			Command: append([]string{os.Args[0], fake, "--max-life", "10m", "--record", record}, flags...),
+		Server: fleet.Settings{
+			Command: append([]string{os.Args[0], fake, "--max-life", "10m", "--record", recordFile}, flags...),
 			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: await.Patience, ScratchRoot: dir,
 		},
 		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512}, SampleTime: await.Patience,
 		RequestTimeout: await.Patience, MaxRetries: 1, RetryDelay: time.Millisecond, StallTimeout: await.Patience, Grace: await.Patience, Results: Results{SyncEvery: time.Second},
-	}, record
+	}, recordFile
 }
 
-func runOnce(t testing.TB, ctx context.Context, c Config, drain <-chan struct{}) (Summary, error) {
+func runOnce(t testing.TB, ctx context.Context, c Config, drain <-chan struct{}) (record.Summary, error) {
 	t.Helper()
-	return Run(ctx, c, zerolog.Nop(), drain, new(Counts))
+	return Run(ctx, c, zerolog.Nop(), drain, new(record.Counters))
 }
 
 // The server answers only while as many rows are with it as should be: a run that sends fewer gets no answer.
 func TestRunKeepsTheSlotsFull(t *testing.T) {
 	t.Parallel()
 	const rows = 200
-	c, record := config(t, rows, "--hold", fmt.Sprint(inFlight(4)), "--hold-rows", fmt.Sprint(rows))
+	c, recordFile := config(t, rows, "--hold", fmt.Sprint(batcher.InFlight(4)), "--hold-rows", fmt.Sprint(rows))
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != rows || !s.Complete || s.TokensOut != rows*3 {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
-	r := readRecord(t, record)
-	if r.PeakInFlight != inFlight(c.Wish.Slots) || r.PeakWorking != c.Wish.Slots {
-		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, inFlight(c.Wish.Slots), c.Wish.Slots)
+	r := readRecord(t, recordFile)
+	if r.PeakInFlight != batcher.InFlight(c.Wish.Slots) || r.PeakWorking != c.Wish.Slots {
+		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, batcher.InFlight(c.Wish.Slots), c.Wish.Slots)
 	}
 	if r.Loads != 1 {
 		t.Errorf("the model was loaded %d times", r.Loads)
@@ -100,17 +103,17 @@ func readRecord(t *testing.T, path string) fakeollama.Record {
 
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
-	c, record := config(t, 100)
+	c, recordFile := config(t, 100)
 	pass := passFile(t, &c)
 	letPass(t, pass, 20)
 	// The signal comes when every lane has a row at the server: a lane that is between two rows has none to finish.
-	drain := until(t, heldBack(pass, inFlight(c.Wish.Slots)))
+	drain := until(t, heldBack(pass, batcher.InFlight(c.Wish.Slots)))
 	log := &onLine{text: "no new rows", do: func() { os.Remove(pass) }}
-	s, err := Run(t.Context(), c, zerolog.New(log), drain, new(Counts))
-	if !errors.Is(err, ErrStopped) || s.Complete || s.OK != int64(20+inFlight(c.Wish.Slots)) {
-		t.Fatalf("summary %+v, %v; want ErrStopped, and those in flight answered", s, err)
+	s, err := Run(t.Context(), c, zerolog.New(log), drain, new(record.Counters))
+	if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK != int64(20+batcher.InFlight(c.Wish.Slots)) {
+		t.Fatalf("summary %+v, %v; want outcome.ErrStopped, and those in flight answered", s, err)
 	}
-	r, err := fakeollama.ReadRecord(record)
+	r, err := fakeollama.ReadRecord(recordFile)
 	if err != nil || r.Gone != 0 || int64(r.Answered) != s.OK {
 		t.Errorf("the server answered %d rows and lost %d, the run counts %d (%v)", r.Answered, r.Gone, s.OK, err)
 	}
@@ -125,7 +128,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 	for _, how := range []string{"grace", "abort"} {
 		t.Run(how, func(t *testing.T) {
 			c, _ := config(t, 50, "--fault", "hang-all@21")
-			counts := new(Counts)
+			counts := new(record.Counters)
 			ctx, abort := context.WithCancel(t.Context())
 			defer abort()
 			drain := until(t, answered(counts, 20))
@@ -135,7 +138,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 				go func() { <-drain; abort() }()
 			}
 			s, err := Run(ctx, c, zerolog.Nop(), drain, counts)
-			if !errors.Is(err, ErrStopped) || s.OK != 20 || s.Failed != 0 {
+			if !errors.Is(err, outcome.ErrStopped) || s.OK != 20 || s.Failed != 0 {
 				t.Errorf("summary %+v, %v; want 20 rows and ErrStopped", s, err)
 			}
 		})
@@ -178,7 +181,7 @@ func TestRunUsesARunningServer(t *testing.T) {
 	t.Parallel()
 	server := runningServer(t)
 	c, _ := config(t, 20)
-	c.Server = Server{URL: server.URL(), LoadTimeout: await.Patience}
+	c.Server = fleet.Settings{URL: server.URL(), LoadTimeout: await.Patience}
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 20 {
 		t.Errorf("summary %+v, %v", s, err)
@@ -201,9 +204,9 @@ func TestRunLosesItsInput(t *testing.T) {
 	c.Input = filepath.Join(t.TempDir(), "in.jsonl.gz")
 	writeTornGzip(t, c.Input)
 	_, err := runOnce(t, t.Context(), c, nil)
-	var input *InputError
+	var input *outcome.InputError
 	if !errors.As(err, &input) || !strings.Contains(err.Error(), c.Input) {
-		t.Errorf("got %v, want an InputError that names the file", err)
+		t.Errorf("got %v, want an outcome.InputError that names the file", err)
 	}
 }
 

@@ -56,13 +56,13 @@ func TestScratchIsTheServersOwn(t *testing.T) {
 	root := t.TempDir()
 	var homes []string
 	for range 2 {
-		c, record := config(t, 3)
+		c, recordFile := config(t, 3)
 		c.Server.ScratchRoot = root
 		if _, err := runOnce(t, t.Context(), c, nil); err != nil {
 			t.Fatal(err)
 		}
-		home := variable(t, readRecord(t, record), "HOME")
-		if filepath.Dir(home) != root || variable(t, readRecord(t, record), "TMPDIR") != home {
+		home := variable(t, readRecord(t, recordFile), "HOME")
+		if filepath.Dir(home) != root || variable(t, readRecord(t, recordFile), "TMPDIR") != home {
 			t.Errorf("HOME is %s, and temporary files are elsewhere or not below %s", home, root)
 		}
 		homes = append(homes, home)

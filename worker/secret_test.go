@@ -2,6 +2,8 @@ package worker
 
 import (
 	"bytes"
+	"fluxworker/worker/fleet"
+	"fluxworker/worker/record"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -38,10 +40,10 @@ func TestRunKeepsThePasswordOfTheServer(t *testing.T) {
 	defer front.Close()
 
 	c, _ := config(t, 20)
-	c.Server = Server{URL: strings.Replace(front.URL, "://", "://"+user+":"+password+"@", 1), LoadTimeout: time.Minute}
+	c.Server = fleet.Settings{URL: strings.Replace(front.URL, "://", "://"+user+":"+password+"@", 1), LoadTimeout: time.Minute}
 	var log bytes.Buffer
-	run := func() (Summary, error) {
-		return Run(t.Context(), c, zerolog.New(&log).Level(zerolog.DebugLevel), nil, new(Counts))
+	run := func() (record.Summary, error) {
+		return Run(t.Context(), c, zerolog.New(&log).Level(zerolog.DebugLevel), nil, new(record.Counters))
 	}
 	if s, err := run(); err != nil || s.OK != 20 {
 		t.Errorf("summary %+v, %v", s, err)

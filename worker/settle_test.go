@@ -2,15 +2,15 @@ package worker
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 	"fluxworker/worker/slurm"
 )
 
@@ -33,9 +33,9 @@ func TestRefusedRunDropsNoFailures(t *testing.T) {
 		t.Fatalf("%d failures, %v; want one", failures(t, c), err)
 	}
 	c.Results.RetryFailed, c.Defaults.Sampling.MaxTokens = true, 11
-	var refused *ConfigError
+	var refused *outcome.ConfigError
 	if _, err := runOnce(t, t.Context(), c, nil); !errors.As(err, &refused) || failures(t, c) != 1 {
-		t.Errorf("%v, and %d failures are left; want a ConfigError and the one", err, failures(t, c))
+		t.Errorf("%v, and %d failures are left; want a outcome.ConfigError and the one", err, failures(t, c))
 	}
 }
 
@@ -89,23 +89,6 @@ func TestShardWithoutRows(t *testing.T) {
 	}
 }
 
-// A signal that comes while other files are read is a signal.
-func TestSignalWhileOtherFilesAreRead(t *testing.T) {
-	t.Parallel()
-	c, _ := config(t, 1)
-	other := filepath.Join(t.TempDir(), "other.jsonl")
-	if err := os.WriteFile(other, []byte("{}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.Results.ResumeFrom = []string{other}
-	r := &run{Config: c, log: zerolog.Nop(), counts: new(Counts)}
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := r.readElsewhere(over); !errors.Is(err, ErrStopped) {
-		t.Errorf("got %v, want ErrStopped", err)
-	}
-}
-
 // A row that the server gave up on early does not turn a signal's end into the server's.
 func TestSignalAfterAnUndoneRow(t *testing.T) {
 	t.Parallel()
@@ -117,7 +100,7 @@ func TestSignalAfterAnUndoneRow(t *testing.T) {
 	if err := os.WriteFile(c.Input, append([]byte(`{"custom_id":"poison","prompt":"poison x"}`+"\n"), data...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stopAfter(t, c, 150); !errors.Is(err, ErrStopped) {
+	if _, err := stopAfter(t, c, 150); !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("got %v, want ErrStopped", err)
 	}
 }
@@ -130,8 +113,8 @@ func TestSignalConvictsNoSuspect(t *testing.T) {
 	c.MaxRestarts, c.MaxRetries = 10, 5
 	drain := make(chan struct{})
 	log := &onLine{text: "server lost; starting it again", n: 2, do: func() { close(drain) }}
-	_, err := Run(t.Context(), c, zerolog.New(log), drain, new(Counts))
-	if !errors.Is(err, ErrStopped) || failures(t, c) != 0 {
-		t.Errorf("%v, and %d rows were convicted; want ErrStopped and none", err, failures(t, c))
+	_, err := Run(t.Context(), c, zerolog.New(log), drain, new(record.Counters))
+	if !errors.Is(err, outcome.ErrStopped) || failures(t, c) != 0 {
+		t.Errorf("%v, and %d rows were convicted; want outcome.ErrStopped and none", err, failures(t, c))
 	}
 }

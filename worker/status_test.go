@@ -10,13 +10,17 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"fluxworker/worker/merge"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 	"fluxworker/worker/slurm"
+	"fluxworker/worker/status"
 )
 
-func statusOf(t *testing.T, output string) Status {
+func statusOf(t *testing.T, output string) status.Status {
 	t.Helper()
-	s, err := StatusOf(output)
+	s, err := status.Of(output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +56,7 @@ func TestStatusOfShards(t *testing.T) {
 	second, _ := config(t, 0, "--fault", "hang-all@4")
 	second.Input, second.Output, second.Grace = c.Input, c.Output, 0
 	second.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 1, Count: 3}}
-	counts, drain, ended := new(Counts), make(chan struct{}), make(chan error)
+	counts, drain, ended := new(record.Counters), make(chan struct{}), make(chan error)
 	go func() {
 		_, err := Run(t.Context(), second, zerolog.Nop(), drain, counts)
 		ended <- err
@@ -60,10 +64,10 @@ func TestStatusOfShards(t *testing.T) {
 	<-until(t, answered(counts, 3))
 	running := statusOf(t, c.Output)
 	close(drain)
-	if err := <-ended; !errors.Is(err, ErrStopped) {
+	if err := <-ended; !errors.Is(err, outcome.ErrStopped) {
 		t.Fatalf("the second run: %v", err)
 	}
-	if one := running.Shards[1]; one.State != Running || one.Holder == nil || one.Holder.PID != os.Getpid() || one.LastOutcome != outcomeRunning {
+	if one := running.Shards[1]; one.State != status.Running || one.Holder == nil || one.Holder.PID != os.Getpid() || one.LastOutcome != record.Running {
 		t.Errorf("while it runs: %+v", one)
 	}
 
@@ -76,9 +80,9 @@ func TestStatusOfShards(t *testing.T) {
 		t.Fatalf("got %+v", s)
 	}
 	want := []struct {
-		state State
+		state status.State
 		rows  int64
-	}{{Finished, 34}, {Stopped, 0}, {Waiting, 34}}
+	}{{status.Finished, 34}, {status.Stopped, 0}, {status.Waiting, 34}}
 	for i, w := range want {
 		one := s.Shards[i]
 		if one.State != w.state || w.rows > 0 && one.Rows != w.rows {
@@ -101,7 +105,7 @@ func TestStatusOfShards(t *testing.T) {
 	if !s.Complete || s.Total.OK != 100 || s.Total.Rows != 100 || s.Total.Estimated {
 		t.Errorf("in the end: %+v", s)
 	}
-	m, err := Merge(t.Context(), MergeConfig{Input: c.Input, Output: c.Output, MaxRowBytes: c.MaxRowBytes})
+	m, err := merge.Run(t.Context(), merge.Config{Input: c.Input, Output: c.Output, MaxRowBytes: c.MaxRowBytes})
 	if err != nil || !m.Written || m.Answered != 100 || m.Doubles+m.Strays+m.Superseded != 0 {
 		t.Errorf("merged: %+v, %v", m, err)
 	}
@@ -121,8 +125,8 @@ func TestStatusOfAHolderElsewhere(t *testing.T) {
 	if err := paths.WriteJSON("lock.000003", map[string]any{"host": "node7", "pid": 5, "job": "12_3", "nonce": "n", "beat": 4}); err != nil {
 		t.Fatal(err)
 	}
-	a := attempt{Number: 1, Host: "node7", PID: 5, Outcome: outcomeRunning, Rows: 100, Estimated: true, Summary: Summary{RowsPerSecond: 2}}
-	if err := a.write(paths); err != nil {
+	a := record.Attempt{Number: 1, Host: "node7", PID: 5, Outcome: record.Running, Rows: 100, Estimated: true, Summary: record.Summary{RowsPerSecond: 2}}
+	if err := a.Write(paths); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(output, []byte("{}\n{}\n{}\n{}\n{"), 0o600); err != nil {
@@ -133,7 +137,7 @@ func TestStatusOfAHolderElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := statusOf(t, output).Shards[0]
-	if one.State != Running || one.OK != 4 || one.Rows != 100 || !one.Estimated || one.SecondsLeft != 48 || one.Holder.Job != "12_3" {
+	if one.State != status.Running || one.OK != 4 || one.Rows != 100 || !one.Estimated || one.SecondsLeft != 48 || one.Holder.Job != "12_3" {
 		t.Errorf("a living holder: %+v", one)
 	}
 	long := time.Now().Add(-time.Hour)
@@ -141,7 +145,7 @@ func TestStatusOfAHolderElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	one = statusOf(t, output).Shards[0]
-	if one.State != Killed || one.RowsPerSecond != 0 || one.SecondsLeft != 0 || one.Holder.Host != "node7" || one.Holder.HeartbeatAge < 3600 {
+	if one.State != status.Killed || one.RowsPerSecond != 0 || one.SecondsLeft != 0 || one.Holder.Host != "node7" || one.Holder.HeartbeatAge < 3600 {
 		t.Errorf("a silent holder: %+v", one)
 	}
 }

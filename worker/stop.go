@@ -5,29 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/worker/outcome"
 )
 
-// ErrStopped means that a run ended early with rows left over. The same command goes on with them. The error is a
-// StoppedError.
-var ErrStopped = errors.New("stopped before the end of the input")
-
-// StoppedError says why a run ended early.
-type StoppedError struct {
-	Deadline bool   // the job's time comes to its end; otherwise it was a signal
-	Reason   string // for people
-}
-
-func (e *StoppedError) Error() string {
-	return fmt.Sprintf("stopped by %s before the end of the input; run the same command again to go on", e.Reason)
-}
-
-// Is makes a StoppedError an ErrStopped.
-func (e *StoppedError) Is(target error) bool { return target == ErrStopped }
-
-// errSignal is the cause by which intake ends at the first signal.
-var errSignal = &StoppedError{Reason: "a signal"}
-
-// Deadline is when the job ends whatever it is doing; the zero value is never.
+// Deadline says when the job ends, whatever it is doing; the zero value is never.
 type Deadline struct {
 	At     time.Time
 	Source string // where the time comes from, for people
@@ -37,48 +21,47 @@ type Deadline struct {
 // summary.
 const endReserve = 5 * time.Second
 
-// lookAtClock is how often it is asked whether another row fits.
-const lookAtClock = time.Second
+// clockEvery is the time between two checks whether another row fits.
+const clockEvery = time.Second
 
-// intake is the context of what a run does before and beside the rows in flight. It ends at the first signal; later on, the
+// newIntake makes the context of what a run does before and beside the rows in flight. It ends at the first signal; later on, the
 // deadline can end it, too. The cause says which.
-func (c Config) intake(ctx context.Context, drain <-chan struct{}) (intake context.Context, stop func()) {
+func newIntake(ctx context.Context, drain <-chan struct{}) (intake context.Context, stop func()) {
 	intake, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		select {
 		case <-drain:
-			cancel(errSignal)
+			cancel(outcome.BySignal())
 		case <-intake.Done():
 		}
 	}()
 	return intake, func() { cancel(nil); <-ended }
 }
 
-// stopped is the reason why intake has ended early; a second signal is one, too.
-func stopped(intake context.Context) error {
-	var reason *StoppedError
-	if errors.As(context.Cause(intake), &reason) {
-		return reason
+// lastRow returns when the last row must have its line; zero without a deadline.
+func (r *run) lastRow() time.Time {
+	if r.deadline.At.IsZero() {
+		return time.Time{}
 	}
-	return errSignal
+	return r.deadline.At.Add(-r.config.Grace)
 }
 
-// watchDeadline ends intake when the rows that would be taken now might not come to their end before the grace begins.
-// Most rows so far tell how long one takes; while there are none, the time until the grace is used.
-func (r *run) watchDeadline(intake context.Context, stop context.CancelCauseFunc) {
-	if r.deadline.At.IsZero() {
+// watch ends intake, by stop, when the rows that would be taken now might not come to their end before the grace begins. p95 is
+// the time that most rows took so far; while it is 0, the time until the grace is used.
+func (d Deadline) watch(intake context.Context, grace time.Duration, p95 func() time.Duration, log zerolog.Logger, stop context.CancelCauseFunc) {
+	if d.At.IsZero() {
 		return
 	}
-	tick := time.NewTicker(lookAtClock)
+	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
 	for {
-		needed := r.rowTimes.p95()
-		if left := time.Until(r.deadline.At) - r.Grace; left <= needed {
-			r.log.Warn().Time("deadline", r.deadline.At).Str("from", r.deadline.Source).Stringer("grace", r.Grace).
+		needed := p95()
+		if left := time.Until(d.At) - grace; left <= needed {
+			log.Warn().Time("deadline", d.At).Str("from", d.Source).Stringer("grace", grace).
 				Stringer("row_p95", needed.Round(time.Millisecond)).Msg("the job's time comes to its end: no new rows")
-			stop(&StoppedError{Deadline: true, Reason: fmt.Sprintf("the deadline at %s (%s)", r.deadline.At.Format(time.TimeOnly), r.deadline.Source)})
+			stop(&outcome.StoppedError{Deadline: true, Reason: fmt.Sprintf("the deadline at %s (%s)", d.At.Format(time.TimeOnly), d.Source)})
 			return
 		}
 		select {
@@ -91,9 +74,63 @@ func (r *run) watchDeadline(intake context.Context, stop context.CancelCauseFunc
 
 // drainTime is how long rows in flight may go on after intake has ended.
 func (r *run) drainTime(intake context.Context) time.Duration {
-	var reason *StoppedError
-	if errors.As(context.Cause(intake), &reason) && reason.Deadline {
-		return max(0, time.Until(r.deadline.At)-min(endReserve, r.Grace/2))
+	if reason, ok := errors.AsType[*outcome.StoppedError](context.Cause(intake)); ok && reason.Deadline {
+		return max(0, time.Until(r.deadline.At)-min(endReserve, r.config.Grace/2))
 	}
-	return r.Grace
+	return r.config.Grace
+}
+
+// boundDrain gives what is in flight its time when a signal or the deadline has ended intake before the rows came to their
+// end.
+func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, abort func()) {
+	select {
+	case <-finished:
+		return
+	case <-intake.Done():
+	}
+	select {
+	case <-finished: // and that ended intake
+		return
+	case <-ctx.Done(): // a failure, or a second signal
+		return
+	default:
+	}
+	left := r.drainTime(intake)
+	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; those in flight may finish (a second signal ends at once)")
+	grace := time.NewTimer(left)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+		abort()
+	case <-finished:
+	}
+}
+
+// inTime is a context for what follows the last row. It ends with ctx, a grace after a signal, and in time before the job does.
+func (r *run) inTime(ctx, intake context.Context) (bounded context.Context, end func()) {
+	bounded, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var job, grace <-chan time.Time
+		if !r.deadline.At.IsZero() {
+			job = time.After(time.Until(r.deadline.At) - min(endReserve, r.config.Grace/2))
+		}
+		signalled := intake.Done()
+		for {
+			select {
+			case <-bounded.Done():
+				return
+			case <-signalled:
+				signalled, grace = nil, time.After(r.config.Grace)
+				continue
+			case <-grace:
+			case <-job:
+			}
+			cancel()
+			r.log.Warn().Str("file", r.paths.Document).Msg("the document is given up: the time is over")
+			return
+		}
+	}()
+	return bounded, func() { cancel(); <-ended }
 }

@@ -3,6 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
+	"fluxworker/worker/resume"
 	"io"
 	"io/fs"
 	"os"
@@ -17,28 +20,28 @@ import (
 func TestDeadlineEndsIntakeInTime(t *testing.T) {
 	t.Parallel()
 	for left := time.Second; ; left *= 3 { // which a busy machine may need to start the server
-		c, record := config(t, 20_000, "--delay", "100ms")
+		c, recordFile := config(t, 20_000, "--delay", "100ms")
 		c.Grace = 20 * time.Second
 		c.Place.Limit = time.Now().Add(c.Grace + left)
 		s, err := runOnce(t, t.Context(), c, nil)
-		if s.OK > 0 || left > time.Minute || !errors.Is(err, ErrStopped) {
-			checkEndedIntake(t, record, s, err)
+		if s.OK > 0 || left > time.Minute || !errors.Is(err, outcome.ErrStopped) {
+			checkEndedIntake(t, recordFile, s, err)
 			return
 		}
 	}
 }
 
 // checkEndedIntake checks that a run was stopped by its deadline, and then waited for the rows in flight.
-func checkEndedIntake(t *testing.T, record string, s Summary, err error) {
+func checkEndedIntake(t *testing.T, recordFile string, s record.Summary, err error) {
 	t.Helper()
-	var reason *StoppedError
-	if !errors.As(err, &reason) || !errors.Is(err, ErrStopped) || !reason.Deadline || !strings.Contains(err.Error(), "(--deadline)") {
+	var reason *outcome.StoppedError
+	if !errors.As(err, &reason) || !errors.Is(err, outcome.ErrStopped) || !reason.Deadline || !strings.Contains(err.Error(), "(--deadline)") {
 		t.Fatalf("got %v, want to be stopped by the deadline", err)
 	}
 	if s.OK == 0 || s.OK == 20_000 {
 		t.Errorf("%d rows were answered, want some", s.OK)
 	}
-	if r := readRecord(t, record); int64(r.Requests)-s.OK > 1 { // and the one that proved the server
+	if r := readRecord(t, recordFile); int64(r.Requests)-s.OK > 1 { // and the one that proved the server
 		t.Errorf("of %d requests %d came to their end, want all", r.Requests, s.OK)
 	}
 }
@@ -49,8 +52,8 @@ func TestDeadlineIsOver(t *testing.T) {
 	c, _ := config(t, 10)
 	c.Server.Command = []string{"/nonexistent"}
 	c.Place.Limit = time.Now().Add(c.Grace - time.Second)
-	_, err := Run(t.Context(), c, zerolog.Nop(), nil, new(Counts))
-	if !errors.Is(err, ErrStopped) {
+	_, err := Run(t.Context(), c, zerolog.Nop(), nil, new(record.Counters))
+	if !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("got %v, want to be stopped", err)
 	}
 }
@@ -59,24 +62,14 @@ func TestDeadlineIsOver(t *testing.T) {
 func TestDeadlineKnowsTheRows(t *testing.T) {
 	t.Parallel()
 	for row, want := range map[time.Duration]bool{time.Second: false, 18 * time.Minute: false, 25 * time.Minute: true} {
-		r := &run{Config: Config{Grace: time.Minute}, deadline: Deadline{At: time.Now().Add(20 * time.Minute)}, log: zerolog.Nop()}
-		for i := range 1000 {
-			d := row
-			if i%50 == 0 {
-				d = time.Hour // a few are slow in any case
-			}
-			r.rowTimes.add(d)
-		}
+		deadline := Deadline{At: time.Now().Add(20 * time.Minute)}
 		over, cancel := context.WithCancel(t.Context())
 		cancel() // one look is enough
 		stopped := false
-		r.watchDeadline(over, func(error) { stopped = true })
+		deadline.watch(over, time.Minute, func() time.Duration { return row }, zerolog.Nop(), func(error) { stopped = true })
 		if stopped != want {
 			t.Errorf("rows of %s: stopped %t, want %t", row, stopped, want)
 		}
-	}
-	if p := new(rowTimes).p95(); p != 0 {
-		t.Errorf("without rows a row takes %s", p)
 	}
 }
 
@@ -85,7 +78,7 @@ func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]func(*Config){
 		"overwrite": func(c *Config) { c.Results.Overwrite = true },
-		"rerun":     func(c *Config) { c.Results.OnChange, c.Defaults.Sampling.MaxTokens = ChangeReruns, 9 },
+		"rerun":     func(c *Config) { c.Results.OnChange, c.Defaults.Sampling.MaxTokens = resume.ChangeReruns, 9 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := config(t, 60)
@@ -94,7 +87,7 @@ func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
 				t.Fatalf("summary %+v, %v; want a document", s, err)
 			}
 			drop(&c)
-			if _, err := stopAfter(t, c, 5); !errors.Is(err, ErrStopped) {
+			if _, err := stopAfter(t, c, 5); !errors.Is(err, outcome.ErrStopped) {
 				t.Fatalf("got %v, want ErrStopped", err)
 			}
 			if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
@@ -124,8 +117,8 @@ func TestASignalEndsTheDocumentInTime(t *testing.T) {
 			close(over)
 		}
 	}))
-	if s, err := Run(t.Context(), c, log, drain, new(Counts)); !errors.Is(err, ErrStopped) || s.OK != 60 || s.Document != "" {
-		t.Fatalf("summary %+v, %v; want ErrStopped and no document", s, err)
+	if s, err := Run(t.Context(), c, log, drain, new(record.Counters)); !errors.Is(err, outcome.ErrStopped) || s.OK != 60 || s.Document != "" {
+		t.Fatalf("summary %+v, %v; want outcome.ErrStopped and no document", s, err)
 	}
 	if _, err := os.Stat(c.Output); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is a document: %v", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fluxworker/worker/record"
 	"fmt"
 	"io"
 	"os"
@@ -10,8 +11,6 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"fluxworker/worker"
 )
 
 // logEvery is the time between two progress lines in a log: a day's job makes some 3,000.
@@ -102,7 +101,7 @@ func (b *bar) clear() {
 }
 
 // show tells the run's progress until the returned function is called.
-func (c *console) show(counts *worker.Counts) (end func()) {
+func (c *console) show(counts *record.Counters) (end func()) {
 	every := logEvery
 	if c.bar != nil {
 		every = 200 * time.Millisecond
@@ -133,7 +132,7 @@ func (c *console) show(counts *worker.Counts) (end func()) {
 	}
 }
 
-func (c *console) tell(p worker.Progress) {
+func (c *console) tell(p record.Progress) {
 	if c.bar != nil {
 		text := fmt.Sprintf("%d ok, %d failed, %.1f rows/s, %.0f tok/s", p.OK+p.Skipped, p.Failed, p.RowsPerSecond(), p.TokensPerSecond())
 		if left := p.Left(); left > 0 {

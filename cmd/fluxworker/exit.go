@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	"fluxworker/batcher"
-	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/plan"
 	"fluxworker/worker/result"
 )
 
@@ -79,18 +81,18 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 // exitCode maps what a command returned.
 func exitCode(err error) int {
 	var usage *usageError
-	var config *worker.ConfigError
+	var config *outcome.ConfigError
 	var layers *batcher.LayersError
 	var size *batcher.UnknownSizeError
-	var input *worker.InputError
-	var noGPU *worker.GPUError
+	var input *outcome.InputError
+	var noGPU *plan.GPUError
 	var misfit *batcher.DoesNotFitError
-	var spill *worker.SpillError
-	var memory *worker.MemoryError
+	var spill *fleet.OffloadError
+	var memory *plan.MemoryError
 	var server *ollama.ServerError
 	var corrupt *result.CorruptError
 	var write *result.WriteError
-	var pull *worker.PullError
+	var pull *fleet.PullError
 	var lock *lease.FileError
 	switch {
 	case err == nil:
@@ -102,7 +104,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &input):
 		return exitInput
-	case errors.Is(err, worker.ErrStopped), errors.Is(err, errIncomplete), errors.Is(err, errUnfinished), errors.Is(err, errPullEnded):
+	case errors.Is(err, outcome.ErrStopped), errors.Is(err, errIncomplete), errors.Is(err, errUnfinished), errors.Is(err, errPullEnded):
 		return exitStopped
 	case errors.As(err, &noGPU), errors.Is(err, ollama.ErrNoGPU), errors.Is(err, batcher.ErrNoDevice):
 		return exitNoGPU

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fluxworker/worker"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 )
 
@@ -39,7 +40,7 @@ func (f *mergeFlags) target() string {
 
 // resultsIn names the file that a run's results are in. A document is there only when every row has its line, and where the
 // input is split it is merge that writes it.
-func resultsIn(c worker.Config, s worker.Summary) string {
+func resultsIn(c worker.Config, s record.Summary) string {
 	switch {
 	case result.FormatOf(c.Output) == result.Lines:
 		return s.Results

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluxworker/worker"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 	"fluxworker/worker/slurm"
 )
@@ -60,8 +62,8 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 
 // requeueWhereWorth asks SLURM to start the job again if its time was at its end, rows are left, and this start has answered
 // some: a job that answers none would be started for ever. Where SLURM refuses, the run ends as it would have.
-func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, job slurm.Job, s worker.Summary, warned bool, err error) {
-	var stopped *worker.StoppedError
+func (f *jobFlags) requeueWhereWorth(ctx context.Context, log zerolog.Logger, job slurm.Job, s record.Summary, warned bool, err error) {
+	var stopped *outcome.StoppedError
 	switch {
 	case !errors.As(err, &stopped) || !stopped.Deadline && !warned:
 		return

@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"fluxworker/worker"
+	"fluxworker/worker/merge"
+	"fluxworker/worker/outcome"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
 
 type mergeFlags struct {
-	c           worker.MergeConfig
+	c           merge.Config
 	maxRowBytes int64
 	dedupe      string
 	failOn      string
@@ -95,7 +96,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	defer giveUp()
 	// What stays is 32 bytes a row, without a pointer in it, so that collecting costs little: less than that is to be garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
-	m, err := worker.Merge(ctx, f.c)
+	m, err := merge.Run(ctx, f.c)
 	if err != nil {
 		return err
 	}
@@ -181,9 +182,9 @@ func (f *mergeFlags) verdict(m result.Merged) error {
 	}
 	switch {
 	case f.c.Check && m.Strays > 0:
-		return &worker.InputError{Err: errors.New(f.otherInput(m))}
+		return &outcome.InputError{Err: errors.New(f.otherInput(m))}
 	case f.c.Check && m.Doubles > 0:
-		return &worker.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first, or remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
+		return &outcome.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first, or remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
 	case m.Missing > 0 && m.Written, m.Missing > 0 && f.c.Check:
 		return fmt.Errorf("%w: %d of %d rows are missing; run the jobs again to bring them", errIncomplete, m.Missing, m.Rows)
 	case m.Missing > 0:
@@ -193,7 +194,7 @@ func (f *mergeFlags) verdict(m result.Merged) error {
 		}
 		return err
 	case f.c.Check && damaged > 0:
-		return &worker.InputError{Err: fmt.Errorf("%d lines of %s are damaged, though every row has its line; running the same job again sets them aside", damaged, f.c.Output)}
+		return &outcome.InputError{Err: fmt.Errorf("%d lines of %s are damaged, though every row has its line; running the same job again sets them aside", damaged, f.c.Output)}
 	case m.Failed > 0 && f.failOn == "rows":
 		return errRowsFailed
 	}

@@ -14,7 +14,7 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/modelcfg"
-	"fluxworker/worker"
+	"fluxworker/worker/plan"
 )
 
 type modelsFlags struct {
@@ -40,7 +40,7 @@ With --fits it says for each how many slots this machine's GPUs hold, or those o
 }
 
 // noFitError is a GPUError whose way out is one that models has.
-type noFitError struct{ none *worker.GPUError }
+type noFitError struct{ none *plan.GPUError }
 
 func (e *noFitError) Error() string {
 	return fmt.Sprintf("--fits: %v; say --gpu 2xA100-80GB and the like for GPUs that are not here", e.none.Err)
@@ -56,7 +56,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	header := "MODEL\tOLLAMA TAG\tMIN GPU MEMORY\tRECOMMENDED\tNOTES"
 	if f.fits {
 		gpus, err := planGPUs(ctx, f.gpus, zerolog.Nop())
-		if noGPU, ok := errors.AsType[*worker.GPUError](err); ok { // its own way out is a flag that models has not
+		if noGPU, ok := errors.AsType[*plan.GPUError](err); ok { // its own way out is a flag that models has not
 			return &noFitError{noGPU}
 		}
 		if err != nil {

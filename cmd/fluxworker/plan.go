@@ -17,7 +17,10 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/plan"
+	"fluxworker/worker/record"
 	"fluxworker/worker/slurm"
 )
 
@@ -89,27 +92,27 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 		config.Place.Memory = slurm.Memory{}     // the same goes for this machine's limit
 	}
 	info, from := f.look(ctx, config, console)
-	plan, fitting, err := config.PlanRows(ctx, info, gpus)
+	planned, choice, err := config.Planner().PlanRows(ctx, info, gpus)
 	if err != nil {
 		return err
 	}
-	plan.Sources = f.run.withSources(plan.Sources, flags, s)
+	planned.Sources = f.run.withSources(planned.Sources, flags, s)
 	if f.sbatch {
-		for _, w := range plan.Warnings {
+		for _, w := range planned.Warnings {
 			console.log.Warn().Msg(w)
 		}
-		return f.printSbatch(os.Stdout, config, plan, flags, s.dotenv)
+		return f.printSbatch(os.Stdout, config, planned, flags, s.dotenv)
 	}
 	isolated, why := isolation(config.Server)
 	if f.asJSON {
 		return json.NewEncoder(os.Stdout).Encode(struct {
 			batcher.Plan
-			Fitting  *worker.Fitting `json:"context_chosen,omitempty"`
-			Isolated bool            `json:"isolated"`
-			Why      string          `json:"isolated_because"`
-		}{plan, fitting, isolated, why})
+			Context  *record.ContextChoice `json:"context_chosen,omitempty"`
+			Isolated bool                  `json:"isolated"`
+			Why      string                `json:"isolated_because"`
+		}{planned, choice, isolated, why})
 	}
-	if err := printPlan(plan, fitting, s.model.Name, from); err != nil {
+	if err := printPlan(planned, choice, s.model.Name, from); err != nil {
 		return err
 	}
 	_, err = fmt.Printf("\nisolated: %t, %s\n", isolated, why)
@@ -117,7 +120,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 }
 
 // isolation tells whether servers would live in namespaces of their own on a machine like this one, and why or why not.
-func isolation(s worker.Server) (isolated bool, why string) {
+func isolation(s fleet.Settings) (isolated bool, why string) {
 	switch {
 	case s.URL != "":
 		return false, "--ollama-url names a server of somebody else"
@@ -138,7 +141,7 @@ func isolation(s worker.Server) (isolated bool, why string) {
 // planGPUs are the GPUs that the user described, else those that this process may use.
 func planGPUs(ctx context.Context, described string, log zerolog.Logger) ([]gpu.Device, error) {
 	if described == "" {
-		gpus, err := worker.AllocatedGPUs(ctx, log)
+		gpus, err := plan.AllocatedGPUs(ctx, log)
 		if err != nil {
 			return nil, fmt.Errorf("%w, or --gpu 2xA100-80GB and the like for GPUs that are not here", err)
 		}
@@ -160,7 +163,7 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	}
 	defer os.RemoveAll(dir)
 	config.Server.PullMissing = false
-	info, err = config.Look(ctx, console.log, filepath.Join(dir, "server.log"))
+	info, err = config.Inspector(console.log, filepath.Join(dir, "server.log")).Inspect(ctx)
 	if file := config.Server.File; err != nil && file != nil {
 		if info, err := file.Info(); err == nil {
 			return info, "the file " + file.Path
@@ -179,7 +182,7 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	}
 }
 
-func printPlan(p batcher.Plan, rows *worker.Fitting, model, from string) error {
+func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s, as known from %s\n", model, from)
 	fmt.Fprintf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
@@ -196,7 +199,7 @@ func printPlan(p batcher.Plan, rows *worker.Fitting, model, from string) error {
 		}
 	}
 	if p.Host != (batcher.Host{}) {
-		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Held()), batcher.Size(p.Host.Files), worker.MemoryToAskFor(p.Host)>>30)
+		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Held()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
 	}
 	if len(p.Devices) > 0 {
 		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")

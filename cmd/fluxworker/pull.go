@@ -15,7 +15,9 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/slurm"
 )
@@ -72,11 +74,11 @@ func (f *pullFlags) pull(ctx context.Context, flags *pflag.FlagSet) error {
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	dir, err := os.MkdirTemp(config.Server.ScratchRoot, "fluxworker-pull-")
 	if err != nil {
-		return &worker.PullError{Model: config.Defaults.Model, Dir: config.Server.Models, Err: err}
+		return &fleet.PullError{Model: config.Defaults.Model, Dir: config.Server.Models, Err: err}
 	}
 	defer os.RemoveAll(dir)
-	info, present, err := config.Pull(ctx, console.log, filepath.Join(dir, "server.log"))
-	if errors.Is(err, worker.ErrStopped) {
+	info, present, err := config.Inspector(console.log, filepath.Join(dir, "server.log")).Pull(ctx)
+	if errors.Is(err, outcome.ErrStopped) {
 		return errPullEnded
 	}
 	if err != nil {
@@ -105,7 +107,7 @@ func (f *pullFlags) config(console *console) (c worker.Config, err error) {
 		return c, &usageError{err}
 	}
 	c.Defaults = prompt.Defaults{Model: model.Tag()}
-	c.Server = worker.Server{Device: ollama.DeviceCPU, LoadTimeout: f.run.loadTimeout}
+	c.Server = fleet.Settings{Device: ollama.DeviceCPU, LoadTimeout: f.run.loadTimeout}
 	f.run.pull = "missing" // a folder that is not there yet is made
 	if c.Server.Command, err = f.run.command(); err != nil {
 		return c, err

@@ -9,6 +9,7 @@ import (
 
 	"fluxworker/worker"
 	"fluxworker/worker/lease"
+	"fluxworker/worker/resume"
 )
 
 // resultFlags say where the results go, how safely, and what becomes of those that are there.
@@ -25,7 +26,7 @@ type resultFlags struct {
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.output, "output", "", "`FILE` for the results, in the lines of OpenAI's Batch API, in the order of their completion; .json and .csv are written at the end, from the lines beside them")
-	flags.StringVar(&f.onChange, "on-change", string(worker.ChangeStops), "`stop|rerun|keep`: what to do where input, model or settings are not those of the lines in the output: say so and stop, ask again what changed, or keep the lines")
+	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: what to do where input, model or settings are not those of the lines in the output: say so and stop, ask again what changed, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop what is in the output and start anew; a job that SLURM requeues goes on all the same")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows again that are in the errors file")
 	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after this time at the latest")
@@ -41,7 +42,7 @@ const lockStaleFlag = "lock-stale"
 
 // config checks the flags and brings them to the worker's terms.
 func (f *resultFlags) config() (worker.Results, error) {
-	err := oneOf("on-change", f.onChange, string(worker.ChangeStops), string(worker.ChangeReruns), string(worker.ChangeKeeps))
+	err := oneOf("on-change", f.onChange, string(resume.ChangeStops), string(resume.ChangeReruns), string(resume.ChangeKeeps))
 	if err != nil {
 		return worker.Results{}, err
 	}
@@ -59,7 +60,7 @@ func (f *resultFlags) config() (worker.Results, error) {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)
 	}
 	return worker.Results{
-		SyncEvery: f.syncEvery, SyncBytes: f.syncBytes, Mode: fs.FileMode(mode), OnChange: worker.OnChange(f.onChange),
+		SyncEvery: f.syncEvery, SyncBytes: f.syncBytes, Mode: fs.FileMode(mode), OnChange: resume.OnChange(f.onChange),
 		Overwrite: f.overwrite, RetryFailed: f.retryFailed, LockStale: f.lockStale,
 	}, nil
 }

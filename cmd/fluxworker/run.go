@@ -15,13 +15,13 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/plan"
+	"fluxworker/worker/record"
 )
 
 const (
-	// slowAfter is how long answers may come slowly before it is looked whether it is the server. To look empties its slots,
-	// which costs less than an hour at a quarter of its speed.
-	slowAfter = 10 * time.Minute
 	// defaultRetryDelay is short, since most failures of a server are over at once; it doubles for those that are not.
 	defaultRetryDelay = 250 * time.Millisecond
 	mostRetryDelay    = time.Hour
@@ -144,7 +144,7 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	running, signals := onSignals(ctx)
 	defer signals.giveBack()
 	defer boundGarbage()()
-	counts := new(worker.Counts)
+	counts := new(record.Counters)
 	endProgress := console.show(counts)
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
@@ -207,14 +207,14 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	return worker.Config{
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
-		Server: worker.Server{
+		Server: fleet.Settings{
 			Command: command, URL: f.ollamaURL, Models: models, File: s.file, Device: ollama.Device(f.device),
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Wish: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  time.Duration(f.retryDelay),
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, SlowAfter: slowAfter, MaxServerBytes: each, MostForServers: all,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all,
 		Grace: f.grace, Version: version(),
 	}, nil
 }
@@ -286,7 +286,7 @@ func (f *runFlags) wish() (batcher.Wish, error) {
 // memoryLimits are what each server, and all of them together, may hold of the host's memory, in bytes; 0 is no limit.
 func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error) {
 	if f.serverMemory == automatic {
-		return 0, worker.MostForServers(place.Enforced), nil
+		return 0, plan.MaxFleetBytes(place.Enforced), nil
 	}
 	mib, err := strconv.ParseInt(f.serverMemory, 10, 64)
 	if err != nil || mib < 0 || mib > math.MaxInt64>>20 {

@@ -14,13 +14,14 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/plan"
 )
 
 // sbatchScript is a job script for a run as it was planned.
 type sbatchScript struct {
 	model   string
 	plan    batcher.Plan
-	size    worker.JobSize
+	size    plan.JobSize
 	rate    float64 // rows a second of each task; 0 where that is not known
 	from    string  // where the rate is from
 	all     int64   // rows of the input
@@ -54,19 +55,19 @@ func (f *planFlags) checkSbatch() error {
 }
 
 // printSbatch prints the script.
-func (f *planFlags) printSbatch(out io.Writer, config worker.Config, plan batcher.Plan, flags *pflag.FlagSet, env dotenv) error {
+func (f *planFlags) printSbatch(out io.Writer, config worker.Config, planned batcher.Plan, flags *pflag.FlagSet, env dotenv) error {
 	s := sbatchScript{
-		model: config.Model.Name, plan: plan, array: config.Place.Shard.Auto, requeue: f.run.job.requeue, command: f.command(flags),
+		model: config.Model.Name, plan: planned, array: config.Place.Shard.Auto, requeue: f.run.job.requeue, command: f.command(flags),
 		rate: f.rate, from: "--rate",
 	}
 	if s.rate == 0 {
-		s.rate, s.from = worker.EarlierRate(config.Output)
+		s.rate, s.from = plan.EarlierRate(config.Output)
 	}
 	left, all, err := config.RowsLeft()
 	if err != nil {
 		return err
 	}
-	s.all, s.size = all, config.JobSize(plan, left, s.rate, s.array)
+	s.all, s.size = all, plan.SizeJob(planned, left, s.rate, s.array)
 	s.more, s.moreFrom = env.sbatchLines(s.rate > 0), env.path
 	_, err = io.WriteString(out, s.String())
 	return err

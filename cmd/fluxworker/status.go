@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluxworker/worker"
 	"fluxworker/worker/lease"
+	"fluxworker/worker/status"
 )
 
 type statusFlags struct {
@@ -49,7 +49,7 @@ func (f *statusFlags) status() error {
 	if f.output == "" {
 		return usagef("--output is missing: name the file of the results, as the run has it")
 	}
-	s, err := worker.StatusOf(f.output)
+	s, err := status.Of(f.output)
 	if err != nil {
 		return err
 	}
@@ -67,12 +67,12 @@ func (f *statusFlags) status() error {
 	return nil
 }
 
-func printStatus(out io.Writer, s worker.Status) error {
+func printStatus(out io.Writer, s status.Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SHARD\tSTATE\tDONE\tFAILED\tROWS\tROWS/S\tLEFT\tATTEMPTS\tHELD BY\tSEEN\tLAST OUTCOME")
 	finished := 0
 	for _, one := range s.Shards {
-		if one.State == worker.Finished {
+		if one.State == status.Finished {
 			finished++
 		}
 		holder, seen := "-", "-"
@@ -93,7 +93,7 @@ func printStatus(out io.Writer, s worker.Status) error {
 }
 
 // rowStatus is done, failed, rows, rate and time left, in cells of a table.
-func rowStatus(r worker.RowStatus) string {
+func rowStatus(r status.RowStatus) string {
 	rows, rate, left := "-", "-", "-"
 	if r.Rows > 0 {
 		rows = fmt.Sprint(r.Rows)

@@ -10,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"fluxworker/worker"
+	"fluxworker/worker/input"
+	"fluxworker/worker/outcome"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
 	"fluxworker/worker/tokens"
 )
 
@@ -41,9 +43,10 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	source, rows, err := worker.OpenRows(f.input, prompt.Options{
-		Layout: s.layout, MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults, KeepFirst: f.dedupe == dedupeFirst,
-	})
+	in := input.Input{
+		Path: f.input, Layout: s.layout, MaxRowBytes: int(f.maxRowBytes), Defaults: s.defaults, KeepFirst: f.dedupe == dedupeFirst,
+	}
+	source, rows, err := in.Open(result.Shard{})
 	if err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 			break
 		}
 		if err != nil {
-			return &worker.InputError{Err: err}
+			return &outcome.InputError{Err: err}
 		}
 		if row.Reject == nil {
 			good++
@@ -86,9 +89,9 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	}
 	switch {
 	case good+bad == 0:
-		return &worker.InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", f.input, prompt.CodeEmptyFile)}
+		return &outcome.InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", f.input, prompt.CodeEmptyFile)}
 	case bad > 0:
-		return &worker.InputError{Err: fmt.Errorf("%s: %d of %d rows cannot be asked", f.input, bad, good+bad)}
+		return &outcome.InputError{Err: fmt.Errorf("%s: %d of %d rows cannot be asked", f.input, bad, good+bad)}
 	}
 	return nil
 }

@@ -15,8 +15,10 @@ import (
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
 )
 
 // allocations are those of a whole run.
@@ -38,13 +40,13 @@ func runCount(args []string) error {
 		Defaults: defaults(),
 		Model:    modelcfg.Model{Name: "bigram"},
 		Wish:     batcher.Wish{Context: 4096, Slots: slots, KVCacheType: "f16"},
-		Server:   worker.Server{URL: args[0], Device: ollama.DeviceAuto, Isolate: ollama.IsolateAuto, LoadTimeout: time.Minute},
+		Server:   fleet.Settings{URL: args[0], Device: ollama.DeviceAuto, Isolate: ollama.IsolateAuto, LoadTimeout: time.Minute},
 		Place:    worker.Place{NoLimit: true}, RequestTimeout: 30 * time.Minute, MaxRetries: 3, MaxRestarts: 5, StallTimeout: 5 * time.Minute,
 		Grace: time.Second, Results: worker.Results{SyncEvery: time.Second, SyncBytes: 8 << 20},
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	summary, err := worker.Run(context.Background(), c, zerolog.Nop(), make(chan struct{}), new(worker.Counts))
+	summary, err := worker.Run(context.Background(), c, zerolog.Nop(), make(chan struct{}), new(record.Counters))
 	runtime.ReadMemStats(&after)
 	if err == nil && !summary.Complete {
 		err = fmt.Errorf("not every row was answered: %s", summary)

@@ -63,7 +63,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 		s.gone()
 	}
 	defer s.slots.Release(1)
-	working := s.recorder.begin()
+	s.recorder.begin()
 	defer s.recorder.end()
 	s.load(req, options.context)
 	if held {
@@ -73,7 +73,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 			s.gone()
 		}
 	}
-	a := answer{request: req, options: options, arrived: arrived, began: time.Now(), beside: working}
+	a := answer{request: req, options: options, arrived: arrived, began: time.Now()}
 	if s.startFault == startNoFirstAnswer {
 		fault = hang
 	}
@@ -100,7 +100,7 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 	if fault.isSlow() {
 		delay = 10 * max(delay, 10*time.Millisecond)
 	}
-	if !s.wait(r, s.knee.stretch(delay, a.beside)) {
+	if !s.wait(r, delay) {
 		s.gone()
 	}
 	if fault != none && !fault.isSlow() {
@@ -124,7 +124,6 @@ type answer struct {
 	options        sampling
 	arrived, began time.Time
 	sent           bool
-	beside         int // number of requests at work, including this one
 
 	generation
 	prompt   int // number of tokens

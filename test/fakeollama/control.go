@@ -51,7 +51,7 @@ func (s *server) ps(w http.ResponseWriter, _ *http.Request) {
 	if m, ok := s.models.current(); ok {
 		inVRAM := 0
 		switch {
-		case s.gpu && s.fits():
+		case s.gpu && s.fits() && !s.script.slowed():
 			inVRAM = modelSize
 		case s.gpu:
 			inVRAM = modelSize / 2

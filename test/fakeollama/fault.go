@@ -25,7 +25,7 @@ const (
 	exits        kind = "exit"     // the process exits 1 instead of an answer
 	hangAll      kind = "hang-all" // this request and all later ones hang
 	spinAll      kind = "spin-all" // like hang-all, with one busy core
-	slowAll      kind = "slow-all" // this request and all later ones are slow, including the worker's proofs
+	slowAll      kind = "slow-all" // a part of the model leaves the GPU: this request and all later ones are slow, including the worker's proofs
 	badRequest   kind = "400"
 	notFound     kind = "404"
 	serverError  kind = "500"

@@ -211,14 +211,8 @@ func (r *recorder) want() { r.change(r.wanted) }
 // giveUp records that a waiting request went away without a slot.
 func (r *recorder) giveUp() { r.change(r.gaveUp) }
 
-// begin records that a request has its slot, and returns the number of requests with a slot.
-func (r *recorder) begin() (working int) {
-	r.change(func(rec *Record) {
-		r.began(rec)
-		working = r.working
-	})
-	return working
-}
+// begin records that a request has its slot.
+func (r *recorder) begin() { r.change(r.began) }
 
 func (r *recorder) end() { r.change(r.ended) }
 

@@ -71,6 +71,29 @@ func TestGPUFails(t *testing.T) {
 	}
 }
 
+// A server that loaded the model again with a part of it beside the GPU would stay slow for good. The run starts the server
+// again; a server that may not be started again goes on.
+func TestAServerThatLeavesTheGPUIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	const rows = 45
+	for restarts, said := range map[string]string{"3": "server lost; starting it again", "0": "it may not be started again"} {
+		t.Run("restarts "+restarts, func(t *testing.T) {
+			t.Parallel()
+			j := harness.New(t, "--batch-size", "2", "--stall-timeout", "20s", "--max-restarts", restarts)
+			j.UseStandIn("--gpu", "--fault", "slow-all@21")
+			j.UseNVML(fakenvml.Build(t), harness.GPUs(1, ""))
+			j.WriteRows(rows)
+			cmd := j.StartAndHold(30)
+			j.AwaitSaid("MiB are on the GPU any more")
+			j.AwaitSaid(said)
+			j.Release()
+			j.Wait(cmd, 0)
+			j.CheckRows(rows)
+			j.CheckBlameless()
+		})
+	}
+}
+
 // What the driver says of the GPUs decides the plan.
 func TestWhatTheDriverSays(t *testing.T) {
 	const (

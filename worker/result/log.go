@@ -24,8 +24,6 @@ type Options struct {
 	Stale time.Duration
 	// OnWait, if not nil, is called once with the holder for which Open waits.
 	OnWait func(lease.Holder)
-	// OnHeld, if not nil, is called once when this process holds the output, before Open reads it.
-	OnHeld func()
 
 	disk disk // set by tests; nil means the real disk
 }
@@ -76,9 +74,6 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	l := &Log{
 		paths: o.Paths, disk: o.disk, hold: held, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
 		waiting: newWriteBuffer(), ended: make(chan struct{}), failed: make(chan struct{}),
-	}
-	if o.OnHeld != nil {
-		o.OnHeld()
 	}
 	l.results.path, l.results.keys = o.Paths.Results, &l.done.answered
 	l.errors.path, l.errors.keys = o.Paths.Errors, &l.done.failed

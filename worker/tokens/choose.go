@@ -7,16 +7,16 @@ const restartCost = 25
 // worth is how much sooner a second pass has to make the end for its sake: what is estimated is not known.
 const worth = 1.05
 
-// leastContext is the shortest context that is chosen: below it nothing is won.
-const leastContext = 512
+// MinContext is the shortest context that is chosen, in tokens: below it nothing is won.
+const MinContext = 512
 
 // Contexts are the lengths from which one is chosen, in rising order: four for each doubling, from 512 to the limit, which
 // is one of them, and none below least.
 func Contexts(least, limit int) []int {
 	var list []int
-	for base := leastContext; base < limit; base *= 2 {
+	for base := MinContext; base < limit; base *= 2 {
 		for quarters := 4; quarters < 8; quarters++ {
-			if c := base / 4 * quarters; c%step == 0 && c >= least && c < limit {
+			if c := base / 4 * quarters; c%Step == 0 && c >= least && c < limit {
 				list = append(list, c)
 			}
 		}

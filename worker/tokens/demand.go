@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// step is the multiple of tokens to which needs are rounded up, and contexts from 1024 on: engines pad a slot to it.
-const step = 256
+// Step is the multiple of tokens to which needs are rounded up, and contexts from 1024 on: engines pad a slot to it.
+const Step = 256
 
 // Demand counts rows by how much context they need. Its zero value has none. It is for one goroutine.
 type Demand struct {
@@ -23,7 +23,7 @@ func (d *Demand) add(need int, rows int64) {
 	if d.rows == nil {
 		d.rows = make(map[int]int64)
 	}
-	d.rows[(need+step-1)/step*step] += rows
+	d.rows[(need+Step-1)/Step*Step] += rows
 	d.n += rows
 	d.most = max(d.most, need)
 }

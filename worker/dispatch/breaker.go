@@ -1,0 +1,43 @@
+package dispatch
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"fluxworker/worker/ollama"
+)
+
+// breaker ends a run whose server lives but answers nothing.
+type breaker struct {
+	inARow atomic.Int64
+	undone atomic.Int64
+	last   atomic.Pointer[error]
+}
+
+// giveUp counts a row that stays undone.
+func (b *breaker) giveUp(err error) {
+	b.last.Store(&err)
+	b.undone.Add(1)
+}
+
+// fail counts a row that stays undone although its server lives.
+func (b *breaker) fail(err error) {
+	b.giveUp(err)
+	b.inARow.Add(1)
+}
+
+func (b *breaker) reset() { b.inARow.Store(0) }
+
+// tripped reports whether to give up. It stays so: rows in flight that still succeed do not bring a lost server back.
+func (b *breaker) tripped() bool { return b.inARow.Load() >= maxUnanswered }
+
+// err returns why rows stay undone; nil where none does.
+func (b *breaker) err() error {
+	if b.undone.Load() == 0 {
+		return nil
+	}
+	return &ollama.ServerError{
+		Op:  "answer rows",
+		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for them and those not yet asked; the last failure: %w", b.undone.Load(), *b.last.Load()),
+	}
+}

@@ -1,0 +1,87 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+)
+
+// codeInvalidOutput is the code of a row whose answer has not the form that the row wants, however often it was generated.
+const codeInvalidOutput = "invalid_output"
+
+// invalidOutput is an answer that has not the form that its row wants. Another seed may give a better answer, unless the
+// sampling is deterministic.
+type invalidOutput struct {
+	answer *ollama.Answer // nil where the server kept the answer to itself
+	reason error
+}
+
+func (e *invalidOutput) Error() string {
+	return "the answer is not what the row wants: " + e.reason.Error()
+}
+
+// generate gets the answers that a task still lacks, one after the other: a row that wants several holds one slot. The task
+// keeps its answers, so that a task which is asked again asks only for the rest.
+func (l *Lane) generate(ctx context.Context, t *task) error {
+	d := l.dispatcher
+	for len(t.answers) < t.row.Request.Answers() {
+		request := t.row.Request
+		request.Sampling.Seed = request.SeedOf(len(t.answers), t.invalid)
+		a, err := l.server.Ask(ctx, d.config.RequestTimeout, request)
+		if unread, ok := errors.AsType[*ollama.AnswerError](err); ok {
+			l.completed.Add(1)
+			return &invalidOutput{reason: unread}
+		}
+		if err != nil {
+			return err
+		}
+		l.completed.Add(1)
+		l.limiter.answered(time.Now())
+		if d.deferrer != nil {
+			d.deferrer.Learn(&t.row, a)
+		}
+		if err := a.Check(&t.row.Request); err != nil {
+			return &invalidOutput{answer: a, reason: err}
+		}
+		t.answers = append(t.answers, a)
+	}
+	return nil
+}
+
+// deterministic returns why no seed gives another answer, and the way out; empty where another seed may.
+func deterministic(s *prompt.Sampling) string {
+	switch {
+	case s.Temperature == 0:
+		return "at temperature 0 another try gives the same answer; raise the temperature"
+	case s.TopK == 1:
+		return "at top_k 1 another try gives the same answer; raise top_k"
+	}
+	return ""
+}
+
+// refuseInvalid writes the error line of a row that got no valid answer. The line keeps the last answer, where there is one.
+func (l *Lane) refuseInvalid(t *task, e *invalidOutput) error {
+	tries := deterministic(&t.row.Request.Sampling)
+	if tries == "" {
+		tries = fmt.Sprintf("it was asked for %d times (--max-retries)", t.invalid+1)
+	}
+	message := fmt.Sprintf("%s; %s", e, tries)
+	answers := t.answers
+	switch {
+	case e.answer == nil:
+		message += "; it may have been cut at max_tokens, allow more, or by stop"
+	case e.answer.Cut():
+		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", t.row.Request.Sampling.MaxTokens)
+	}
+	if e.answer != nil {
+		answers = append(answers, e.answer)
+	}
+	return l.dispatcher.sink.Failed(t.row, &ollama.RequestError{
+		Status: http.StatusUnprocessableEntity, Code: codeInvalidOutput, Message: message,
+	}, answers, t.retries)
+}

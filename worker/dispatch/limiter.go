@@ -1,0 +1,112 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/batcher"
+)
+
+const (
+	// maxFailureShare is the part of the requests that a server may fail before it gets fewer at once. Below it the retries
+	// do.
+	maxFailureShare = 0.2
+	// minFailures keeps the first failures of a run from being taken for a trend.
+	minFailures = 8
+	// windowRounds is after how many answers for each place the counts begin anew, so that failures count against the answers
+	// around them.
+	windowRounds = 16
+	// lowered is how long a lower limit stays: what filled the server's memory may be gone by then.
+	lowered = 10 * time.Minute
+)
+
+// limiter bounds how many rows are with one server at once. It begins with what the plan allows, steps down where the
+// server fails many requests, at most to a quarter, and comes back to the plan after a while. Each asker of the server has
+// a number from 0; the askers above the limit wait.
+type limiter struct {
+	planned int // the slots, and the look-ahead
+	log     zerolog.Logger
+	limit   atomic.Int64
+	answers atomic.Int64 // in this window
+	over    chan struct{}
+	end     func() // releases every waiting asker for good
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and renewed with each change of the limit
+	failures int64         // in this window
+	since    time.Time     // when the limit was lowered last
+}
+
+func newLimiter(slots int, log zerolog.Logger) *limiter {
+	l := &limiter{planned: batcher.InFlight(slots), log: log, changed: make(chan struct{}), over: make(chan struct{})}
+	l.limit.Store(int64(l.planned))
+	l.end = sync.OnceFunc(func() { close(l.over) })
+	return l
+}
+
+// acquire blocks until the asker with this number may take a row, the context ends or the channel is closed.
+func (l *limiter) acquire(ctx context.Context, number int, ended <-chan struct{}) {
+	for int64(number) >= l.limit.Load() {
+		l.mu.Lock()
+		changed, limit := l.changed, l.limit.Load()
+		l.mu.Unlock()
+		if int64(number) < limit {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-l.over:
+			return
+		case <-ended:
+			return
+		}
+	}
+}
+
+// answered counts an answer, good or bad.
+func (l *limiter) answered(now time.Time) {
+	answers, limit := l.answers.Add(1), l.limit.Load()
+	if answers < windowRounds*limit && limit == int64(l.planned) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if answers >= windowRounds*limit {
+		l.answers.Store(0)
+		l.failures = 0
+	}
+	if limit < int64(l.planned) && now.Sub(l.since) >= lowered {
+		l.set(l.planned)
+	}
+}
+
+// failed counts a request that a living server failed, and lowers the limit where there were too many of them.
+func (l *limiter) failed(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures++
+	limit := int(l.limit.Load())
+	lower := max(1, l.planned/4, limit*3/4)
+	share := float64(l.failures) / float64(l.failures+l.answers.Load())
+	if l.failures < minFailures || share < maxFailureShare || lower >= limit {
+		return
+	}
+	l.since = now
+	l.set(lower)
+	l.log.Warn().Int("in_flight", lower).Int("planned", l.planned).Msg("the server fails many requests: fewer are sent to it at once")
+}
+
+// set changes the limit. The caller holds mu.
+func (l *limiter) set(limit int) {
+	l.limit.Store(int64(limit))
+	l.answers.Store(0)
+	l.failures = 0
+	close(l.changed)
+	l.changed = make(chan struct{})
+}

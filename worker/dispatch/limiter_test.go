@@ -1,0 +1,118 @@
+package dispatch
+
+import (
+	"context"
+	"fluxworker/batcher"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// waits reports whether the asker with this number has to wait.
+func waits(l *limiter, number int) bool {
+	ended := make(chan struct{})
+	close(ended) // acquire looks at it only where it would block
+	l.acquire(context.Background(), number, ended)
+	return int64(number) >= l.limit.Load()
+}
+
+// A server that fails many requests gets fewer at once, at least a quarter of the plan, and later all of them again.
+func TestLimiterStepsDownAndComesBack(t *testing.T) {
+	t.Parallel()
+	const slots = 32
+	l := newLimiter(slots, zerolog.Nop())
+	now := time.Unix(1e9, 0)
+	planned := batcher.InFlight(slots)
+	if waits(l, planned-1) || !waits(l, planned) {
+		t.Fatalf("the limit is %d at the start, want %d", l.limit.Load(), planned)
+	}
+	for range minFailures - 1 {
+		l.failed(now)
+	}
+	if l.limit.Load() != int64(planned) {
+		t.Errorf("%d failures lowered the limit", minFailures-1)
+	}
+	l.failed(now)
+	if want := int64(planned * 3 / 4); l.limit.Load() != want {
+		t.Errorf("the limit is %d after %d failures, want %d", l.limit.Load(), minFailures, want)
+	}
+	for range 1000 {
+		l.failed(now)
+	}
+	if want := int64(planned / 4); l.limit.Load() != want {
+		t.Errorf("the limit is %d when everything fails, want a quarter of the plan, %d", l.limit.Load(), want)
+	}
+	l.answered(now.Add(lowered - time.Second))
+	if l.limit.Load() == int64(planned) {
+		t.Errorf("the limit is that of the plan before %s", lowered)
+	}
+	l.answered(now.Add(lowered))
+	if l.limit.Load() != int64(planned) {
+		t.Errorf("the limit is %d after %s, want %d", l.limit.Load(), lowered, planned)
+	}
+}
+
+// A few failures among many answers are the business of the retries.
+func TestLimiterForgivesRareFailures(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(8, zerolog.Nop())
+	for range 100 {
+		for range 9 {
+			l.answered(time.Now())
+		}
+		l.failed(time.Now())
+	}
+	if l.limit.Load() != int64(batcher.InFlight(8)) {
+		t.Errorf("the limit is %d, want %d", l.limit.Load(), batcher.InFlight(8))
+	}
+}
+
+// An asker that waits takes a row as soon as the limit allows, and is released at the end.
+func TestLimiterReleasesThoseThatWait(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	for name, release := range map[string]func(l *limiter, ended chan struct{}){
+		"the limit rises":   func(l *limiter, _ chan struct{}) { l.answered(now.Add(lowered)) },
+		"the queue ends":    func(_ *limiter, ended chan struct{}) { close(ended) },
+		"the limiter ends":  func(l *limiter, _ chan struct{}) { l.end() },
+		"the context ended": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLimiter(8, zerolog.Nop())
+			for range minFailures {
+				l.failed(now)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended, through := make(chan struct{}), make(chan struct{})
+			go func() { l.acquire(ctx, batcher.InFlight(8)-1, ended); close(through) }()
+			if release == nil {
+				cancel()
+			} else {
+				release(l, ended)
+			}
+			<-through
+		})
+	}
+}
+
+// Failures count against the answers around them: a day of good answers does not hide an hour in which every fourth request
+// fails.
+func TestLimiterForgetsOldAnswers(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(8, zerolog.Nop())
+	for range 100_000 {
+		l.answered(time.Now())
+	}
+	for range 100 {
+		l.failed(time.Now())
+		for range 3 {
+			l.answered(time.Now())
+		}
+	}
+	if l.limit.Load() == int64(batcher.InFlight(8)) {
+		t.Errorf("the limit is still %d although every fourth request fails", batcher.InFlight(8))
+	}
+}

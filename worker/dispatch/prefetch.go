@@ -1,0 +1,83 @@
+package dispatch
+
+import (
+	"context"
+
+	"golang.org/x/sync/semaphore"
+
+	"fluxworker/worker/input"
+	"fluxworker/worker/prompt"
+)
+
+const (
+	// prefetchBytes is how large the large ones of these may be together: rows with images are megabytes each.
+	prefetchBytes = 32 << 20
+	// largeRow is from how many bytes on a row counts. Others are too small for their sum to matter, and pay nothing.
+	largeRow = 64 << 10
+)
+
+// prefetch holds the rows that wait parsed, in the order of the input.
+type prefetch struct {
+	rows  chan prompt.Row
+	bytes *semaphore.Weighted
+}
+
+func newPrefetch() *prefetch {
+	return &prefetch{rows: make(chan prompt.Row, input.Prefetched), bytes: semaphore.NewWeighted(prefetchBytes)}
+}
+
+// push adds a row once there is room for it. It returns false when the context ends first.
+func (p *prefetch) push(ctx context.Context, row prompt.Row) bool {
+	if n := weigh(&row); n > 0 && p.bytes.Acquire(ctx, n) != nil {
+		return false
+	}
+	select {
+	case p.rows <- row:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// release frees the room of a row that came out of rows.
+func (p *prefetch) release(row *prompt.Row) {
+	if n := weigh(row); n > 0 {
+		p.bytes.Release(n)
+	}
+}
+
+// weigh returns how much of prefetchBytes a row takes; a row that is larger than all of it waits alone.
+func weigh(row *prompt.Row) int64 {
+	n := bytesOf(&row.Request)
+	if n < largeRow {
+		return 0
+	}
+	return min(int64(n), prefetchBytes)
+}
+
+// bytesOf returns the sum of what may be long in a request.
+func bytesOf(r *prompt.Request) int {
+	n := len(r.Suffix)
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		n += len(m.Content) + len(m.Reasoning)
+		for _, image := range m.Images {
+			n += len(image)
+		}
+		for _, call := range m.ToolCalls {
+			n += len(call.Arguments)
+		}
+	}
+	for i := range r.Tools {
+		n += len(r.Tools[i].Description) + len(r.Tools[i].Parameters)
+	}
+	if r.Structure != nil {
+		n += len(r.Structure.Schema)
+	}
+	if r.Embedding != nil {
+		for _, text := range r.Embedding.Input {
+			n += len(text)
+		}
+	}
+	return n
+}

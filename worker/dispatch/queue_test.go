@@ -1,0 +1,135 @@
+package dispatch
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"fluxworker/test/seed"
+	"fluxworker/worker/prompt"
+)
+
+// Rows that come back are handed out again, and the queue is at its end only when the last one is done.
+func TestQueueLosesNoRow(t *testing.T) {
+	t.Parallel()
+	const rows, takers = 500, 7
+	seed.EachNumber(t, seed.First(1), func(t *testing.T, seed uint64) {
+		q := NewQueue()
+		go func() {
+			defer q.Close()
+			for i := range int64(rows) {
+				q.Push(t.Context(), prompt.Row{Index: i})
+			}
+		}()
+		if !q.WaitFirst(t.Context()) {
+			t.Fatal("no row came")
+		}
+		go q.run(t.Context())
+
+		var mu sync.Mutex
+		finished := make(map[int64]int)
+		var wg sync.WaitGroup
+		for taker := range takers {
+			random := rand.New(rand.NewPCG(seed, uint64(taker)))
+			wg.Go(func() {
+				for t := range q.out {
+					if random.IntN(3) == 0 {
+						t.notBefore = time.Now().Add(time.Duration(random.IntN(1000)) * time.Microsecond)
+						q.giveBack(t)
+						continue
+					}
+					mu.Lock()
+					finished[t.row.Index]++
+					mu.Unlock()
+					q.finish()
+				}
+			})
+		}
+		wg.Wait()
+		<-q.ended
+		if !q.isDone() {
+			t.Error("the queue does not know that it is done")
+		}
+		for i := range int64(rows) {
+			if finished[i] != 1 {
+				t.Errorf("row %d was finished %d times", i, finished[i])
+			}
+		}
+	})
+}
+
+func TestQueueEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	q := NewQueue()
+	q.Push(ctx, prompt.Row{})
+	go q.run(ctx)
+	row := <-q.out
+	cancel()
+	if _, ok := <-q.out; ok {
+		t.Error("a row after the end")
+	}
+	q.giveBack(row) // nobody listens: it must not block
+	q.finish()
+	if q.isDone() {
+		t.Error("a row that was given back counts as done")
+	}
+}
+
+// A task that waits for its next try holds up no other, but there is a limit to how many wait.
+func TestQueueWithPausingTasks(t *testing.T) {
+	t.Parallel()
+	pending := make(chan prompt.Row) // without a place for a row that waits
+	q := NewQueue()
+	q.rows.rows = pending
+	q.first = new(prompt.Row)
+	ctx, cancel := context.WithCancel(t.Context())
+	go q.run(ctx)
+	offered := 0
+	for offered < maxPausing {
+		row := <-q.out
+		row.notBefore = time.Now().Add(time.Hour)
+		q.giveBack(row)
+		if offered++; offered < maxPausing {
+			pending <- prompt.Row{Index: int64(offered)}
+		}
+	}
+	select {
+	case pending <- prompt.Row{}:
+		t.Errorf("one more row was taken while %d wait", offered)
+	case <-time.After(50 * time.Millisecond): // nothing happens, which is no event
+	}
+	cancel()
+	<-q.ended
+}
+
+// WaitFirst keeps the row that it has seen in the queue, and sees the end of an empty queue and of the context.
+func TestWaitFirst(t *testing.T) {
+	t.Parallel()
+	q := NewQueue()
+	q.Push(t.Context(), prompt.Row{Index: 1})
+	q.Push(t.Context(), prompt.Row{Index: 2})
+	q.Close()
+	if !q.WaitFirst(t.Context()) {
+		t.Fatal("no row came")
+	}
+	go q.run(t.Context())
+	for want := range int64(2) {
+		if row := <-q.out; row.row.Index != want+1 {
+			t.Errorf("row %d came, want %d", row.row.Index, want+1)
+		}
+		q.finish()
+	}
+	empty := NewQueue()
+	empty.Close()
+	if empty.WaitFirst(t.Context()) {
+		t.Error("a row of an empty queue")
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if NewQueue().WaitFirst(over) {
+		t.Error("a row after the end of the context")
+	}
+}

@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fluxworker/worker/ollama"
+)
+
+// outcome says what became of a task that a server had.
+type outcome int
+
+const (
+	done       outcome = iota // the row has its line, or is given up for this run
+	tryAgain                  // the server failed it; it may be asked once more
+	serverLost                // the server went while it had the task
+	tryOther                  // this server does not answer it; another one may
+)
+
+// maxUnanswered is how many rows in a row may stay undone before a living server counts as lost.
+const maxUnanswered = 3
+
+// try asks the server one task. The error is only for what ends the run.
+func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
+	d := l.dispatcher
+	if d.deferrer != nil {
+		if deferred, err := d.deferrer.TooLong(&t.row); deferred {
+			return done, err
+		}
+	}
+	began, before := time.Now(), l.completed.Load()
+	l.asking.Add(1)
+	err := l.generate(ctx, t)
+	l.asking.Add(-1)
+	if err == nil {
+		l.alive()
+		d.latency.add(time.Since(began))
+		return done, d.sink.Answered(t.row, t.answers, t.retries)
+	}
+	if refused, ok := errors.AsType[*ollama.RequestError](err); ok {
+		l.completed.Add(1)
+		l.alive()
+		return done, l.refuse(t, refused)
+	}
+	if invalid, ok := errors.AsType[*invalidOutput](err); ok {
+		l.alive()
+		if t.retries >= d.config.MaxRetries || deterministic(&t.row.Request.Sampling) != "" {
+			return done, l.refuseInvalid(t, invalid)
+		}
+		t.invalid++
+		d.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer is not of the form that the row wants")
+		return tryAgain, nil
+	}
+	failed, unavailable := errors.AsType[*ollama.UnavailableError](err)
+	switch {
+	case isLost(ctx, err):
+		return serverLost, nil
+	case !unavailable:
+		return done, err
+	case l.server.Down(ctx, failed):
+		return serverLost, nil
+	}
+	stalled := errors.Is(err, ollama.ErrTimeout) && l.completed.Load() == before && time.Since(began) >= d.config.StallTimeout
+	return l.retryOrGiveUp(t, err, stalled), nil
+}
+
+// alive takes note that the server answers.
+func (l *Lane) alive() {
+	l.failing.Store(0)
+	l.dispatcher.breaker.reset()
+}
+
+// refuse defers a row that the server refused, or writes its error line.
+func (l *Lane) refuse(t *task, refused *ollama.RequestError) error {
+	if d := l.dispatcher.deferrer; d != nil {
+		deferred, final, err := d.Refused(&t.row, refused, l.server.Context())
+		if deferred || err != nil {
+			return err
+		}
+		refused = final
+	}
+	return l.dispatcher.sink.Failed(t.row, refused, nil, t.retries)
+}
+
+// retryOrGiveUp decides about a task that a living server failed. Stalled says that no request at all came to its end while the
+// task waited.
+func (l *Lane) retryOrGiveUp(t *task, err error, stalled bool) outcome {
+	d := l.dispatcher
+	if t.retries == 0 { // a few rows that fail again and again say nothing about their number
+		l.limiter.failed(time.Now())
+	}
+	last := t.retries >= d.config.MaxRetries
+	switch {
+	case stalled && l.server.Own():
+		// A server that waits for a hung GPU spins, and so seems to work. But no request came to its end for all that time.
+		l.server.End(fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", d.config.RequestTimeout), false)
+		return tryAgain
+	case last && l.server.Own() && l.failing.Add(1) >= maxUnanswered:
+		// It lives, but the rows are not to blame when none is answered: others, or a new start, may do better.
+		l.server.End(fmt.Errorf("it answers nothing any more: %w", err), true)
+		return tryAgain
+	case last && t.passes < l.others:
+		return tryOther
+	case last:
+		d.log.Error().Str("custom_id", t.row.CustomID).Int("attempts", t.retries+1).Err(err).Msg("the server did not answer; the row stays undone")
+		d.breaker.fail(err)
+		return done
+	}
+	d.log.Warn().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Err(err).Msg("asking again")
+	return tryAgain
+}

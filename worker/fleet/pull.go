@@ -1,0 +1,127 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"fluxworker/batcher"
+	"fluxworker/worker/lease"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+)
+
+// PullLock begins the names of the locks in the folder of the models. Ollama looks into its subfolders alone.
+const PullLock = "fluxworker-pull-lock."
+
+// PullError is a model that could not be fetched. Err is ollama.ErrNotInRegistry or ollama.ErrModelsFull where it was one
+// of these, a *lease.FileError where the folder cannot be written, else what the server says.
+type PullError struct {
+	Model, Dir string
+	Err        error
+}
+
+func (e *PullError) Error() string {
+	what := fmt.Sprintf("pull model %s into %s: %v", e.Model, e.Dir, e.Err)
+	switch {
+	case errors.Is(e.Err, ollama.ErrNotInRegistry):
+		return what + "; look for its name at https://ollama.com/library"
+	case errors.Is(e.Err, ollama.ErrModelsFull):
+		return what + "; free some space, or choose another folder with --ollama-models; the same command goes on with what is there"
+	case errors.Is(e.Err, fs.ErrPermission), errors.Is(e.Err, syscall.EROFS):
+		return what + "; choose a folder that you may write to with --ollama-models"
+	}
+	return what
+}
+
+func (e *PullError) Unwrap() error { return e.Err }
+
+// Pull fetches the model into the folder of the models, by a server that lives for this alone, unless the model is there: then
+// present is true. Of many that pull into one folder, on whichever nodes, one pulls and the others wait. Errors: PullError; ErrStopped
+// when the context ended; those of ollama for the server.
+func (i Inspector) Pull(ctx context.Context) (info ollama.Info, present bool, err error) {
+	i.PullMissing = true
+	fetched := false
+	i.OnFetch = func() { fetched = true }
+	if info, err = i.Inspect(ctx); err != nil && ctx.Err() != nil {
+		err = outcome.BySignal()
+	}
+	return info, err == nil && !fetched, err
+}
+
+// fetch pulls the model, if nobody else has done so by the time that the folder is ours.
+func (i Inspector) fetch(ctx context.Context, client *ollama.Client) error {
+	failed := func(err error) error { return &PullError{Model: i.Model, Dir: i.Models, Err: err} }
+	if i.URL == "" { // else the folder is the business of somebody else's server
+		if err := os.MkdirAll(i.Models, 0o755); err != nil {
+			return failed(&lease.FileError{Path: i.Models, Err: err})
+		}
+		held, err := lease.Acquire(ctx, lease.Options{
+			Dir: i.Models, Prefix: PullLock, Mode: 0o644, Self: i.Self, Patient: true,
+			OnWait: func(h lease.Holder) {
+				i.Log.Info().Str("model", i.Model).Stringer("by", h).Msg("somebody pulls into this folder; waiting for that to end")
+			},
+		})
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return failed(err)
+		}
+		defer held.Release()
+		if _, err := client.Describe(ctx, i.Model); !errors.Is(err, ollama.ErrModelMissing) {
+			return err
+		}
+	}
+	if i.OnFetch != nil {
+		i.OnFetch()
+	}
+	if err := client.Pull(ctx, i.Model, i.follow()); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return failed(err)
+	}
+	return nil
+}
+
+// follow logs a line for each tenth of a layer, and ends a pull that will not fit before it has filled the disk.
+func (i Inspector) follow() func(ollama.PullStep) error {
+	var last, layer string
+	return func(p ollama.PullStep) error {
+		if p.Layer != layer && p.Total > 0 {
+			layer = p.Layer
+			if err := i.checkRoom(p); err != nil {
+				return err
+			}
+		}
+		text := p.Status
+		if p.Total > 0 {
+			text = fmt.Sprintf("%s %d %% of %s", p.Status, 10*(10*p.Done/p.Total), batcher.Size(p.Total))
+		}
+		if text != last {
+			i.Log.Info().Str("model", i.Model).Msg("pull: " + text)
+			last = text
+		}
+		return nil
+	}
+}
+
+// checkRoom compares what a layer has to come with what the file system has left for us. A quota shows here only where the
+// file system counts it as free space; elsewhere the write that exceeds it fails.
+func (i Inspector) checkRoom(p ollama.PullStep) error {
+	if i.URL != "" {
+		return nil // its disk may be another machine's
+	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(i.Models, &disk); err != nil {
+		return nil // only the pull can tell
+	}
+	if need, free := p.Total-p.Done, int64(disk.Bavail)*int64(disk.Bsize); need > free {
+		return fmt.Errorf("%w: a layer of it needs %s, and the file system has %s left for you", ollama.ErrModelsFull, batcher.Size(need), batcher.Size(free))
+	}
+	return nil
+}

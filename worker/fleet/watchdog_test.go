@@ -1,0 +1,112 @@
+package fleet
+
+import (
+	"fluxworker/gpu"
+	"fluxworker/test/await"
+	"fluxworker/test/fakeollama"
+	"fluxworker/worker/ollama"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+const fake = "fakeollama"
+
+// TestMain makes the test binary a guard and a stand-in server, too.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand:
+		os.Exit(ollama.Guard(os.Args[2:]))
+	case len(os.Args) > 1 && os.Args[1] == fake:
+		os.Args = os.Args[1:]
+		os.Exit(fakeollama.Main())
+	case os.Args[0] == fake: // the stand-in's child
+		os.Exit(fakeollama.Main())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// traffic is what a test makes the watchdog see.
+type traffic struct{ rows, completed int64 }
+
+func (t *traffic) InFlight() int64  { return t.rows }
+func (t *traffic) Completed() int64 { return t.completed }
+
+// watchedServer is a stand-in server as the watchdog sees it.
+func watchedServer(t *testing.T, flags ...string) *watchdog {
+	t.Helper()
+	dir := t.TempDir()
+	command := append([]string{os.Args[0], fake, "--max-life", "10m"}, flags...)
+	process, err := ollama.Start(command, ollama.Settings{Models: dir, Slots: 2, Context: 512, LoadTimeout: await.Patience}, dir, filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Stop)
+	if err := process.WaitListening(t.Context(), ollama.DeviceCPU); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{process: process}
+	s.begun()
+	return &watchdog{fleet: New(Config{StallTimeout: time.Second}, nil, zerolog.Nop()), server: s, activity: new(traffic), progress: time.Now()}
+}
+
+// A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
+func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := watchedServer(t)
+	now := time.Now()
+	later := func() *ending {
+		now = now.Add(time.Hour) // of the watchdog's own clock: the process has not worked meanwhile
+		return w.inspect(now)
+	}
+	for range 10 {
+		if reason := later(); reason != nil {
+			t.Fatalf("ended without a row: %v", reason.reason)
+		}
+	}
+	seen := w.activity.(*traffic)
+	seen.rows = 1
+	for what, progress := range map[string]func(){
+		"an answer":      func() { seen.completed++ },
+		"its GPU's work": func() { markBusy(gpu.Device{UUID: "GPU-1"}, []*Server{w.server}) },
+	} {
+		w.server.plan.Devices = []gpu.Device{{UUID: "GPU-1"}}
+		if reason := later(); reason == nil || !strings.Contains(reason.reason.Error(), "--stall-timeout") {
+			t.Errorf("with a row and without work: %v", reason)
+		}
+		progress()
+		if reason := later(); reason != nil {
+			t.Errorf("after %s: %v", what, reason.reason)
+		}
+	}
+	markBusy(gpu.Device{UUID: "GPU-1"}, []*Server{w.server, {plan: w.server.plan}})
+	if reason := later(); reason == nil {
+		t.Error("the work of a GPU that two servers share counts for one of them")
+	}
+}
+
+// A runner that dies when no row is with the server is missed, too: the next row would load the model again unseen.
+func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/pid"
+	w := watchedServer(t, "--child", "--child-pid", file)
+	if reason := w.inspect(time.Now()); reason != nil {
+		t.Fatal(reason.reason)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await.Until(t, "the watchdog to miss the runner", func() bool { return w.inspect(time.Now()) != nil })
+}

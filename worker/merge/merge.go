@@ -1,0 +1,149 @@
+// Package merge brings the lines of all shards of an output into the order of the input, as lines or as one document.
+//
+// Invariants: rows are told apart by their names, so neither model nor settings matter; a merge never writes over a file that
+// a run writes to, that the merge reads, or that holds something else; nothing is written while rows are missing, unless
+// Partial is set.
+package merge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fluxworker/worker/input"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// Config says what is merged, and into what.
+type Config struct {
+	Input       string // path of the rows, or "-" for standard input
+	IDColumn    string // as in the run: the column of a table that holds the custom_ids
+	MaxRowBytes int    // as in the run: a row that is longer has another name
+	KeepFirst   bool   // as in the run: it decides which rows there are
+	Output      string // path of the results, as the run has it
+	// ResumeFrom are result files of other splits, as the run had them: answers there count where the output has none.
+	ResumeFrom []string
+	// To is the file for the answers; failures go to its sibling. Empty stands for the output itself, where only its shards
+	// were written by runs. A document has both.
+	To string
+	// Format is what is written; Lines if empty.
+	Format  result.Format
+	Check   bool // write nothing, only look
+	Partial bool // write although rows are missing
+	Replace bool // let a document take the place of whatever is there
+}
+
+// Run merges. Errors: ConfigError, InputError, result.ErrNoOutput, result.WriteError, or ErrStopped.
+func Run(ctx context.Context, c Config) (result.Merged, error) {
+	parts, err := result.Parts(c.Output)
+	if err != nil {
+		return result.Merged{}, outcome.OfParts(err)
+	}
+	split, err := result.Split(c.Output, parts)
+	if err != nil {
+		return result.Merged{}, &outcome.InputError{Err: err}
+	}
+	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial}
+	if err := c.aim(&o); err != nil {
+		return result.Merged{}, err
+	}
+	source, rows, err := c.input().OpenNames(result.Shard{})
+	if err != nil {
+		return result.Merged{}, err
+	}
+	defer source.Close()
+	o.Rows = rows.Next
+	if o.Document != nil {
+		o.Document.Input = rows.Input
+	}
+	m, err := result.Merge(ctx, o)
+	var write *result.WriteError
+	switch {
+	case err == nil && m.Rows == 0:
+		return m, outcome.EmptyInput(c.Input)
+	case err == nil, errors.As(err, &write):
+		return m, err
+	case ctx.Err() != nil:
+		return m, outcome.BySignal()
+	}
+	return m, &outcome.InputError{Err: err}
+}
+
+func (c Config) input() input.Input {
+	return input.Input{Path: c.Input, Layout: prompt.Layout{IDColumn: c.IDColumn}, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst}
+}
+
+// withOthers puts the files of other splits behind the output's own parts.
+func (c Config) withOthers(parts []result.Part) []result.Part {
+	for _, path := range c.ResumeFrom {
+		if !slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, path) }) {
+			parts = append(parts, result.Part{Paths: result.Paths{Results: path}})
+		}
+	}
+	return parts
+}
+
+// target is where the lines go. It is never a file that a run writes to, that a run or the merge reads, or that holds
+// something else.
+func (c Config) target(parts []result.Part) (result.Paths, error) {
+	name := c.To
+	if name == "" {
+		name = c.Output
+	}
+	to, err := result.PathsOf(name, result.Shard{})
+	if err != nil {
+		return to, &outcome.ConfigError{Err: err}
+	}
+	switch {
+	case to.UsedByRun(), slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, to.Results) || same(p.Paths.Errors, to.Results) }):
+		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, which a merge leaves as it is; name another file with --to", to.Results)}
+	case to.Contain(c.Input):
+		return to, &outcome.ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
+	}
+	if err := c.input().CheckOutside(name, "the merged file"); err != nil {
+		return to, err
+	}
+	for _, path := range []string{to.Results, to.Errors} {
+		if err := result.Replaceable(path); err != nil {
+			return to, &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
+		}
+	}
+	if to.Mode, err = modeOf(parts); err != nil {
+		return to, &outcome.InputError{Err: err}
+	}
+	return to, nil
+}
+
+// modeOf is who may read the first file of the parts: whoever it is, he may read all of them together.
+func modeOf(parts []result.Part) (fs.FileMode, error) {
+	for _, p := range parts {
+		info, err := os.Stat(p.Paths.Results)
+		if err == nil {
+			return info.Mode().Perm(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// sameFile tells whether two paths name one file that is there.
+func sameFile(a, b string) bool {
+	first, errA := os.Stat(a)
+	second, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(first, second)
+}
+
+// same tells whether two paths name one place, whether or not there is a file.
+func same(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
+}

@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"fluxworker/gpu"
+	"fluxworker/worker/dispatch"
+	"fluxworker/worker/fleet"
+	"fluxworker/worker/input"
+	"fluxworker/worker/lease"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/plan"
+	"fluxworker/worker/record"
+	"fluxworker/worker/result"
+	"fluxworker/worker/resume"
+	"fluxworker/worker/slurm"
+)
+
+// The parts of a run get the part of the Config that each of them needs.
+
+// Rows returns the input.
+func (c Config) Rows() input.Input {
+	return input.Input{Path: c.Input, Layout: c.Layout, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, Defaults: c.Defaults}
+}
+
+// Planner returns what makes the plans.
+func (c Config) Planner() plan.Planner {
+	return plan.Planner{
+		Model: c.Model, Wish: c.Wish, FitContext: c.FitContext, SampleTime: c.SampleTime, Input: c.Rows(),
+		Device: c.Server.Device, Running: c.Server.URL != "", File: c.Server.File, Memory: c.Place.Memory,
+	}
+}
+
+// Inspector returns what asks Ollama about the model. What its server prints goes to logPath.
+func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
+	return fleet.Inspector{
+		Settings: c.Server, Model: c.Defaults.Model, Log: log, LogPath: logPath, Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
+	}
+}
+
+// fleet returns the Config of servers for a model that was inspected.
+func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) fleet.Config {
+	f := fleet.Config{
+		Settings: c.Server, Model: c.Defaults.Model, Info: info, GPUs: gpus, Run: paths,
+		AllowCPULayers: c.Wish.AllowCPULayers, MaxRestarts: c.MaxRestarts, StallTimeout: c.StallTimeout,
+		MaxServerBytes: c.MaxServerBytes, MaxFleetBytes: c.MaxFleetBytes, Enforced: c.Place.Enforced,
+	}
+	if f.File != nil {
+		f.File, _ = f.File.For(info.Version) // what there is to say of it is among the plan's warnings
+	}
+	if !c.fitsContext() {
+		f.MinContext = c.Wish.MinContext
+	}
+	return f
+}
+
+// fitsContext reports whether the context follows from the rows: neither the user nor the owner of the server decides on it.
+func (c Config) fitsContext() bool { return c.FitContext && c.Server.URL == "" }
+
+func (c Config) dispatch() dispatch.Config {
+	return dispatch.Config{RequestTimeout: c.RequestTimeout, MaxRetries: c.MaxRetries, RetryDelay: c.RetryDelay, StallTimeout: c.StallTimeout}
+}
+
+func (c Config) resume(paths result.Paths, shard result.Shard, m record.Manifest, inspect func(context.Context) (ollama.Info, error)) resume.Config {
+	return resume.Config{
+		OnChange: c.Results.OnChange, ResumeFrom: c.Results.ResumeFrom, Overwrite: c.Results.Overwrite, RetryFailed: c.Results.RetryFailed,
+		Paths: paths, Input: c.Rows(), Shard: shard, Found: m.Input, Requests: m.Requests, Job: c.Place.name(), Restarts: c.Place.Job.Restarts,
+		Inspect: inspect,
+	}
+}
+
+// threads returns the number of threads of each of so many servers; 0 leaves it to the engine.
+func (c Config) threads(servers int, info ollama.Info) int {
+	if c.Server.URL != "" {
+		return 0
+	}
+	return plan.Threads(c.Place.Job, servers, slurm.Cores(slurm.NodeCPUs), info)
+}
+
+// paths returns the places of the results, after a check that these have a place of their own. Errors: ConfigError.
+func (c Config) paths(shard result.Shard) (result.Paths, error) {
+	paths, err := result.PathsOf(c.Output, shard)
+	if err != nil {
+		return paths, &outcome.ConfigError{Err: err}
+	}
+	paths.Mode = c.Results.Mode
+	if paths.Contain(c.Input) {
+		of := ""
+		if paths.Document != "" {
+			of = " of " + paths.Document + " (as lines, in " + paths.Results + ")"
+		}
+		return paths, &outcome.ConfigError{Err: fmt.Errorf("input %s is where the results%s would go; choose another --output", c.Input, of)}
+	}
+	if err := c.Rows().CheckOutside(c.Output, "--output"); err != nil {
+		return paths, err
+	}
+	return paths, c.checkDocument(paths)
+}
+
+// CheckFiles returns an error where a run would refuse its input or the place of its output. Neither needs to be given, and an
+// input that can be read only once is left alone. Errors: InputError, ConfigError.
+func (c Config) CheckFiles() error {
+	if c.Output != "" {
+		if _, err := c.paths(result.Shard{}); err != nil {
+			return err
+		}
+	}
+	rows := c.Rows()
+	if c.Input == "" || rows.Once() {
+		return nil
+	}
+	source, _, err := rows.Open(result.Shard{})
+	if err != nil {
+		return err
+	}
+	return source.Close()
+}
+
+// RowsLeft counts the rows of the input, or of the run's shard of it, that have no line in the output yet. Errors: InputError,
+// ConfigError.
+func (c Config) RowsLeft() (left, all int64, _ error) {
+	var shard result.Shard
+	if s := c.Place.Shard; !s.Auto && s.Shard.Count > 1 {
+		shard = result.Shard{Index: s.Shard.Index, Count: s.Shard.Count}
+	}
+	return plan.Left(c.Rows(), shard, c.Output, c.Results.Overwrite)
+}

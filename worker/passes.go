@@ -1,0 +1,203 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"fluxworker/batcher"
+	"fluxworker/gpu"
+	"fluxworker/worker/contextfit"
+	"fluxworker/worker/dispatch"
+	"fluxworker/worker/fleet"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/plan"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
+)
+
+// passes is the state of a run from when its model is known: what the plans are made of, and the servers.
+type passes struct {
+	run   *run
+	info  ollama.Info
+	gpus  []gpu.Device
+	fleet *fleet.Fleet
+}
+
+// serve waits for the first row, starts the servers, and keeps their slots full until no row is left, of the first pass and
+// of those for rows that need a longer context.
+func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) (gpus []record.GPUUse, _ error) {
+	if !queue.WaitFirst(intake) {
+		return nil, nil
+	}
+	p, err := r.prepare(intake)
+	if err != nil {
+		return nil, unlessOver(intake, err)
+	}
+	stopWatching := p.fleet.WatchGPUs()
+	defer func() { gpus = stopWatching() }()
+	if err := p.pass(intake, requests, queue); err != nil {
+		return nil, err
+	}
+	return nil, p.laterPasses(intake, requests)
+}
+
+// inspector returns what asks Ollama about the model. Its server is ended before others start, so its log is the first part of
+// theirs.
+func (r *run) inspector() fleet.Inspector {
+	return r.config.Inspector(r.log, r.paths.In(fleet.LogName(0)))
+}
+
+// prepare learns what the plans are made of.
+func (r *run) prepare(ctx context.Context) (*passes, error) {
+	p := &passes{run: r}
+	var err error
+	if r.config.Server.URL == "" && r.config.Server.Device != ollama.DeviceCPU {
+		if p.gpus, err = plan.AllocatedGPUs(ctx, r.log); err != nil {
+			return nil, err
+		}
+	}
+	if p.info, err = r.inspector().Inspect(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.earlier.SameModel(p.info); err != nil {
+		return nil, err
+	}
+	r.recorder.Model(p.info)
+	p.fleet = fleet.New(r.config.fleet(p.info, p.gpus, r.paths), r.recorder, r.log)
+	return p, nil
+}
+
+// unheldError means that the servers of a pass do not hold the model with a context that is long enough for its rows. No row
+// was asked then. A server that is lost for the same reason later on is another matter: some of the rows have lines.
+type unheldError struct{ *fleet.OffloadError }
+
+func (e *unheldError) Unwrap() error { return e.OffloadError }
+
+// pass serves the rows of a queue with servers that are started for them. An *unheldError comes before any row is asked.
+func (p *passes) pass(intake, requests context.Context, queue *dispatch.Queue) error {
+	defer p.fleet.Stop()
+	serving, err := p.start(intake)
+	if offloaded, ok := errors.AsType[*fleet.OffloadError](err); ok {
+		err = &unheldError{offloaded}
+	}
+	if err != nil {
+		return unlessOver(intake, err)
+	}
+	if err := p.run.recorder.Write(); err != nil {
+		return err
+	}
+	p.run.counters.StartClock()
+	defer p.run.counters.StopClock()
+	servers := make([]dispatch.Server, len(serving))
+	for i, s := range serving {
+		servers[i] = s
+	}
+	return p.run.rows.Run(intake, requests, queue, servers, func(ctx context.Context, i int, lane *dispatch.Lane) (gone, err error) {
+		return p.fleet.Supervise(ctx, intake, serving[i], lane, lane.Serve)
+	})
+}
+
+// start plans the servers and starts them. Where the model turns out not to fit with a context that was chosen, a shorter
+// context is.
+func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
+	for {
+		planned, err := p.plan(intake)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range planned.Warnings {
+			p.run.log.Warn().Msg(w)
+		}
+		serving, err := p.fleet.Start(intake, planned, p.run.config.threads(len(planned.Servers), p.info))
+		if _, offloaded := errors.AsType[*fleet.OffloadError](err); !offloaded || p.run.fit == nil || !p.run.fit.Shorten() {
+			return serving, err
+		}
+		p.fleet.Stop()
+	}
+}
+
+// plan plans the servers, with the context that the user wants or the context that suits the rows.
+func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
+	if p.run.fit == nil {
+		return p.run.config.Planner().Plan(p.info, p.gpus)
+	}
+	return p.run.fit.Plan(ctx, p.info, p.gpus, p.run.earlier.IsNew)
+}
+
+// laterPasses answers the rows that need a longer context than those before them.
+func (p *passes) laterPasses(intake, requests context.Context) error {
+	if p.run.fit == nil {
+		return nil
+	}
+	defer p.run.fit.Close()
+	for intake.Err() == nil && requests.Err() == nil && p.run.counters.AllRead() && !p.run.rows.GaveUp() {
+		rows := p.run.fit.NextPass()
+		if rows == nil {
+			return nil
+		}
+		p.dropLostGPUs(intake)
+		err := p.laterPass(intake, requests, rows)
+		if _, unheld := errors.AsType[*unheldError](err); unheld && p.run.fit.IsBeyondServed() {
+			p.run.fit.FellBack(rows)
+			err = p.laterPass(intake, requests, rows)
+		}
+		rows.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// laterPass serves rows that were deferred in an earlier pass.
+func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.Deferred) error {
+	g, requests := errgroup.WithContext(requests)
+	feed, stop := context.WithCancel(intake)
+	defer stop()
+	queue := dispatch.NewQueue()
+	g.Go(func() error {
+		defer queue.Close()
+		err := p.run.fit.Each(feed, rows, func(row prompt.Row) error {
+			if !queue.Push(feed, row) {
+				return errFed
+			}
+			return nil
+		}, func(row prompt.Row) error { return p.run.sink.Reject(row, true) })
+		if errors.Is(err, errFed) {
+			return nil // those in flight go on
+		}
+		return err
+	})
+	g.Go(func() error {
+		defer stop()
+		if !queue.WaitFirst(intake) {
+			return nil
+		}
+		return p.pass(intake, requests, queue)
+	})
+	return g.Wait()
+}
+
+// errFed ends the reading of rows that no server takes any more.
+var errFed = errors.New("no row is taken any more")
+
+// dropLostGPUs takes the GPUs out of the plans to come that have gone since the first pass.
+func (p *passes) dropLostGPUs(ctx context.Context) {
+	if len(p.gpus) == 0 {
+		return
+	}
+	if now, err := plan.AllocatedGPUs(ctx, p.run.log); err == nil { // else the start of the servers finds out
+		p.gpus = p.fleet.KeepGPUs(now)
+	}
+}
+
+// unlessOver leaves out an error during the start when intake is over: a signal came, or the input is lost, and the rows
+// stay undone.
+func unlessOver(intake context.Context, err error) error {
+	if intake.Err() != nil {
+		return nil
+	}
+	return err
+}

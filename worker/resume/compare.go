@@ -1,0 +1,65 @@
+package resume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/prompt"
+	"fluxworker/worker/result"
+)
+
+// comparison is the input against the lines that are there.
+type comparison struct {
+	same         *result.Marks // lines that their rows would get again
+	matched      int64         // how many these are
+	failed       int64         // and of them failures
+	firstChanged error         // names the first row whose line is for another request
+}
+
+// compare reads the input once, for the keys of its rows alone.
+func (e *Earlier) compare(intake context.Context) (comparison, error) {
+	c := comparison{same: e.done.NewMarks()}
+	source, rows, err := e.config.Input.Open(e.config.Shard)
+	if err != nil {
+		return c, err
+	}
+	defer source.Close()
+	for {
+		if intake.Err() != nil {
+			return c, outcome.Stopped(intake)
+		}
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		}
+		if err != nil {
+			return c, &outcome.InputError{Err: err}
+		}
+		switch e.done.State(row.Key) {
+		case result.Failed:
+			c.failed++
+			fallthrough
+		case result.Answered:
+			c.same.Add(row.Key)
+			c.matched++
+		case result.ChangedFailed:
+			if e.config.RetryFailed {
+				continue
+			}
+			fallthrough
+		case result.Changed:
+			if c.firstChanged == nil {
+				c.firstChanged = e.changedRow(row)
+			}
+		}
+	}
+}
+
+// changedRow is the error of a row that would get a second line.
+func (e *Earlier) changedRow(row prompt.Row) error {
+	return &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; %s",
+		e.config.Input.Path, row.Line, row.CustomID, changeChoices)}
+}

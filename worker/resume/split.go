@@ -1,0 +1,89 @@
+package resume
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/result"
+	"fluxworker/worker/slurm"
+)
+
+// pinned is the split of an output, as the first of its tasks wrote it down: a later submission of some of the tasks gets
+// the same parts, whatever its own variables say.
+type pinned struct {
+	N int `json:"n"` // how many parts
+	slurm.Split
+}
+
+const splitFile = "split.json"
+
+// Shard returns this run's part of the rows, and pins how the output is split: the first submission fixes the number of shards. The zero
+// Shard is all rows. Errors: ConfigError, result.WriteError.
+func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) (result.Shard, error) {
+	whole, err := result.PathsOf(output, result.Shard{})
+	if err != nil {
+		return result.Shard{}, &outcome.ConfigError{Err: err}
+	}
+	whole.Mode = mode
+	if !chosen.Auto {
+		if chosen.Shard.Count <= 1 {
+			return result.Shard{}, nil
+		}
+		p, err := pin(whole, pinned{N: chosen.Shard.Count})
+		if err == nil && p.N != chosen.Shard.Count {
+			ext := filepath.Ext(whole.Results)
+			err = &outcome.ConfigError{Err: fmt.Errorf("--shard %s: output %s was split into %d parts; take that count, or another --output with --resume-from '%s.*%s'",
+				chosen.Shard, output, p.N, strings.TrimSuffix(whole.Results, ext), ext)}
+		}
+		return result.Shard{Index: chosen.Shard.Index, Count: chosen.Shard.Count}, err
+	}
+	split, err := job.Split()
+	if err != nil {
+		return result.Shard{}, &outcome.ConfigError{Err: fmt.Errorf("--shard auto: %w", err)}
+	}
+	p, err := pin(whole, pinned{N: split.Count(), Split: split})
+	if err != nil {
+		return result.Shard{}, err
+	}
+	if p.Ranks == 0 {
+		return result.Shard{}, &outcome.ConfigError{Err: fmt.Errorf("--shard auto: output %s was split by hand into %d parts; say --shard i/%d, or choose another --output", output, p.N, p.N)}
+	}
+	mine, err := p.Shard(job)
+	if err != nil {
+		return result.Shard{}, &outcome.ConfigError{Err: fmt.Errorf("--shard auto: %w", err)}
+	}
+	if mine.Whole() {
+		return result.Shard{}, nil
+	}
+	return result.Shard{Index: mine.Index, Count: mine.Count}, nil
+}
+
+// pin writes the split down, unless that has been done, and returns the one that counts.
+func pin(whole result.Paths, p pinned) (pinned, error) {
+	if err := Claim(whole); err != nil {
+		return p, err
+	}
+	data, err := whole.Pin(splitFile, p)
+	if err != nil {
+		return p, err
+	}
+	var there pinned
+	if err := json.Unmarshal(data, &there); err != nil || there.N < 1 {
+		return p, &outcome.ConfigError{Err: fmt.Errorf("read %s: it is not the split of an output; remove it if no shard has been answered yet", whole.In(splitFile))}
+	}
+	return there, nil
+}
+
+// Claim makes the folder of a whole output this one's, unless it is another's.
+func Claim(whole result.Paths) error {
+	err := whole.Claim()
+	if _, owned := errors.AsType[*result.OwnedError](err); owned {
+		return &outcome.ConfigError{Err: err}
+	}
+	return err
+}
