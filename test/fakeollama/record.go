@@ -20,8 +20,8 @@ const (
 	maxBodies = 64 << 20
 )
 
-// Record holds the observations of a stand-in. It counts proofs, with which a worker checks that answers come and how
-// fast, separately.
+// Record holds the observations of a stand-in. It counts proofs, with which a worker checks that answers come,
+// separately.
 type Record struct {
 	Argv []string `json:"argv"` // the whole command line
 	Env  []string `json:"env"`  // the whole environment, NAME=VALUE
