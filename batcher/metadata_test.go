@@ -158,7 +158,7 @@ func TestSingleSlotFamily(t *testing.T) {
 	}
 }
 
-// FuzzFromMetadata: whatever a server says, no panic, and what is accepted can be planned with.
+// FuzzFromMetadata checks that no metadata causes a panic, and that accepted metadata allows a plan.
 func FuzzFromMetadata(f *testing.F) {
 	f.Add([]byte(`{"general.architecture": "m", "m.block_count": 3, "m.embedding_length": 2, "m.attention.head_count_kv": [1, 2, 0],
 		"m.ssm.conv_kernel": 4, "m.ssm.inner_size": 8}`))

@@ -55,7 +55,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-// Where one way is refused the next is tried, and each refusal is told if there is none.
+// If one way fails, the next is tried. If all fail, the error has every reason.
 func TestRunTriesAllWays(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

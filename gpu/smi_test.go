@@ -173,7 +173,7 @@ func TestQuerySMIHang(t *testing.T) {
 	await.Until(t, "the child's end", func() bool { return !running(pid) })
 }
 
-// running tells whether the process runs; a zombie that no one reaps does not.
+// running reports whether the process runs; a zombie does not.
 func running(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false

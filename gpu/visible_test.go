@@ -32,7 +32,7 @@ func forbidden(d *Device) { d.NoPermission, d.Err = true, "no permission" }
 func lost(d *Device)      { d.Health.Lost, d.Err = true, "GPU is lost" }
 func cut(d *Device)       { d.MIGEnabled = true }
 
-// short names devices by what tells them apart in the UUIDs: "a", "b", and "c1" for instance 1 of GPU c.
+// short names devices by the differing part of their UUIDs: "a", "b", and "c1" for instance 1 of GPU c.
 func short(ds []Device) string {
 	var names []string
 	for _, d := range ds {
@@ -193,7 +193,7 @@ func TestAllocatedOrder(t *testing.T) {
 	}
 }
 
-// FuzzAllocated: never a device that is not usable, never one twice, and an error exactly where there is none.
+// FuzzAllocated checks that no unusable device and no device twice is allocated, and that an error means no devices.
 func FuzzAllocated(f *testing.F) {
 	for _, s := range []string{"", "0", "0,2,-1,1", "GPU-a,GPU-c", "MIG-c1", "MIG-GPU-c0000000-0000-4000-8000-000000000000/1/0", "1,1", " 3 ,,0"} {
 		f.Add(s, "", "0,1")

@@ -46,7 +46,7 @@ type: ollama
 capabilities: [text]
 `
 
-// A file as LLMFlux has it is read; what it says without meaning it does not count, and what is not known is told.
+// A file of LLMFlux is accepted; its meaningless values are ignored, and unknown keys give warnings.
 func TestLLMFluxFile(t *testing.T) {
 	models, warnings, problems := load(t, llmfluxFile)
 	expect(t, "problems", problems, nil)
@@ -67,7 +67,7 @@ func TestLLMFluxFile(t *testing.T) {
 		m.Requirements.CPUThreads != 8 || m.Info["parameters"] != "27B" {
 		t.Errorf("%+v", m)
 	}
-	// Without the key of LLMFlux the same words are somebody's choice.
+	// Without the key of LLMFlux, the same values are the user's choice.
 	models, _, _ = load(t, strings.Replace(llmfluxFile, "  max_concurrent: 1\n", "", 1))
 	if n := models[0].Resources.GPULayers; n == nil || *n != 48 {
 		t.Errorf("gpu_layers of another file: %v", n)
@@ -89,8 +89,8 @@ const llmfluxMap = `models:
     ollama: my-import
 `
 
-// A models.yaml names its models by keys of its own; each is found by its key or by the tag, and one that Ollama does not
-// have is not asked for under a name that nobody knows.
+// A models.yaml names its models by its own keys. Each model is found by its key or its tag. A model without a tag is
+// not requested from Ollama under an unknown name.
 func TestLLMFluxMap(t *testing.T) {
 	path := write(t, llmfluxMap)
 	for _, name := range []string{"gemma3-27b", "gemma3:27b"} {

@@ -10,7 +10,7 @@
 //	      util=  temp=  power_mw=  energy_mj=  throttle=<mask>  ecc=0|1  ecc_uncorr=  mig=0|1|none  lost=1  perm=1
 //	mig   an instance of the gpu above: uuid=MIG-…  profile=1g.10gb  gi=  ci=  mem_mib=9728  used_mib=  perm=1
 //	proc  on the gpu or mig above: pid=  used_mib=<n>|na  type=C|G|M (compute, graphics, MPS)
-//	xid   of the gpu above: code=79; each line is told once, also when it comes while somebody waits
+//	xid   of the gpu above: code=79; each line is reported once, also if it appears during a wait
 //	on    fn=<function, or *>  gpu=<index>  mig=0|1  and what happens there, before the function does its work:
 //	      ret=<NVML code> | hang=1 | crash=1 | print=1 (onto standard output). The first line that fits counts.
 //

@@ -64,7 +64,7 @@ func TestLeanAnswersAlike(t *testing.T) {
 	}
 }
 
-// The record tells when rows came and went, and for how long they had slots.
+// The record holds the times of rows and the seconds of slots.
 func TestRecordOfTimes(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--lean"}} {
 		s := start(t, true, []string{"OLLAMA_NUM_PARALLEL=2"}, append(flags, "--delay", "20ms")...)

@@ -96,8 +96,8 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
-// The digest is the contents': neither name, place nor time. A file of which only a sample is read is told apart by its size
-// and by any part of the sample.
+// The digest depends on the contents only, not on name, folder and time. For a sampled file, the size and every part of
+// the sample count.
 func TestSampleDigest(t *testing.T) {
 	dir := t.TempDir()
 	data := make([]byte, 20<<20)

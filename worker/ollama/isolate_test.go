@@ -239,7 +239,7 @@ func TestCheckSetuid(t *testing.T) {
 	}
 }
 
-// What is said of a command before it is started is what becomes of it.
+// Isolatable predicts the result of a start.
 func TestIsolatable(t *testing.T) {
 	s, _ := startFake(t, IsolateAlways) // skips
 	s.Stop()

@@ -190,7 +190,7 @@ func TestBrokerWithAStoppedGuard(t *testing.T) {
 	}
 }
 
-// A socket that comes for somebody who has given up must be closed, not kept.
+// A socket that arrives after the caller gave up must be closed.
 func TestBrokerClosesAbandonedSockets(t *testing.T) {
 	h, guard := openPair(t, false)
 	address := echo(t)

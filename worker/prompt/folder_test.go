@@ -119,7 +119,7 @@ func TestFolderOfImages(t *testing.T) {
 	}
 }
 
-// What is wrong with a file is its row's matter, and nobody waits for a pipe.
+// A faulty file is an error of its row only, and a pipe does not block the reading.
 func TestFilesThatCannotBeRead(t *testing.T) {
 	dir := folderOf(t, map[string]string{
 		"sub/../in/empty.txt": "\n", "in/good.txt": "x", "in/latin.txt": "a\xe9", "in/long.txt": strings.Repeat("x", 21), "in/at.txt": strings.Repeat("x", 20), "secret.txt": "no",
@@ -194,7 +194,7 @@ func TestFolderOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// A name that is no UTF-8 cannot be written as it is, and is nobody else's all the same.
+// A name that is not UTF-8 cannot be written literally, and its replacement must still be unique.
 func TestFilesWithOddNames(t *testing.T) {
 	dir := folderOf(t, map[string]string{"a\xff.txt": "one", "a\xfe.txt": "two", `a\xff.txt`: "three", "a\n.txt": "four", "a b.txt": "five"})
 	ids := map[string]string{}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The keys of result files that exist must stay what they are. Whoever has to change these on purpose raises the version
-// in the domains, and tells users that runs begun before start anew.
+// The keys in existing result files must not change. An intended change needs a new version in the domains, and a note
+// to users that earlier runs start anew.
 func TestGoldenKeys(t *testing.T) {
 	o := jsonlOptions()
 	o.MaxRowBytes = 300

@@ -30,7 +30,7 @@ func tableOf(t testing.TB, in io.Reader, o Options) (*Reader, *table) {
 	return newReader(f, o, h), f
 }
 
-// shown is a row in short: its line, and its prompt or what is wrong.
+// shown returns a row in short form: its line, and its prompt or its error.
 func shown(row Row) string {
 	if row.Reject != nil {
 		return fmt.Sprintf("%d! %s", row.Line, row.Reject.Message)
@@ -215,8 +215,8 @@ func TestTableHeaders(t *testing.T) {
 	}
 }
 
-// The same rows have the same keys, however they are quoted, however lines end and whichever line they are on; what is not
-// in the prompt is no part of the request, but of the name where there is no other.
+// The keys of rows do not depend on quoting, line ends and line numbers. A cell outside the prompt is not part of the
+// request, but part of the name of a row without custom_id.
 func TestTableKeys(t *testing.T) {
 	key := func(input string, o Options) Key {
 		t.Helper()

@@ -37,7 +37,7 @@ func schemaFields(t *testing.T) []schemaField {
 	return fields
 }
 
-// schemaRow is a row that gives a field beside those that its endpoint cannot do without.
+// schemaRow returns a row with the field and the required fields of its endpoint.
 func schemaRow(f schemaField) string {
 	url, needed, value := "/v1/chat/completions", "messages", `[{"role":"user","content":"hi"}]`
 	switch f.request {

@@ -95,7 +95,7 @@ func TestTemplatesThatCutCharacters(t *testing.T) {
 	}
 }
 
-// A template that does not go with one row's cells makes that row an error line, which does not tell what is in it.
+// A template that fails for one row's cells gives that row an error, which does not show the cells.
 func TestTemplatesThatDoNotGoWithARow(t *testing.T) {
 	for template, want := range map[string]string{
 		"{{slice .prompt 0 8}}":                  "the row at in.csv:2 cannot fill in the --prompt-template: index out of range: 8",

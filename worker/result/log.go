@@ -37,7 +37,7 @@ type Log struct {
 	errors  stream
 	done    Done
 	repairs []Repair
-	kept    map[uint64]bool // during the recovery: names with several lines, of which one was kept
+	kept    map[uint64]bool // during the recovery: names with several lines; the first one was kept
 
 	syncBytes int64
 	waiting   *writeBuffer

@@ -42,7 +42,7 @@ func paths(t *testing.T) Paths {
 	return p
 }
 
-// options are those of a run of its own. No test waits for a sync: Close does it.
+// options returns the options of a separate run. No test waits for a sync: Close syncs.
 func options(p Paths) Options {
 	return Options{Paths: p, Self: lease.Self("", 0), SyncEvery: time.Hour, Stale: time.Minute}
 }
@@ -149,7 +149,7 @@ func TestOpenCanBeGivenUp(t *testing.T) {
 	}
 }
 
-// An editor that saves the results while they are written replaces the file: what is written from then on nobody finds.
+// An editor that saves the results during a run replaces the file, and later lines would be lost.
 func TestAReplacedFileIsNoticed(t *testing.T) {
 	p := paths(t)
 	l, _ := open(t, p)

@@ -86,7 +86,7 @@ func TestAppendDoesNotWaitForASync(t *testing.T) {
 	}
 }
 
-// What waits has a bound: whoever brings more waits for the disk, and learns of its failure.
+// The waiting lines are limited: further calls wait for the disk, and get its error.
 func TestAppendWaitsForSpace(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for _, failure := range []error{nil, errors.New("input/output error")} {
