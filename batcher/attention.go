@@ -2,14 +2,14 @@ package batcher
 
 import "fluxworker/modelcfg"
 
-// maxHeads and maxHeadLength bound what a GGUF says, far above any model.
+// Limits for values in a GGUF, far above those of any model.
 const (
 	maxHeads      = 1 << 16
 	maxHeadLength = 1 << 16
 )
 
-// attention reads what the KV cache is computed from. Heads without a number of KV heads have one each; keys and values
-// without a length share the embedding among the heads, as llama.cpp has it.
+// attention reads the parameters of the KV cache. As in llama.cpp, each head without a number of KV heads counts as one
+// KV head, and keys and values without a length divide the embedding among the heads.
 func (r *reader) attention(a *modelcfg.Architecture) {
 	if a.Layers == 0 {
 		return
@@ -20,7 +20,7 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 	}
 	a.KeyLength, a.ValueLength = r.optional("attention.key_length", maxHeadLength), r.optional("attention.value_length", maxHeadLength)
 	if _, there := r.info[r.key("attention.head_count")]; there && heads == nil {
-		// Blanked. Heads that fill the embedding, each with a KV head, are as many as any model has.
+		// The array was blanked. No model has more heads than KV heads that fill the embedding.
 		a.Heads = max(1, a.EmbeddingLength/max(a.KeyLength, 64))
 	}
 	a.KVHeads = make([]int, a.Layers)
@@ -38,7 +38,7 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 		case len(heads) > l:
 			a.KVHeads[l] = heads[l]
 		default:
-			a.KVHeads[l] = a.Heads // also where the array of KV heads was blanked
+			a.KVHeads[l] = a.Heads // also if the array of KV heads was blanked
 		}
 	}
 	each := 1
@@ -54,9 +54,9 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 	r.latent(a)
 }
 
-// latent reads multi-head latent attention: a layer caches kv_lora_rank and the rotary part of a key, once for all heads and
-// without values. Only files made for it are run so, which say their lengths apart (attention.key_length_mla); others are
-// run with full keys and values.
+// latent reads multi-head latent attention: a layer caches kv_lora_rank and the rotary part of a key once for all
+// heads, and no values. llama.cpp uses it only for files that give the lengths separately (attention.key_length_mla);
+// it runs other files with full keys and values.
 func (r *reader) latent(a *modelcfg.Architecture) {
 	if !r.has("attention.kv_lora_rank") || !r.has("attention.key_length_mla") {
 		return
@@ -64,7 +64,7 @@ func (r *reader) latent(a *modelcfg.Architecture) {
 	a.LatentLength = r.optional("attention.kv_lora_rank", maxHeadLength) + r.optional("rope.dimension_count", maxHeadLength)
 }
 
-// sliding reads the window of the layers that have one. A pattern in the GGUF goes before that of the family.
+// sliding reads the attention window. A pattern in the GGUF takes precedence over the pattern of the family.
 func (r *reader) sliding(a *modelcfg.Architecture) {
 	f, known := slidingFamilies[r.family]
 	window := r.optional("attention.sliding_window", 1<<24)
@@ -89,7 +89,7 @@ func (r *reader) sliding(a *modelcfg.Architecture) {
 	a.SlidingWindow, a.SlidingWindowPattern = window, pattern
 }
 
-// regularPattern finds n where every n-th layer has full attention (false) and all others the window (true).
+// regularPattern returns n if every n-th layer has full attention (false) and all others have the window (true).
 func regularPattern(layers []any) (int, bool) {
 	n := 0
 	for l, v := range layers {
@@ -102,7 +102,7 @@ func regularPattern(layers []any) (int, bool) {
 		}
 	}
 	if n == 0 {
-		return 0, len(layers) > 0 // all have the window, which a pattern of 0 says
+		return 0, len(layers) > 0 // all layers have the window; a pattern of 0 means that
 	}
 	for l, v := range layers {
 		if v.(bool) != (l%n < n-1) {
@@ -112,13 +112,14 @@ func regularPattern(layers []any) (int, bool) {
 	return n, true
 }
 
-const f32 = 4 // bytes; recurrent states and mllama's cross-attention are never quantised
+const f32 = 4 // size in bytes; recurrent states and mllama's cross-attention are never quantised
 
-// state is what a slot takes whatever its context is, in bytes.
+// state returns the bytes per slot that do not depend on the context.
 //
 // A recurrent layer keeps (conv_kernel-1)·(inner_size+2·group_count·state_size) elements of convolution and
-// state_size·inner_size of state (llama-hparams.cpp, n_embd_r and n_embd_s; of LFM2 embedding_length·(l_cache-1), of RWKV
-// embedding_length·(2+head_size)). A cross-attention layer of mllama keeps keys and values of 4 tiles of 1601 image tokens.
+// state_size·inner_size of state (llama-hparams.cpp, n_embd_r and n_embd_s; LFM2 has embedding_length·(l_cache-1), RWKV
+// embedding_length·(2+head_size)). A cross-attention layer of mllama keeps keys and values of 4 tiles of 1601 image
+// tokens.
 func (r *reader) state(a modelcfg.Architecture) int64 {
 	n := func(name string) int64 { return int64(r.optional(name, 1<<24)) }
 	kernel, inner, groups, size := n("ssm.conv_kernel"), n("ssm.inner_size"), n("ssm.group_count"), n("ssm.state_size")
@@ -138,7 +139,7 @@ func (r *reader) state(a modelcfg.Architecture) int64 {
 	}
 	cross := r.list("attention.cross_attention_layers", maxLayers)
 	if a.Family == "mllama" && cross == nil {
-		for l := 3; l < a.Layers; l += 5 { // as both sizes have it
+		for l := 3; l < a.Layers; l += 5 { // as in both sizes of the model
 			cross = append(cross, l)
 		}
 	}

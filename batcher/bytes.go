@@ -10,21 +10,21 @@ const (
 	mib int64 = 1 << 20
 	gib int64 = 1 << 30
 
-	// tooMuch is where products and sums stop growing: far above any machine, and low enough that adding up the
-	// terms of all servers cannot overflow.
-	tooMuch int64 = 1 << 52
+	// maxBytes is the limit of products and sums. It is far more than any machine has, and small enough that the sum of
+	// the terms of all servers cannot overflow.
+	maxBytes int64 = 1 << 52
 )
 
-// times multiplies factors of at least 0, at most tooMuch.
+// times multiplies factors of at least 0. The result is at most maxBytes.
 func times(factors ...int64) int64 {
 	product := uint64(1)
 	for _, f := range factors {
 		high, low := bits.Mul64(product, uint64(max(f, 0)))
-		if high != 0 || low > uint64(tooMuch) {
+		if high != 0 || low > uint64(maxBytes) {
 			if containsZero(factors) {
 				return 0
 			}
-			return tooMuch
+			return maxBytes
 		}
 		product = low
 	}
@@ -40,10 +40,10 @@ func containsZero(factors []int64) bool {
 	return false
 }
 
-// plus adds numbers of at least 0, at most tooMuch.
-func plus(a, b int64) int64 { return min(a+b, tooMuch) }
+// plus adds two numbers of at least 0. The result is at most maxBytes.
+func plus(a, b int64) int64 { return min(a+b, maxBytes) }
 
-// share is the larger part of bytes where part of whole units have them, rounded up.
+// share returns bytes · part / whole, rounded up, and at most bytes.
 func share(bytes, part, whole int64) int64 {
 	if part >= whole {
 		return bytes
@@ -56,7 +56,7 @@ func share(bytes, part, whole int64) int64 {
 	return int64(quotient)
 }
 
-// Size writes bytes for people, in powers of 1024 with one decimal.
+// Size formats bytes for users, in powers of 1024 with one decimal.
 func Size(bytes int64) string {
 	switch {
 	case bytes < 0:

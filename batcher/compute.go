@@ -7,29 +7,30 @@ import (
 )
 
 const (
-	// unknownVocabulary is assumed where the vocabulary is not known: that of Gemma 3, the largest in wide use.
+	// unknownVocabulary replaces an unknown vocabulary: it is that of Gemma 3, the largest in wide use.
 	unknownVocabulary = 262_208
-	// unknownFeedForward is the feed-forward width in embedding lengths where it is not known. Gemma 3 1B has 6.
+	// unknownFeedForward replaces an unknown feed-forward width, in embedding lengths. Gemma 3 1B has 6.
 	unknownFeedForward = 8
-	// residuals is how many tensors of ubatch × embedding length are alive beside the largest ones. Logs show 1 to 6,
-	// by architecture and version.
+	// residuals is the number of live tensors of size ubatch × embedding length besides the largest ones. Logs show 1
+	// to 6, depending on architecture and version.
 	residuals = 6
-	// oldUbatch is the ubatch of the old generation of servers, whose mask spans the cells of all slots.
+	// oldUbatch is the ubatch of the old generation of servers, whose mask covers the cells of all slots.
 	oldUbatch = 512
 
-	// runtimeBytes is a CUDA context, the engine's kernels and cuBLAS in one process on one GPU. An estimate: llama.cpp's
-	// memory breakdown logs 500 to 750 MiB that it cannot account for.
+	// runtimeBytes is the memory of a CUDA context, the engine's kernels and cuBLAS for one process on one GPU. It is
+	// an estimate: llama.cpp's memory breakdown logs 500 to 750 MiB as unaccounted.
 	runtimeBytes = 768 * mib
-	// visionBytes is what image encoding needs beyond the projector's weights. It is what Ollama itself sets aside
-	// (v0.34.3 llm/llama_server.go, mmprojOffloadHeadroom).
+	// visionBytes is the memory for encoding images besides the projector's weights. Ollama reserves the same (v0.34.3
+	// llm/llama_server.go, mmprojOffloadHeadroom).
 	visionBytes = gib
-	// pipelineCopies is how many ubatches llama.cpp keeps in flight where layers are spread over GPUs
+	// pipelineCopies is the number of ubatches that llama.cpp keeps in flight if layers are spread over GPUs
 	// (GGML_SCHED_MAX_COPIES); each has its own copy of the inputs.
 	pipelineCopies = 4
 )
 
-// computeBytes is an upper bound of llama.cpp's compute buffer on one device. ggml's allocator lets tensors share memory
-// once they are no longer needed, so the buffer is the largest of the moments of a graph, not their sum. The moments are
+// computeBytes returns an upper bound of llama.cpp's compute buffer on one device. ggml's allocator reuses the memory
+// of tensors that are no longer needed, so the buffer is the maximum over the phases of a graph, not their sum. The
+// phases are
 //
 //	logits      ubatch · vocabulary · 4
 //	a layer     masks + the larger of attention scores and feed-forward
@@ -37,13 +38,13 @@ const (
 //	scores      heads · cells · ubatch · 4, without flash attention only
 //	feed-fwd    ubatch · 3 · feed_forward_length · experts_used · 4: gate, up and their product
 //
-// to each of which come 6 · ubatch · embedding_length · 4 of residuals, queries and norms. Since 2026 llama-server reserves
-// logits for fewer tokens than a ubatch, and the bound is far above what it takes.
-func computeBytes(a modelcfg.Architecture, s shape) int64 {
+// Each phase adds 6 · ubatch · embedding_length · 4 for residuals, queries and norms. Since 2026 llama-server reserves
+// logits for fewer tokens than a ubatch, so the bound is far above the actual size.
+func computeBytes(a modelcfg.Architecture, s serverSpec) int64 {
 	return computeBytesAt(a, s, ubatch(s.slots, s.context))
 }
 
-func computeBytesAt(a modelcfg.Architecture, s shape, u int64) int64 {
+func computeBytesAt(a modelcfg.Architecture, s serverSpec, u int64) int64 {
 	cells := padded(s.context)
 	vocabulary, feedForward := int64(a.Vocabulary), int64(a.FeedForwardLength)
 	if vocabulary == 0 {
@@ -60,17 +61,17 @@ func computeBytesAt(a modelcfg.Architecture, s shape, u int64) int64 {
 	return plus(largest, times(residuals, u, int64(a.EmbeddingLength), 4))
 }
 
-// maskCells is the number of elements of the attention mask. A server of the new generation has a mask over one slot's cells
-// for each token of a ubatch; the old one has it over the cells of all slots, but small ubatches.
-func maskCells(s shape, cells, u int64) int64 {
+// maskCells returns the number of elements of the attention mask. The new generation has one slot's cells for each
+// token of a ubatch; the old generation has the cells of all slots, but small ubatches.
+func maskCells(s serverSpec, cells, u int64) int64 {
 	return max(times(cells, u), times(s.slots, cells, oldUbatch))
 }
 
-func maskBytes(s shape, u int64) int64 {
+func maskBytes(s serverSpec, u int64) int64 {
 	return times(maskCells(s, padded(s.context), u), 4+2)
 }
 
-func computeTerm(a modelcfg.Architecture, s shape) Term {
+func computeTerm(a modelcfg.Architecture, s serverSpec) Term {
 	how := "flash attention"
 	if s.noFlash {
 		how = "no flash attention"
@@ -79,9 +80,10 @@ func computeTerm(a modelcfg.Architecture, s shape) Term {
 		fmt.Sprintf("upper bound: ubatch %d, vocabulary %d, %s", ubatch(s.slots, s.context), a.Vocabulary, how)}
 }
 
-// scratchTerm is the f16 copy of one layer's keys and values that the CUDA flash attention kernels make of a quantised cache
-// while they work on a prompt (fattn-common.cuh). It lies in the CUDA backend's pool, not in the compute buffer.
-func scratchTerm(a modelcfg.Architecture, s shape) (Term, bool) {
+// scratchTerm returns the f16 copy of one layer's keys and values that the CUDA flash attention kernels make from a
+// quantised cache while they process a prompt (fattn-common.cuh). It is in the CUDA backend's pool, not in the compute
+// buffer.
+func scratchTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	if s.cache == cacheTypes[0] {
 		return Term{}, false
 	}
@@ -91,8 +93,8 @@ func scratchTerm(a modelcfg.Architecture, s shape) (Term, bool) {
 		fmt.Sprintf("one layer's %s cache as f16: %d slots × %d tokens × %s", s.cache, s.slots, cells, Size(largest*2))}, true
 }
 
-// pipelineTerm is what a device of a group needs more: the further copies of a ubatch's inputs.
-func pipelineTerm(a modelcfg.Architecture, s shape) (Term, bool) {
+// pipelineTerm returns the additional memory of a device in a group: the further copies of a ubatch's inputs.
+func pipelineTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	if s.group < 2 {
 		return Term{}, false
 	}

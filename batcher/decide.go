@@ -9,26 +9,27 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// ErrNoDevice says that there is no GPU that could be used, and that none was renounced.
+// ErrNoDevice means that no GPU is usable and that Wish.CPU is not set.
 var ErrNoDevice = errors.New("no usable GPU")
 
-// mostContext bounds the context of a model whose own is not known.
-const mostContext = 1 << 24
+// maxContext limits the context of a model with an unknown context length.
+const maxContext = 1 << 24
 
-// Decide makes the plan for a model on devices. a is what the server says of the model where it has it (FromMetadata), else
-// m.Architecture, which also takes the place of one that lacks numbers. The error is a *LayersError, *CacheTypeError, *UnknownSizeError, *DoesNotFitError or ErrNoDevice.
+// Decide returns the plan for a model on devices. a is the server's description of the model (FromMetadata) if there is
+// one; m.Architecture replaces it if it is incomplete. The error is a *LayersError, *CacheTypeError, *UnknownSizeError,
+// *DoesNotFitError or ErrNoDevice.
 func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w Wish) (Plan, error) {
-	if !Known(a) && Known(m.Architecture) {
+	if !known(a) && known(m.Architecture) {
 		one := a.SingleSlot
 		a = m.Architecture
 		a.SingleSlot = a.SingleSlot || one
 	}
 	p := Plan{Context: w.Context, KVCacheType: w.KVCacheType}
-	if err := p.settle(m, a, w); err != nil {
+	if err := p.checkRequest(m, a, w); err != nil {
 		return Plan{}, err
 	}
-	j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: w.NoFlashAttention != ""}, oneSlot: a.SingleSlot}
-	j.start, j.most = p.slotRange(m, w, a.SingleSlot)
+	j := job{spec: serverSpec{context: int64(p.Context), cache: p.KVCacheType, noFlash: w.NoFlashAttention != ""}, oneSlot: a.SingleSlot}
+	j.wantedSlots, j.maxSlots = p.slotRange(m, w, a.SingleSlot)
 	if w.CPU || w.Unchecked {
 		return p.unchecked(m, a, j, w), nil
 	}
@@ -41,26 +42,26 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w W
 		return Plan{}, ErrNoDevice
 	}
 	var err error
-	if j.demand, p.RuleOfThumb, err = demandOf(m, a); err != nil {
+	if j.memoryFor, p.RuleOfThumb, err = newMemoryFor(m, a); err != nil {
 		return Plan{}, err
 	}
-	placed := j.place(p.Devices)
-	if len(placed) == 0 && w.MinContext > 0 {
-		placed = p.shorten(&j, w.MinContext)
+	placements := j.packDevices(p.Devices)
+	if len(placements) == 0 && w.MinContext > 0 {
+		placements = p.shorten(&j, w.MinContext)
 	}
-	if len(placed) == 0 && w.AllowCPULayers {
+	if len(placements) == 0 && w.AllowCPULayers {
 		p.spill(j)
-	} else if len(placed) == 0 {
-		return Plan{}, misfit(m.Name, j, p.Devices)
+	} else if len(placements) == 0 {
+		return Plan{}, doesNotFit(m.Name, j, p.Devices)
 	}
-	p.serve(j, placed)
+	p.serve(j, placements)
 	p.Host = p.host(a, j, w)
 	p.explain(m, a, j, w)
 	return p, nil
 }
 
-// settle checks what the plan starts from.
-func (p *Plan) settle(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
+// checkRequest sets the plan's context and KV cache type, and returns an error for an invalid request.
+func (p *Plan) checkRequest(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
 	if p.KVCacheType == "" {
 		p.KVCacheType = cacheTypes[0]
 	}
@@ -71,13 +72,13 @@ func (p *Plan) settle(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
 	if p.Context <= 0 {
 		p.Context, from = DefaultContext, "default"
 	}
-	most := a.ContextLength
-	if most <= 0 {
-		most = mostContext
+	limit := a.ContextLength
+	if limit <= 0 {
+		limit = maxContext
 	}
-	if p.Context > most {
-		p.warn("model %s has a context length of %d: taking it instead of %d", m.Name, most, p.Context)
-		p.Context, from = most, "the model's context length"
+	if p.Context > limit {
+		p.warn("model %s has a context length of %d: taking it instead of %d", m.Name, limit, p.Context)
+		p.Context, from = limit, "the model's context length"
 	}
 	p.source("context", fmt.Sprintf("%d tokens", p.Context), from)
 	from = "default"
@@ -104,34 +105,35 @@ func (p *Plan) settle(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
 	return nil
 }
 
-// slotRange is how many slots a server should have at least and may have at most; of families with one slot how many servers
-// share a GPU. Their number is not raised beyond the YAML's batch size: each has the weights again, and they take turns.
-func (p *Plan) slotRange(m modelcfg.Model, w Wish, oneSlot bool) (start, most int) {
-	start, from := m.Resources.BatchSize, "resources.batch_size"
-	if start == 0 {
-		start, from = DefaultSlots, "default"
+// slotRange returns the wanted and the maximum number of slots per server. For families with one slot, these are
+// numbers of servers per GPU, and the maximum is the YAML's batch size: each server has its own copy of the weights,
+// and the servers take turns.
+func (p *Plan) slotRange(m modelcfg.Model, w Wish, oneSlot bool) (wanted, limit int) {
+	wanted, from := m.Resources.BatchSize, "resources.batch_size"
+	if wanted == 0 {
+		wanted, from = DefaultSlots, "default"
 	}
 	limits := m.Validation.BatchSizeRange
 	if w.Slots > 0 {
-		start = min(w.Slots, MaxSlots)
-		p.source(SlotsWanted, fmt.Sprintf("%d", start), "asked for")
-		if limits != nil && !limits.Contains(float64(start)) {
-			p.warn("batch size %d is outside batch_size_range %g to %g of %s", start, limits.Low, limits.High, m.Name)
+		wanted = min(w.Slots, MaxSlots)
+		p.source(SlotsWanted, fmt.Sprintf("%d", wanted), "asked for")
+		if limits != nil && !limits.Contains(float64(wanted)) {
+			p.warn("batch size %d is outside batch_size_range %g to %g of %s", wanted, limits.Low, limits.High, m.Name)
 		}
-		return start, start
+		return wanted, wanted
 	}
-	p.source(SlotsWanted, fmt.Sprintf("at least %d", start), from)
-	most, from = max(start, mostAutomatic), "default"
+	p.source(SlotsWanted, fmt.Sprintf("at least %d", wanted), from)
+	limit, from = max(wanted, maxAutomaticSlots), "default"
 	if limits != nil {
-		most, from = min(max(int(limits.High), 1), MaxSlots), "validation.batch_size_range"
-		start = min(start, most)
+		limit, from = min(max(int(limits.High), 1), MaxSlots), "validation.batch_size_range"
+		wanted = min(wanted, limit)
 	}
 	if oneSlot {
-		most = start
+		limit = wanted
 		from = "resources.batch_size, as the family has one slot in each server"
 	}
-	p.source("slots at most", fmt.Sprintf("%d", most), from)
-	return start, most
+	p.source("slots at most", fmt.Sprintf("%d", limit), from)
+	return wanted, limit
 }
 
 func (p *Plan) utilization(m modelcfg.Model) float64 {
@@ -143,9 +145,9 @@ func (p *Plan) utilization(m modelcfg.Model) float64 {
 	return u
 }
 
-// unchecked is one server with the slots that were asked for or that the YAML says.
+// unchecked returns a plan with one server and the wanted slots.
 func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Wish) Plan {
-	slots := j.start
+	slots := j.wantedSlots
 	if a.SingleSlot && slots > 1 {
 		p.warn("Ollama answers one row at a time for models such as %s: one slot instead of %d", m.Name, slots)
 		slots = 1
@@ -158,9 +160,9 @@ func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Wis
 	return *p
 }
 
-// serve turns placements into servers.
-func (p *Plan) serve(j job, placed []placement) {
-	for _, at := range placed {
+// serve converts placements to servers.
+func (p *Plan) serve(j job, placements []placement) {
+	for _, at := range placements {
 		count, slots := 1, at.slots
 		if j.oneSlot {
 			count, slots = at.slots, 1
@@ -180,24 +182,24 @@ func (p *Plan) serve(j job, placed []placement) {
 	}
 }
 
-// shorten finds the longest context, a multiple of 256 and at least least, with which one slot fits somewhere. Bytes never
-// fall with the context, so halving finds it.
-func (p *Plan) shorten(j *job, least int) []placement {
+// shorten returns the placements for the longest context, a multiple of 256 and at least minimum, with which one slot
+// fits. The bytes never fall with the context, so it uses a binary search.
+func (p *Plan) shorten(j *job, minimum int) []placement {
 	wanted := p.Context
-	context := longestContext(*j, func(j job) bool { return len(j.place(p.Devices)) > 0 }, least, wanted)
+	context := longestContext(*j, func(j job) bool { return len(j.packDevices(p.Devices)) > 0 }, minimum, wanted)
 	if context == 0 {
 		return nil
 	}
-	p.Context, j.shape.context = context, int64(context)
+	p.Context, j.spec.context = context, int64(context)
 	p.warn("not one slot of %d tokens fits: taking a context of %d", wanted, context)
 	p.source("context", fmt.Sprintf("%d tokens", context), "the most that fits")
-	return j.place(p.Devices)
+	return j.packDevices(p.Devices)
 }
 
-// spill plans one server over all whole GPUs, or the largest MIG instance, whose excess goes to the CPU.
+// spill plans one server on all whole GPUs, or on the largest MIG instance; the part that does not fit goes to the CPU.
 func (p *Plan) spill(j job) {
 	at := widest(p.Devices)
-	slots := j.start
+	slots := j.wantedSlots
 	if j.oneSlot {
 		slots = 1
 	}
@@ -217,7 +219,7 @@ func (p *Plan) warn(format string, args ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
 }
 
-// source notes where a number came from; a later note on the same takes the earlier one's place.
+// source stores the origin of a number; it replaces an earlier origin of the same number.
 func (p *Plan) source(what, value, from string) {
 	for i := range p.Sources {
 		if p.Sources[i].What == what {

@@ -82,7 +82,7 @@ func TestDecide(t *testing.T) {
 	foreign.Err, foreign.NoPermission = "no permission", true
 	half := card(1, "NVIDIA A40", 48)
 	half.Memory.Free = uint64(14 * gib)
-	// free is GPUs of 141 GiB, of which so much is free.
+	// free returns GPUs of 141 GiB with the given free memory in GiB.
 	free := func(gibs ...int64) (devices []gpu.Device) {
 		for i, g := range gibs {
 			d := card(i, "NVIDIA H200", 141)

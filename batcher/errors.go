@@ -7,11 +7,11 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// LayersError is a YAML whose gpu_layers leaves some of the model to the CPU, which nobody asked for on purpose.
+// LayersError is a YAML whose gpu_layers leaves some layers on the CPU without --allow-cpu-layers.
 type LayersError struct {
 	Model     modelcfg.Model
 	GPULayers int
-	Layers    int // of the model; 0 where not known
+	Layers    int // number of layers of the model; 0 if unknown
 }
 
 func (e *LayersError) Error() string {
@@ -23,7 +23,7 @@ func (e *LayersError) Error() string {
 		e.Model.File, e.GPULayers, of)
 }
 
-// CacheTypeError is a KV cache type that no plan can have.
+// CacheTypeError is an unsupported KV cache type.
 type CacheTypeError struct {
 	Type string
 }
@@ -32,29 +32,29 @@ func (e *CacheTypeError) Error() string {
 	return fmt.Sprintf("KV cache type is %q; it must be one of %s", e.Type, strings.Join(cacheTypes, ", "))
 }
 
-// DoesNotFitError is a model of which not even one slot fits, with the arithmetic.
+// DoesNotFitError is a model without room for even one slot, with the arithmetic.
 type DoesNotFitError struct {
 	Model       string
 	Context     int
 	KVCacheType string
-	Group       int    // devices of the layout that came nearest
-	Terms       []Term // of one slot, on each device of that layout
+	Group       int    // number of devices in the layout with the smallest lack
+	Terms       []Term // memory of one slot on each device of that layout
 	Bytes       int64  // sum of Terms
 	Devices     []Budget
 	// Nearest is the index in Devices of the device that lacks memory in that layout.
 	Nearest int
-	// Changes are the changes of which each alone makes one slot fit, the smallest first; none if no change was found.
+	// Changes holds changes that each make one slot fit, the smallest first; empty if none was found.
 	Changes []Change
 }
 
-// Change is what would make a model fit. Fields that stay as they are are zero.
+// Change is a change that makes a model fit. Unchanged fields are zero.
 type Change struct {
 	KVCacheType string
 	Context     int
 	GPUs        int // of the kind of the largest there is
 }
 
-// String is the change as a user would make it.
+// String returns the change as command line options.
 func (c Change) String() string {
 	var parts []string
 	if c.KVCacheType != "" {

@@ -6,7 +6,7 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// explain adds what a person should know of the finished plan.
+// explain adds warnings and sources for the finished plan.
 func (p *Plan) explain(m modelcfg.Model, a modelcfg.Architecture, j job, w Wish) {
 	if p.RuleOfThumb {
 		p.warn("the architecture of %s is not known: memory is counted by a rule of thumb, far from exact", m.Name)
@@ -30,12 +30,12 @@ func (p *Plan) explain(m modelcfg.Model, a modelcfg.Architecture, j job, w Wish)
 			p.warn("%s is not used: %s", name(b.Device), b.Unusable)
 		case used[i] == 0:
 			p.warn("%s is not used: a server does not fit its %s, alone or in a group that would be of use", name(b.Device), Size(b.Headroom))
-		case used[i] < j.start && !w.AllowCPULayers:
+		case used[i] < j.wantedSlots && !w.AllowCPULayers:
 			what := "the YAML's batch size"
 			if w.Slots > 0 {
 				what = "the batch size asked for"
 			}
-			p.warn("%s holds %s: fewer than %d, %s", name(b.Device), rows(used[i], j.oneSlot), j.start, what)
+			p.warn("%s holds %s: fewer than %d, %s", name(b.Device), rows(used[i], j.oneSlot), j.wantedSlots, what)
 		}
 	}
 }

@@ -2,15 +2,16 @@ package batcher
 
 import "strings"
 
-// singleSlotFamilies get one slot from Ollama whatever they are asked for (v0.34.3 server/sched.go): their caches are not
-// safe with several sequences. A trailing * stands for any ending.
+// singleSlotFamilies get only one slot from Ollama (v0.34.3 server/sched.go), because their caches do not support
+// several sequences. A trailing * matches any ending.
 var singleSlotFamilies = []string{"mllama", "qwen3vl*", "qwen35*", "qwen3next", "lfm2*", "nemotron_h*"}
 
-// embedders are families without completion, which get one slot too. What is not listed says so by a pooling type.
+// embedders are families without completion, which also get one slot. Other embedders have a pooling type in their
+// metadata.
 var embedders = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding", "t5encoder"}
 
-// SingleSlotFamily says whether Ollama forces the family (a GGUF's general.architecture) to one slot.
-func SingleSlotFamily(family string) bool {
+// singleSlotFamily reports whether Ollama forces the family (general.architecture in a GGUF) to one slot.
+func singleSlotFamily(family string) bool {
 	return matches(singleSlotFamilies, family) || matches(embedders, family)
 }
 
@@ -23,15 +24,15 @@ func matches(patterns []string, name string) bool {
 	return false
 }
 
-// slidingFamily is how llama.cpp treats a family's attention.sliding_window.
+// slidingFamily is llama.cpp's handling of a family's attention.sliding_window.
 type slidingFamily struct {
 	pattern int // every pattern-th layer has full attention
-	window  int // in tokens, where the GGUF does not say; 0: then there is none
+	window  int // in tokens, if the GGUF has none; 0 means no window then
 }
 
-// slidingFamilies are the families whose windows llama.cpp uses (llama-model.cpp, set_swa_pattern). Of all others the window
-// is left out and every layer counted with full attention, which is the upper bound and for some the truth: llama.cpp
-// ignores the windows of phi3 and mistral.
+// slidingFamilies are the families whose windows llama.cpp uses (llama-model.cpp, set_swa_pattern). For all other
+// families every layer counts with full attention. That is an upper bound, and exact for some: llama.cpp ignores the
+// windows of phi3 and mistral.
 var slidingFamilies = map[string]slidingFamily{
 	"gemma2":          {2, 4096},
 	"gemma3":          {6, 0},
@@ -45,8 +46,8 @@ var slidingFamilies = map[string]slidingFamily{
 	"gptoss":          {2, 0},
 }
 
-// recurrentLayer says which layers of a family keep a state instead of a cache (llama-model.cpp, recurrent_layer_arr).
-// Where it is not known all do, on top of their cache: an upper bound.
+// recurrentLayer reports whether a layer keeps a state instead of a cache (llama-model.cpp, recurrent_layer_arr). For
+// unknown families all layers count with a state in addition to their cache, as an upper bound.
 func recurrentLayer(family string, l, kvHeads, interval int) bool {
 	switch {
 	case family == "qwen3next" || strings.HasPrefix(family, "qwen35"):

@@ -42,7 +42,7 @@ type recommendation struct {
 	low, high int
 }
 
-// recommendations are those of the list, whose bounds overlap: 7B counts as 3-7B, and 70B as well as 72B as 40-70B.
+// recommendations are those of the list. Its ranges overlap: here 7B counts as 3-7B, and 70B and 72B as 40-70B.
 var recommendations = []recommendation{
 	{3, 7.6, "A100-80", 16, 24}, {3, 7.6, "A100-40", 16, 24}, {3, 7.6, "A40-48", 12, 16}, {3, 7.6, "24 GB", 6, 8},
 	{7.6, 20, "A100-80", 8, 12}, {7.6, 20, "A100-40", 4, 6},
@@ -159,7 +159,7 @@ func TestTable(t *testing.T) {
 				fits, slots, bytes = "yes", slotsText(p), Size(total)
 				fitted++
 			}
-			if !Known(m.Architecture) {
+			if !known(m.Architecture) {
 				fits += ", rule"
 			}
 			if _, known := recommended(m.Name, h.class); known {

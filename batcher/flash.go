@@ -9,12 +9,13 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// NoFlashAttention is why a server will not use flash attention for a model although it is told to; empty where it will.
-// Metadata is the model's model_info, nil where it is not known; old says that the server is of the generation before 0.30.
+// NoFlashAttention returns the reason why a server will not use flash attention for a model although it is enabled, or
+// "" if it will. Metadata is the model's model_info, nil if unknown. old means a server of the generation before 0.30.
 //
-// The old generation decides by the model (v0.24.0 fs/ggml/ggml.go, SupportsFlashAttention, and llm/server.go). It then
-// ignores a quantised KV cache with no more than a line in its log. The new one passes the wish on to llama-server, which
-// lacks flash attention for Grok alone (llama-context.cpp), and there refuses to load with a quantised cache.
+// The old generation decides by the model (v0.24.0 fs/ggml/ggml.go, SupportsFlashAttention, and llm/server.go). Without
+// flash attention it ignores a quantised KV cache, with only a line in its log. The new generation leaves the decision
+// to llama-server, which lacks flash attention for Grok only (llama-context.cpp) and then refuses to load with a
+// quantised cache.
 func NoFlashAttention(old bool, metadata map[string]any, a modelcfg.Architecture, devices []gpu.Device) string {
 	switch {
 	case a.Family == "grok":

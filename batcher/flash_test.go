@@ -54,7 +54,7 @@ func TestWithoutFlashAttention(t *testing.T) {
 	if p.KVCacheType != "f16" || !slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, wish.NoFlashAttention) }) {
 		t.Errorf("cache %s, warnings %q", p.KVCacheType, p.Warnings)
 	}
-	if kv := p.Servers[0].Terms[1].Bytes / int64(p.Servers[0].Slots); kv != 4096*KVBytesPerToken(m.Architecture, "f16") {
+	if kv := p.Servers[0].Terms[1].Bytes / int64(p.Servers[0].Slots); kv != 4096*kvBytesPerToken(m.Architecture, "f16") {
 		t.Errorf("%d bytes of cache a slot", kv)
 	}
 	_, err = Decide(m, m.Architecture, cards(1, "NVIDIA A10", 24), Wish{Context: 131072, NoFlashAttention: "the engine lacks it"})

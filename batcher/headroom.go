@@ -7,19 +7,19 @@ import (
 )
 
 const (
-	// leastReserve is what stays free of every device: llama-server moves layers to the CPU when it expects to leave
-	// less than this (common/fit.cpp; LLAMA_ARG_FIT_TARGET changes it).
-	leastReserve = gib
-	// defaultUtilization is the share of a GPU's memory that is used where the YAML does not say.
+	// minReserve is the minimum free memory of every device: llama-server moves layers to the CPU if it expects to
+	// leave less free (common/fit.cpp; LLAMA_ARG_FIT_TARGET changes it).
+	minReserve = gib
+	// defaultUtilization is the used share of a GPU's memory if the YAML has none.
 	defaultUtilization = 0.9
 )
 
-// budget is a device's memory: what the driver says is free, which leaves out other processes' memory, less the reserve
-// max(1 GiB, (1-utilization)·total).
+// budget returns a device's memory: the driver's free memory, without other processes' memory, less the reserve max(1
+// GiB, (1-utilization)·total).
 func budget(d gpu.Device, utilization float64) Budget {
-	total := int64(min(d.Memory.Total, uint64(tooMuch)))
-	b := Budget{Device: d, Free: int64(min(d.Memory.Free, uint64(tooMuch)))}
-	b.Reserve = max(leastReserve, int64((1-utilization)*float64(total)))
+	total := int64(min(d.Memory.Total, uint64(maxBytes)))
+	b := Budget{Device: d, Free: int64(min(d.Memory.Free, uint64(maxBytes)))}
+	b.Reserve = max(minReserve, int64((1-utilization)*float64(total)))
 	b.Headroom = max(0, b.Free-b.Reserve)
 	switch {
 	case d.Health.Lost:
@@ -37,7 +37,7 @@ func budget(d gpu.Device, utilization float64) Budget {
 	return b
 }
 
-// name is the device for messages.
+// name returns the device for messages.
 func name(d gpu.Device) string {
 	kind := d.Name
 	if kind == "" {

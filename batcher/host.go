@@ -2,26 +2,28 @@ package batcher
 
 import "fluxworker/modelcfg"
 
-// runnerBytes is what a server's processes hold of host memory beside the model: the host's part of CUDA, buffers through
-// which the weights go to the GPU, the token embedding that stays in host memory, prompts and tokens. An estimate from above.
+// runnerBytes is the host memory of a server's processes besides the model: the host's part of CUDA, buffers through
+// which the weights go to the GPU, the token embedding that stays in host memory, prompts and tokens. It is an estimate
+// from above.
 const runnerBytes = 2 * gib
 
-// Host is what a plan's servers need of the node's own memory, in bytes.
+// Host is the host memory that a plan's servers need, in bytes.
 type Host struct {
-	// Model is what they hold of the model: weights and KV cache on the CPU, else what spills to it. 0 where that is not known.
+	// Model is the part of the model in host memory: weights and KV cache on the CPU, or the part that spills to the
+	// CPU. 0 if unknown.
 	Model int64 `json:"model"`
-	// Servers is what their processes hold beside the model, an estimate from above.
+	// Servers is the memory of their processes besides the model, an estimate from above.
 	Servers int64 `json:"servers"`
-	// Files is the size of the model's files where its weights go to the GPU; 0 where it is not known. They pass through the
-	// page cache, which the kernel takes back when it needs it: with less memory a server loads slower, and the next one
-	// reads the files again.
+	// Files is the size of the model's files if its weights go to the GPU; 0 if unknown. The files pass through the
+	// page cache, which the kernel reclaims when it needs memory: with less memory a server loads more slowly, and the
+	// next server reads the files again.
 	Files int64 `json:"files"`
 }
 
-// Held is what cannot be taken back.
+// Held returns the memory that the kernel cannot reclaim.
 func (h Host) Held() int64 { return plus(h.Model, h.Servers) }
 
-// host tells it for a plan whose servers are settled. Servers of somebody else are his business.
+// host returns the host memory for a plan with its servers. It is zero for servers that fluxworker does not start.
 func (p *Plan) host(a modelcfg.Architecture, j job, w Wish) Host {
 	if w.Unchecked {
 		return Host{}
@@ -30,14 +32,14 @@ func (p *Plan) host(a modelcfg.Architecture, j job, w Wish) Host {
 	if !w.CPU {
 		h.Files = a.WeightsBytes
 		for _, s := range p.Servers {
-			h.Model = plus(h.Model, times(s.Spill, int64(len(s.Devices)))) // each device lacks at most that
+			h.Model = plus(h.Model, times(s.Spill, int64(len(s.Devices)))) // the most that each device lacks
 		}
 		return h
 	}
-	if Known(a) { // a rule of thumb for GPUs says nothing here
-		s := j.shape
+	if known(a) { // the rule of thumb is for GPUs only
+		s := j.spec
 		s.slots, s.group = int64(p.Slots), 1
-		weights, cache := split(architectureTerms(a, s))
+		weights, cache := weightsAndCache(architectureTerms(a, s))
 		h.Model = plus(weights, cache)
 	}
 	return h

@@ -38,14 +38,14 @@ func TestKVBytesPerToken(t *testing.T) {
 		{"layers without attention", mixed, "f16", 32 << 10},
 	}
 	for _, tt := range tests {
-		if got := KVBytesPerToken(tt.a, tt.cache); got != tt.want {
+		if got := kvBytesPerToken(tt.a, tt.cache); got != tt.want {
 			t.Errorf("%s: %d bytes, want %d", tt.name, got, tt.want)
 		}
 	}
 }
 
 func TestTermsOfLlama8B(t *testing.T) {
-	terms := architectureTerms(llama8B(), shape{slots: 16, context: 4096, cache: "f16", group: 1})
+	terms := architectureTerms(llama8B(), serverSpec{slots: 16, context: 4096, cache: "f16", group: 1})
 	want := []Term{
 		{Name: "weights", Bytes: 4_920_753_328},
 		{Name: "KV cache", Bytes: 8 * gib},
@@ -76,7 +76,7 @@ func TestWindowCells(t *testing.T) {
 		{9, 2048, 2048},
 	}
 	for _, tt := range tests {
-		s := shape{slots: tt.slots, context: tt.context, cache: "f16", group: 1}
+		s := serverSpec{slots: tt.slots, context: tt.context, cache: "f16", group: 1}
 		window, ok := windowTerm(a, s)
 		if want := tt.slots * tt.cells * 29 * layer; !ok || window.Bytes != want {
 			t.Errorf("%d × %d: window %d bytes, want %d", tt.slots, tt.context, window.Bytes, want)
@@ -115,7 +115,7 @@ func TestComputeBufferIsABound(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// The logs are of ubatch 512 at any context; the planner would take more tokens there, and more memory.
-			s := shape{slots: 1, context: tt.context, cache: "f16", group: 1, noFlash: tt.noFlash}
+			s := serverSpec{slots: 1, context: tt.context, cache: "f16", group: 1, noFlash: tt.noFlash}
 			got := float64(computeBytesAt(tt.a, s, 512)) / float64(mib)
 			if got < tt.logged || got > tt.logged*tt.factor {
 				t.Errorf("bound %.1f MiB, logged %.2f", got, tt.logged)
@@ -129,8 +129,8 @@ func TestComputeBufferIsABound(t *testing.T) {
 
 func TestSplitOverAGroup(t *testing.T) {
 	a := llama8B()
-	one := architectureTerms(a, shape{slots: 4, context: 4096, cache: "f16", group: 1})
-	three := architectureTerms(a, shape{slots: 4, context: 4096, cache: "f16", group: 3})
+	one := architectureTerms(a, serverSpec{slots: 4, context: 4096, cache: "f16", group: 1})
+	three := architectureTerms(a, serverSpec{slots: 4, context: 4096, cache: "f16", group: 3})
 	// 33 layers with the output, at most 11 on a GPU; 32 with a cache, at most 11.
 	if want := one[0].Bytes / 3; three[0].Bytes < want || three[0].Bytes > want+1 {
 		t.Errorf("weights %d of %d", three[0].Bytes, one[0].Bytes)
@@ -147,7 +147,7 @@ func TestTermsByKind(t *testing.T) {
 	a := llama8B()
 	a.Vision, a.ProjectorBytes, a.StateBytes = true, 600*mib, 3*mib
 	byName := map[string]int64{}
-	for _, term := range architectureTerms(a, shape{slots: 2, context: 4096, cache: "q8_0", group: 1}) {
+	for _, term := range architectureTerms(a, serverSpec{slots: 2, context: 4096, cache: "q8_0", group: 1}) {
 		byName[term.Name] = term.Bytes
 	}
 	for name, want := range map[string]int64{
@@ -164,13 +164,13 @@ func TestTermsByKind(t *testing.T) {
 }
 
 func TestArithmeticSaturates(t *testing.T) {
-	if got := times(1<<40, 1<<40, 1<<40); got != tooMuch {
+	if got := times(1<<40, 1<<40, 1<<40); got != maxBytes {
 		t.Errorf("product %d", got)
 	}
 	if got := times(1<<40, 1<<40, 0); got != 0 {
 		t.Errorf("product with 0: %d", got)
 	}
-	if got := plus(tooMuch, tooMuch); got != tooMuch {
+	if got := plus(maxBytes, maxBytes); got != maxBytes {
 		t.Errorf("sum %d", got)
 	}
 	if got := share(10, 1, 3); got != 4 {

@@ -7,25 +7,27 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// MetadataError is a key of a model's metadata that is missing or makes no sense.
+// MetadataError is a key of a model's metadata that is missing or invalid.
 type MetadataError struct {
 	Key   string
-	Value any // nil where the key is missing
+	Value any // nil if the key is missing
 }
 
 func (e *MetadataError) Error() string {
 	if e.Value == nil {
 		return fmt.Sprintf("the model's metadata has no %s", e.Key)
 	}
-	return fmt.Sprintf("the model's metadata has %s = %v, which cannot be used", e.Key, e.Value)
+	return fmt.Sprintf("the model's metadata has the invalid value %s = %v", e.Key, e.Value)
 }
 
-// FromMetadata reads the architecture from model_info of /api/show, which holds the keys of the model's GGUF. Arrays may be
-// missing (Ollama before 0.30 blanks long ones unless asked to be verbose). weightsBytes is the size of the model's file and
-// projectorBytes that of a projector in a file of its own, 0 for none. The error is a *MetadataError.
+// FromMetadata reads the architecture from model_info of /api/show, which holds the keys of the model's GGUF. Arrays
+// may be missing (Ollama before 0.30 blanks long arrays unless the request is verbose). weightsBytes is the size of the
+// model's file. projectorBytes is the size of a projector in a separate file, 0 for none. The error is a
+// *MetadataError.
 //
-// What the metadata does not say is taken so that memory comes out too large rather than too small. SingleSlot follows from
-// the family; that a model lacks the completion capability, which also forces one slot, only /api/show's capabilities say.
+// Missing values are replaced so that the memory is too large rather than too small. SingleSlot follows from the
+// family. A model without the completion capability also gets one slot, but only the capabilities of /api/show tell
+// that.
 func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (modelcfg.Architecture, error) {
 	family, _ := info["general.architecture"].(string)
 	if family == "" {
@@ -35,8 +37,8 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 	a := modelcfg.Architecture{
 		Source:            "the model's own metadata",
 		Family:            family,
-		WeightsBytes:      plus(min(max(weightsBytes, 0), tooMuch), min(max(projectorBytes, 0), tooMuch)),
-		ProjectorBytes:    min(max(projectorBytes, 0), tooMuch),
+		WeightsBytes:      plus(min(max(weightsBytes, 0), maxBytes), min(max(projectorBytes, 0), maxBytes)),
+		ProjectorBytes:    min(max(projectorBytes, 0), maxBytes),
 		Layers:            r.required("block_count", maxLayers),
 		EmbeddingLength:   r.required("embedding_length", 1<<20),
 		ContextLength:     r.optional("context_length", 1<<24),
@@ -44,10 +46,10 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 		ExpertsUsed:       r.optional("expert_used_count", 4096),
 		Vocabulary:        r.vocabulary(),
 		Vision:            projectorBytes > 0 || r.has("vision.block_count"),
-		SingleSlot:        SingleSlotFamily(family) || r.has("pooling_type"),
+		SingleSlot:        singleSlotFamily(family) || r.has("pooling_type"),
 	}
 	if each := r.largest("expert_feed_forward_length", 1<<20); a.ExpertsUsed > 0 && each > 0 {
-		// Such models can have dense layers too, as wide as all experts of a token together.
+		// Such models can have dense layers, too, as wide as all experts of a token together.
 		a.FeedForwardLength = max(each, (a.FeedForwardLength+a.ExpertsUsed-1)/a.ExpertsUsed)
 	}
 	r.attention(&a)
@@ -59,10 +61,10 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 	return a, nil
 }
 
-// maxLayers bounds block_count; the deepest models have a few hundred.
+// maxLayers limits block_count; the deepest models have a few hundred layers.
 const maxLayers = 10_000
 
-// reader reads keys of one family and remembers the first that is unusable.
+// reader reads keys of one family and stores the first error.
 type reader struct {
 	info   map[string]any
 	family string
@@ -71,7 +73,7 @@ type reader struct {
 
 func (r *reader) key(name string) string { return r.family + "." + name }
 
-// has says whether the key is there with a value; arrays that were blanked are null.
+// has reports whether the key has a value; blanked arrays are null.
 func (r *reader) has(name string) bool { return r.info[r.key(name)] != nil }
 
 func (r *reader) fail(name string) {
@@ -80,50 +82,50 @@ func (r *reader) fail(name string) {
 	}
 }
 
-// whole reads a JSON number that is a whole one between 0 and most.
-func whole(v any, most int) (int, bool) {
+// whole returns a JSON number that is a whole number from 0 to limit.
+func whole(v any, limit int) (int, bool) {
 	f, ok := v.(float64)
 	if i, isInt := v.(int); isInt {
 		f, ok = float64(i), true
 	}
-	if !ok || f != math.Trunc(f) || f < 0 || f > float64(most) {
+	if !ok || f != math.Trunc(f) || f < 0 || f > float64(limit) {
 		return 0, false
 	}
 	return int(f), true
 }
 
-// optional reads a number; 0 where there is none.
-func (r *reader) optional(name string, most int) int {
+// optional returns a number, or 0 if the key is missing.
+func (r *reader) optional(name string, limit int) int {
 	if !r.has(name) {
 		return 0
 	}
-	v, ok := whole(r.info[r.key(name)], most)
+	v, ok := whole(r.info[r.key(name)], limit)
 	if !ok {
 		r.fail(name)
 	}
 	return v
 }
 
-func (r *reader) required(name string, most int) int {
-	v := r.optional(name, most)
+func (r *reader) required(name string, limit int) int {
+	v := r.optional(name, limit)
 	if v == 0 {
 		r.fail(name)
 	}
 	return v
 }
 
-// list reads a number or an array of them; nil where there is none.
-func (r *reader) list(name string, most int) []int {
+// list returns a number or an array as a list; nil if the key is missing.
+func (r *reader) list(name string, limit int) []int {
 	elements, isArray := r.info[r.key(name)].([]any)
 	if !isArray {
 		if !r.has(name) {
 			return nil
 		}
-		return []int{r.optional(name, most)}
+		return []int{r.optional(name, limit)}
 	}
 	values := make([]int, len(elements))
 	for i, e := range elements {
-		v, ok := whole(e, most)
+		v, ok := whole(e, limit)
 		if !ok {
 			r.fail(name)
 			return nil
@@ -133,15 +135,15 @@ func (r *reader) list(name string, most int) []int {
 	return values
 }
 
-func (r *reader) largest(name string, most int) int {
+func (r *reader) largest(name string, limit int) int {
 	largest := 0
-	for _, v := range r.list(name, most) {
+	for _, v := range r.list(name, limit) {
 		largest = max(largest, v)
 	}
 	return largest
 }
 
-// vocabulary is the length of the token list, else vocab_size; 0 where neither is there.
+// vocabulary returns the length of the token list, or else vocab_size; 0 if both are missing.
 func (r *reader) vocabulary() int {
 	if tokens, ok := r.info["tokenizer.ggml.tokens"].([]any); ok {
 		return len(tokens)

@@ -28,14 +28,14 @@ func TestFromMetadata(t *testing.T) {
 			"llama.attention.head_count": 32, "llama.attention.head_count_kv": 8, "llama.context_length": 131072,
 			"llama.feed_forward_length": 14336, "llama.vocab_size": 128256, "tokenizer.ggml.tokens": null}`,
 			func(a modelcfg.Architecture) bool {
-				return KVBytesPerToken(a, "f16") == 128<<10 && a.Heads == 32 && a.KeyLength == 128 && a.ContextLength == 131072 &&
-					a.FeedForwardLength == 14336 && a.Vocabulary == 128256 && !a.SingleSlot && !a.Vision && Known(a)
+				return kvBytesPerToken(a, "f16") == 128<<10 && a.Heads == 32 && a.KeyLength == 128 && a.ContextLength == 131072 &&
+					a.FeedForwardLength == 14336 && a.Vocabulary == 128256 && !a.SingleSlot && !a.Vision && known(a)
 			}},
 		{"lengths of heads and tokens given", `{"general.architecture": "qwen3", "qwen3.block_count": 2, "qwen3.embedding_length": 1024,
 			"qwen3.attention.head_count": 16, "qwen3.attention.head_count_kv": 8, "qwen3.attention.key_length": 128,
 			"qwen3.attention.value_length": 64, "tokenizer.ggml.tokens": ["a", "b", "c"]}`,
 			func(a modelcfg.Architecture) bool {
-				return KVBytesPerToken(a, "f16") == 2*8*192*2 && a.Vocabulary == 3
+				return kvBytesPerToken(a, "f16") == 2*8*192*2 && a.Vocabulary == 3
 			}},
 		{"no KV heads said: as many as heads", `{"general.architecture": "gpt2", "gpt2.block_count": 2, "gpt2.embedding_length": 768,
 			"gpt2.attention.head_count": 12}`,
@@ -55,7 +55,7 @@ func TestFromMetadata(t *testing.T) {
 			"gemma3.attention.head_count": 8, "gemma3.attention.head_count_kv": 4, "gemma3.attention.key_length": 256,
 			"gemma3.attention.value_length": 256, "gemma3.attention.sliding_window": 1024, "gemma3.vision.block_count": 27}`,
 			func(a modelcfg.Architecture) bool {
-				return a.SlidingWindow == 1024 && a.SlidingWindowPattern == 6 && KVBytesPerToken(a, "f16") == 5*4*512*2 && a.Vision
+				return a.SlidingWindow == 1024 && a.SlidingWindowPattern == 6 && kvBytesPerToken(a, "f16") == 5*4*512*2 && a.Vision
 			}},
 		{"a pattern of its own", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 6, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128,
@@ -67,7 +67,7 @@ func TestFromMetadata(t *testing.T) {
 		{"a window that the engine ignores", `{"general.architecture": "phi3", "phi3.block_count": 32, "phi3.embedding_length": 3072,
 			"phi3.attention.head_count": 32, "phi3.attention.head_count_kv": 32, "phi3.attention.sliding_window": 2047}`,
 			func(a modelcfg.Architecture) bool {
-				return a.SlidingWindow == 0 && KVBytesPerToken(a, "f16") == 384<<10
+				return a.SlidingWindow == 0 && kvBytesPerToken(a, "f16") == 384<<10
 			}},
 		{"latent attention", `{"general.architecture": "deepseek2", "deepseek2.block_count": 61, "deepseek2.embedding_length": 7168,
 			"deepseek2.attention.head_count": 128, "deepseek2.attention.head_count_kv": 1, "deepseek2.attention.key_length": 576,
@@ -75,13 +75,13 @@ func TestFromMetadata(t *testing.T) {
 			"deepseek2.rope.dimension_count": 64, "deepseek2.expert_used_count": 8, "deepseek2.expert_feed_forward_length": 2048,
 			"deepseek2.feed_forward_length": 18432}`,
 			func(a modelcfg.Architecture) bool {
-				return a.LatentLength == 576 && KVBytesPerToken(a, "f16") == 61*576*2 && a.ExpertsUsed == 8 && a.FeedForwardLength == 2304
+				return a.LatentLength == 576 && kvBytesPerToken(a, "f16") == 61*576*2 && a.ExpertsUsed == 8 && a.FeedForwardLength == 2304
 			}},
 		{"latent attention in a file that is run without it", `{"general.architecture": "deepseek2", "deepseek2.block_count": 61,
 			"deepseek2.embedding_length": 7168, "deepseek2.attention.head_count": 128, "deepseek2.attention.head_count_kv": 128,
 			"deepseek2.attention.key_length": 192, "deepseek2.attention.value_length": 128, "deepseek2.attention.kv_lora_rank": 512}`,
 			func(a modelcfg.Architecture) bool {
-				return a.LatentLength == 0 && KVBytesPerToken(a, "f16") == 61*128*320*2
+				return a.LatentLength == 0 && kvBytesPerToken(a, "f16") == 61*128*320*2
 			}},
 		// A log of this model: RS buffer of 2 cells 299.25 MiB.
 		{"recurrent layers of Qwen3.5 27B", `{"general.architecture": "qwen35", "qwen35.block_count": 64, "qwen35.embedding_length": 5120,
@@ -152,13 +152,13 @@ func TestSingleSlotFamily(t *testing.T) {
 		"lfm2moe": true, "nemotron_h": true, "nemotron_h_moe": true, "bert": true, "nomic-bert-moe": true,
 		"llama": false, "gemma3": false, "qwen3": false, "qwen2": false, "": false,
 	} {
-		if got := SingleSlotFamily(family); got != want {
+		if got := singleSlotFamily(family); got != want {
 			t.Errorf("%q: %v", family, got)
 		}
 	}
 }
 
-// FuzzFromMetadata: whatever a server says, no panic, and what is accepted can be planned with.
+// FuzzFromMetadata checks that no metadata causes a panic, and that accepted metadata allows a plan.
 func FuzzFromMetadata(f *testing.F) {
 	f.Add([]byte(`{"general.architecture": "m", "m.block_count": 3, "m.embedding_length": 2, "m.attention.head_count_kv": [1, 2, 0],
 		"m.ssm.conv_kernel": 4, "m.ssm.inner_size": 8}`))
@@ -173,7 +173,7 @@ func FuzzFromMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, term := range architectureTerms(a, shape{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
+		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
 			if term.Bytes < 0 {
 				t.Errorf("%+v", term)
 			}

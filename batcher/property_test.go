@@ -79,12 +79,12 @@ func TestPlansAreSound(t *testing.T) {
 		fitted++
 		check(t, p, s.wish)
 		again, _ := s.decide()
-		most := s.wish.Slots
-		if most == 0 {
-			most = 200
+		limit := s.wish.Slots
+		if limit == 0 {
+			limit = 200
 		}
 		for _, server := range p.Servers {
-			if server.Slots > most || s.model.Architecture.SingleSlot && server.Slots != 1 {
+			if server.Slots > limit || s.model.Architecture.SingleSlot && server.Slots != 1 {
 				t.Errorf("%d slots", server.Slots)
 			}
 		}
@@ -131,9 +131,9 @@ func TestMoreMemoryNeverGivesFewerSlots(t *testing.T) {
 func FuzzMoreMemoryNeverGivesFewerSlots(f *testing.F) {
 	f.Add(uint32(54<<10), uint32(84<<10), uint32(52<<10), uint16(1<<10), uint16(5<<10), byte(64))
 	f.Add(uint32(39<<10), uint32(39<<10), uint32(39<<10), uint16(4<<10), uint16(4<<10), byte(16))
-	f.Fuzz(func(t *testing.T, a, b, c uint32, more, evenMore uint16, most byte) {
+	f.Fuzz(func(t *testing.T, a, b, c uint32, more, evenMore uint16, limit byte) {
 		m := big()
-		m.Validation.BatchSizeRange = &modelcfg.Range{Low: 1, High: float64(max(most, 1))}
+		m.Validation.BatchSizeRange = &modelcfg.Range{Low: 1, High: float64(max(limit, 1))}
 		slots := func(free ...uint32) int {
 			devices := cards(len(free), "GPU", 141)
 			for i := range devices {
@@ -198,11 +198,11 @@ func TestGroupsAreWorthIt(t *testing.T) {
 			return !t.Failed()
 		}
 		needed++
-		j := job{shape: shape{context: int64(p.Context), cache: p.KVCacheType, noFlash: s.wish.NoFlashAttention != ""}}
-		j.demand, _, _ = demandOf(s.model, s.model.Architecture)
-		_, most := new(Plan).slotRange(s.model, s.wish, false)
-		if first.Slots < most && j.bytes(first.Slots+1, len(first.Devices)) <= slices.Min(first.Headroom) {
-			t.Errorf("%d slots of at most %d in a group of %d that holds more", first.Slots, most, len(first.Devices))
+		j := job{spec: serverSpec{context: int64(p.Context), cache: p.KVCacheType, noFlash: s.wish.NoFlashAttention != ""}}
+		j.memoryFor, _, _ = newMemoryFor(s.model, s.model.Architecture)
+		_, limit := new(Plan).slotRange(s.model, s.wish, false)
+		if first.Slots < limit && j.bytes(first.Slots+1, len(first.Devices)) <= slices.Min(first.Headroom) {
+			t.Errorf("%d slots of at most %d in a group of %d that holds more", first.Slots, limit, len(first.Devices))
 		}
 		return !t.Failed()
 	})

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// maxDescribed bounds the devices of a description: a slip such as 2000xA100 is an error and no long table.
+// maxDescribed is the maximum number of devices in a description. It turns a typing error like 2000xA100 into an error
+// message.
 const maxDescribed = 256
 
 var (
@@ -20,13 +21,14 @@ var (
 	cardVariant    = regexp.MustCompile(`^(NVIDIA|TESLA|GEFORCE|QUADRO|GPU|SXM\d*|PCIE|HBM\d?E?|GENERATION|BLACKWELL|SERVER|WORKSTATION|EDITION)$`)
 )
 
-// Describe makes a report of GPUs that are not here, to plan for them, from a comma-separated list of
-// [<count>x]<name>[-<size>GB][:<MIG profile>]: "2xA100-80GB", "4 x H100-80GB", "L40S", "2xA100-80GB:1g.10gb",
-// "A100-80GB,A40". The names that the driver gives serve too ("NVIDIA A100-SXM4-80GB"). A known card has the memory
-// that the driver reports for it, which is less than its name says on many; a bare size ("2x24GB") is a card of that
-// many GiB. With a MIG profile the count is of instances, as many as fit on each GPU.
+// Describe returns a report of GPUs that this machine does not have, for planning. The description is a comma-separated
+// list of [<count>x]<name>[-<size>GB][:<MIG profile>]: "2xA100-80GB", "4 x H100-80GB", "L40S", "2xA100-80GB:1g.10gb",
+// "A100-80GB,A40". The driver's names work, too ("NVIDIA A100-SXM4-80GB"). A known card has the memory that the driver
+// reports, which is often less than the name says. A size alone ("2x24GB") is a card with this many GiB. With a MIG
+// profile, the count is the number of instances, and each GPU holds as many as fit.
 //
-// All the memory that the driver does not reserve is free. UUIDs are GPU-described-0 and so on, in the list's order.
+// All memory except the driver's reserved part is free. The UUIDs are GPU-described-0 and so on, in the order of the
+// list.
 func Describe(s string) (Report, error) {
 	r := Report{Source: SourceDescribed}
 	gpus := 0
@@ -47,15 +49,15 @@ func Describe(s string) (Report, error) {
 type described struct {
 	count   int
 	device  Device
-	profile string // of a MIG instance, such as "1g.10gb"
-	perGPU  int    // instances of that profile on one GPU
-	memory  Memory // of an instance
+	profile string // MIG profile, such as "1g.10gb"; empty for a whole GPU
+	perGPU  int    // number of instances of the profile per GPU
+	memory  Memory // memory of one instance
 }
 
 func describeItem(item string) (described, error) {
 	d := described{count: 1}
 	if item == "" {
-		return d, fmt.Errorf("it is empty; want such as %q", "2xA100-80GB")
+		return d, fmt.Errorf("it is empty; use a form like %q", "2xA100-80GB")
 	}
 	if m := describedCount.FindStringSubmatch(item); m != nil {
 		n, err := strconv.Atoi(m[1])
@@ -75,23 +77,23 @@ func describeItem(item string) (described, error) {
 	}
 	m := describedMIG.FindStringSubmatch(strings.TrimSpace(profile))
 	if m == nil {
-		return d, fmt.Errorf("%q is no MIG profile; want such as 1g.10gb", profile)
+		return d, fmt.Errorf("%q is not a MIG profile; use a form like 1g.10gb", profile)
 	}
 	units, _ := strconv.ParseUint(m[1], 10, 8)
 	gib, err := strconv.ParseUint(m[2], 10, 16)
-	if err != nil || !k.cuts() || gib == 0 || units < 1 || units > 7 || gib > k.totalMiB>>10+1 {
+	if err != nil || !k.supportsMIG() || gib == 0 || units < 1 || units > 7 || gib > k.totalMiB>>10+1 {
 		return d, fmt.Errorf("%s has no MIG profile %s", k.name, m[0])
 	}
 	d.profile = strings.ToLower(m[0])
 	d.perGPU = int(min(7/units, max(1, (k.totalMiB>>10+1)/gib)))
-	// The driver shows 9728 MiB for 1g.10gb and 19968 MiB for 2g.20gb: 95 % of the name's GiB is never too much.
+	// The driver reports 9728 MiB for 1g.10gb and 19968 MiB for 2g.20gb: 95 % of the GiB in the name is never too much.
 	d.memory = Memory{Total: (gib << 10 * 95 / 100) << 20}
 	d.memory.Free = d.memory.Total
 	d.device.MIGEnabled = true
 	return d, nil
 }
 
-// append adds the item's devices; gpus counts the GPUs so far.
+// append appends the devices of the item; gpus is the number of GPUs so far.
 func (d described) append(devices []Device, gpus int) ([]Device, int) {
 	onGPU := 0
 	for range d.count {
@@ -115,7 +117,7 @@ func (d described) append(devices []Device, gpus int) ([]Device, int) {
 	return devices, gpus
 }
 
-// findCard looks a name with or without a size up; a size alone is a card of that size.
+// findCard returns the card for a name with or without a size, or for a size alone.
 func findCard(name string) (knownCard, error) {
 	sizeGB := 0
 	key := ""
@@ -138,7 +140,7 @@ func findCard(name string) (knownCard, error) {
 	}
 	var same []knownCard
 	for _, k := range knownCards {
-		if k.key() != key && k.key() != "RTX"+key { // "A6000" and "4090" are said for short
+		if k.key() != key && k.key() != "RTX"+key { // "A6000" and "4090" are common short names
 			continue
 		}
 		if k.sizeGB == sizeGB {
@@ -148,13 +150,13 @@ func findCard(name string) (knownCard, error) {
 	}
 	switch {
 	case len(same) == 0:
-		return knownCard{}, fmt.Errorf("unknown card; known are %s, and a size alone such as 24GB", knownNames(knownCards))
+		return knownCard{}, fmt.Errorf("unknown card; the known cards are %s; a size alone, such as 24GB, is valid, too", knownNames(knownCards))
 	case sizeGB == 0 && len(same) == 1:
 		return same[0], nil
 	case sizeGB == 0:
 		return knownCard{}, fmt.Errorf("the card has several sizes: %s", knownNames(same))
 	}
-	return knownCard{}, fmt.Errorf("the card has no such size: known are %s, and a size alone such as %dGB", knownNames(same), sizeGB)
+	return knownCard{}, fmt.Errorf("the card does not have this size; the known sizes are %s; a size alone, such as %dGB, is valid, too", knownNames(same), sizeGB)
 }
 
 func knownNames(cards []knownCard) string {

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// knownCard is a card as the driver reports it.
+// knownCard is a card with the driver's figures.
 type knownCard struct {
-	name        string // as a user writes it, without the size
-	sizeGB      int    // as it is sold
-	totalMiB    uint64 // NVML's total
-	reservedMiB uint64 // the highest that was seen reserved; 0 where none was
+	name        string // the user's name for the card, without the size
+	sizeGB      int    // nominal size
+	totalMiB    uint64 // total memory from NVML
+	reservedMiB uint64 // highest observed reserved memory; 0 if unknown
 	capability  string // compute capability
 }
 
-// knownCards holds the totals that nvidia-smi prints (memory.total, drivers of 510 and later; older ones print a few
-// hundred MiB less, since they take the reserved part out). With ECC on, cards with GDDR memory lose 1/16 of it; the
-// data centre cards have it on as they come, and the workstation cards off. Each row's comment is where it was seen.
+// knownCards holds the totals that nvidia-smi prints (memory.total with drivers from 510; older drivers print some
+// hundred MiB less, because they subtract the reserved part). With ECC, cards with GDDR memory lose 1/16; data centre
+// cards have ECC on by default, workstation cards off. The comment of each row is its source.
 var knownCards = []knownCard{
 	// Data centre.
 	{"A100", 80, 81920, 834, "8.0"},       // nvidia-smi -q logs of SXM4 and PCIe cards, reserved 557 to 834
@@ -64,8 +64,8 @@ var knownCards = []knownCard{
 	{"GTX1080Ti", 11, 11264, 0, "6.1"},    // nvidia-smi
 }
 
-// memory is the card with nothing on it. Where no reserved part was seen it is 2.5 % of the total, which is what the
-// worst of those that were seen comes to (T4, 2.6 %).
+// memory returns the memory of an idle card. If the reserved part is unknown, it is estimated as 2.5 % of the total,
+// about the maximum among the known cards (T4, 2.6 %).
 func (k knownCard) memory() Memory {
 	reserved := k.reservedMiB
 	if reserved == 0 {
@@ -75,8 +75,8 @@ func (k knownCard) memory() Memory {
 	return Memory{Total: k.totalMiB * mib, Reserved: reserved * mib, Free: (k.totalMiB - reserved) * mib}
 }
 
-// cuts tells whether the card has MIG: the big chips of Ampere and later do.
-func (k knownCard) cuts() bool {
+// supportsMIG reports whether the card has MIG: the large chips of Ampere and later have it.
+func (k knownCard) supportsMIG() bool {
 	switch k.capability {
 	case "8.0", "9.0", "10.0":
 		return true
@@ -84,8 +84,8 @@ func (k knownCard) cuts() bool {
 	return k.key() == "RTXPRO6000"
 }
 
-// key is the name as findCard compares it.
+// key returns the name in the form that findCard compares.
 func (k knownCard) key() string { return strings.ToUpper(k.name) }
 
-// short is how a user names the card.
+// short returns the user's name for the card.
 func (k knownCard) short() string { return fmt.Sprintf("%s-%dGB", k.name, k.sizeGB) }

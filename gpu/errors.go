@@ -2,5 +2,5 @@ package gpu
 
 import "errors"
 
-// ErrNoDriver means that there is no NVIDIA driver to ask: neither NVML nor nvidia-smi reaches one.
+// ErrNoDriver means that neither NVML nor nvidia-smi reaches an NVIDIA driver.
 var ErrNoDriver = errors.New("no NVIDIA driver")

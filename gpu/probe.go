@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// probeTimeout is generous because it ends a run: without persistence mode the driver starts each GPU of the
-	// node when it is first asked, one to three seconds each.
+	// probeTimeout is generous because exceeding it ends a run: without persistence mode the driver initialises each
+	// GPU of the node at the first query, which takes one to three seconds per GPU.
 	probeTimeout = 30 * time.Second
-	// maxReport bounds what is read of the probe. Eight GPUs cut into seven instances each make 50 kB.
+	// maxReport limits the probe's output in bytes. Eight GPUs with seven instances each give 50 kB.
 	maxReport = 1 << 20
 )
 
-// Probe runs the program that asks NVML. The zero value runs the one in this binary.
+// Probe runs the program that queries NVML. The zero value runs the embedded program.
 type Probe struct {
-	Path    string        // the program; empty: the one in this binary
-	Timeout time.Duration // for a Report; 0: half a minute
-	Env     []string      // the program's environment; nil: ours
+	Path    string        // path of the program; empty means the embedded one
+	Timeout time.Duration // time limit of Report; 0 means 30 seconds
+	Env     []string      // environment of the program; nil means this process's
 }
 
-// Report asks NVML. The error is ErrNoProbe, a *StartError, *DriverError, *TimeoutError, *CrashError or *OutputError,
-// or it wraps ErrNoDriver or says that ctx was cancelled.
+// Report queries NVML. The error is ErrNoProbe, *StartError, *DriverError, *TimeoutError, *CrashError or *OutputError,
+// or it wraps ErrNoDriver, or it is the error of ctx.
 func (p Probe) Report(ctx context.Context) (Report, error) {
 	timeout := p.Timeout
 	if timeout == 0 {
@@ -34,12 +34,12 @@ func (p Probe) Report(ctx context.Context) (Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	out := head{limit: maxReport, fatal: true}
+	out := prefixWriter{limit: maxReport, fatal: true}
 	begun := time.Now()
 	err := p.run(ctx, &out)
 	var stuck *stuckError
 	switch {
-	case errors.As(err, &stuck): // and may still write into out
+	case errors.As(err, &stuck): // the child may still write to out
 		if errors.Is(stuck.err, context.DeadlineExceeded) {
 			return Report{}, &TimeoutError{After: time.Since(begun), Stuck: true}
 		}
@@ -54,7 +54,7 @@ func (p Probe) Report(ctx context.Context) (Report, error) {
 	return parseReport(out.text)
 }
 
-// parseReport reads one report and nothing else.
+// parseReport parses output that holds exactly one report.
 func parseReport(text []byte) (Report, error) {
 	var report Report
 	lines := json.NewDecoder(bytes.NewReader(text))
@@ -65,7 +65,7 @@ func parseReport(text []byte) (Report, error) {
 		return Report{}, outputError(errors.New("more than one value"), text)
 	}
 	if report.Source != SourceNVML {
-		return Report{}, outputError(fmt.Errorf("its source is %q", report.Source), text)
+		return Report{}, outputError(fmt.Errorf("the source is %q", report.Source), text)
 	}
 	return report, nil
 }
@@ -74,24 +74,23 @@ func outputError(err error, text []byte) error {
 	return &OutputError{Err: err, Output: string(text[:min(len(text), 200)])}
 }
 
-var errTooLong = errors.New("it is too long")
+var errTooLong = errors.New("the output is too long")
 
-// head is a writer that keeps the beginning of what it is given. What comes after the limit is an error if fatal is set
-// and goes nowhere otherwise.
-type head struct {
+// prefixWriter keeps the first limit bytes. Further bytes cause an error if fatal is set; otherwise they are discarded.
+type prefixWriter struct {
 	limit int
 	fatal bool
 	text  []byte
 	over  bool
 }
 
-func (h *head) Write(p []byte) (int, error) {
-	room := min(len(p), h.limit-len(h.text))
-	h.text = append(h.text, p[:room]...)
-	if room < len(p) {
-		h.over = true
-		if h.fatal {
-			return room, errTooLong
+func (w *prefixWriter) Write(p []byte) (int, error) {
+	space := min(len(p), w.limit-len(w.text))
+	w.text = append(w.text, p[:space]...)
+	if space < len(p) {
+		w.over = true
+		if w.fatal {
+			return space, errTooLong
 		}
 	}
 	return len(p), nil

@@ -14,25 +14,27 @@ import (
 )
 
 const (
-	// killGrace is how long a killed probe may take to go.
+	// killGrace is how long a killed probe may take to exit.
 	killGrace = time.Second
-	// maxStderr is how much of the probe's standard error is kept: a reason, or the first lines of a crash.
+	// maxStderr is the maximum size in bytes of the probe's stored standard error: a reason, or the first lines of a
+	// crash.
 	maxStderr = 4096
 )
 
-// The dynamic linker's own exit codes: a library or a symbol version is missing, a symbol is.
+// Exit codes of the dynamic linker: 1 for a missing library or symbol version, 127 for a missing symbol.
 const (
 	linkerNoVersion = 1
 	linkerNoSymbol  = 127
 )
 
-// stuckError means that the probe is still there and was left behind.
+// stuckError means that the probe could not be killed and still exists.
 type stuckError struct{ err error }
 
-func (e *stuckError) Error() string { return "NVML probe cannot be ended: " + e.err.Error() }
+func (e *stuckError) Error() string { return "NVML probe cannot be killed: " + e.err.Error() }
 func (e *stuckError) Unwrap() error { return e.err }
 
-// run runs the probe to its end, or to ctx's, and says why it failed. After a stuckError, stdout may still be written to.
+// run runs the probe until its end or the end of ctx, and explains a failure. After a *stuckError the probe may still
+// write to stdout.
 func (p Probe) run(ctx context.Context, stdout io.Writer, args ...string) error {
 	programs, err := p.programs()
 	if err != nil {
@@ -44,18 +46,18 @@ func (p Probe) run(ctx context.Context, stdout io.Writer, args ...string) error 
 // runOne runs the first of the programs that can be executed.
 func (p Probe) runOne(ctx context.Context, programs []func() (program, error), stdout io.Writer, args ...string) error {
 	var refused []error
-	for _, place := range programs {
+	for _, create := range programs {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		program, err := place()
+		program, err := create()
 		if err != nil {
 			refused = append(refused, err)
 			continue
 		}
-		stderr := &head{limit: maxStderr}
+		stderr := &prefixWriter{limit: maxStderr}
 		c, err := start(p.command(program.path, stdout, stderr, args))
-		program.remove() // it runs, or never will
+		program.remove() // the program runs already, or never will
 		if err != nil {
 			refused = append(refused, err)
 			continue
@@ -68,7 +70,8 @@ func (p Probe) runOne(ctx context.Context, programs []func() (program, error), s
 	return &StartError{Err: errors.Join(refused...)}
 }
 
-// command is the probe's command line. It gets a process group of its own because signals to ours are for us to act on.
+// command returns the command of the probe. The probe has its own process group, because signals to ours are for this
+// process to handle.
 func (p Probe) command(path string, stdout, stderr io.Writer, args []string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Args[0] = "nvmlprobe"
@@ -78,8 +81,9 @@ func (p Probe) command(path string, stdout, stderr io.Writer, args []string) *ex
 	return cmd
 }
 
-// probeEnv drops what keeps the probe from starting: it is linked against functions that the driver may not have, so
-// they must not be bound before they are called; and a preloaded library may want a newer glibc, or more time.
+// probeEnv removes variables that could prevent the probe's start. The probe is linked against functions that the
+// driver may lack, so they must be bound lazily (LD_BIND_NOW). A preloaded library may need a newer glibc, or more time
+// (LD_PRELOAD).
 func probeEnv(env []string) []string {
 	if env == nil {
 		env = os.Environ()
@@ -94,15 +98,15 @@ func probeEnv(env []string) []string {
 	return kept
 }
 
-// child is a probe that was started.
+// child is a started probe.
 type child struct {
 	process *os.Process
-	ended   <-chan error // gets Wait's answer
+	ended   <-chan error // receives the result of Wait
 }
 
-// start starts the command and waits for it aside. That goroutine ends when the child does, which is never where it
-// hangs in the kernel, whatever WaitDelay says. It keeps its thread, since the parent-death signal is for a thread's
-// death, and Go ends threads that nothing runs on.
+// start starts the command and waits for it in a goroutine. The goroutine ends together with the child. If the child
+// hangs in the kernel, that is never, whatever WaitDelay says. The goroutine locks its thread: the parent-death signal
+// fires when the thread dies, and Go ends idle threads.
 func start(cmd *exec.Cmd) (*child, error) {
 	started, ended := make(chan error, 1), make(chan error, 1)
 	go func() {
@@ -120,14 +124,15 @@ func start(cmd *exec.Cmd) (*child, error) {
 	return &child{process: cmd.Process, ended: ended}, nil
 }
 
-// wait waits for the child's end, and kills it at ctx's. Then the error is ctx's, in a stuckError if the child did not go.
+// wait waits for the child and kills it at the end of ctx. Then it returns the error of ctx, inside a *stuckError if
+// the child did not exit.
 func (c *child) wait(ctx context.Context) error {
 	select {
 	case err := <-c.ended:
 		return err
 	case <-ctx.Done():
 	}
-	_ = c.process.Kill() // fails only if it has gone
+	_ = c.process.Kill() // fails only if the child has exited
 	grace := time.NewTimer(killGrace)
 	defer grace.Stop()
 	select {
@@ -138,11 +143,11 @@ func (c *child) wait(ctx context.Context) error {
 	}
 }
 
-// explain turns Wait's error into one of ours.
-func explain(err error, stderr *head) error {
+// explain converts the error of Wait to one of this package's errors.
+func explain(err error, stderr *prefixWriter) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return err // ctx's, or our own writer's
+		return err // the error of ctx or of our own writer
 	}
 	said := firstLine(stderr.text)
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {

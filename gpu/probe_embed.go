@@ -7,5 +7,5 @@ import _ "embed"
 //go:embed probe.bin
 var probeBin []byte
 
-// embedded is the probe, which "make build" has put into this folder.
+// embedded returns the probe, which "make build" has put into this folder.
 func embedded() []byte { return probeBin }

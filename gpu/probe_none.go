@@ -2,5 +2,5 @@
 
 package gpu
 
-// embedded is the probe: none in a plain "go build", which needs no C compiler. nvidia-smi is asked instead.
+// embedded returns nil: a plain "go build", which needs no C compiler, has no probe. nvidia-smi is queried instead.
 func embedded() []byte { return nil }

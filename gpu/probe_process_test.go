@@ -65,7 +65,7 @@ func (l callLog) await(t *testing.T, function string) int {
 	}
 }
 
-// script is a probe that is none.
+// script returns a probe that runs a shell script.
 func script(t *testing.T, text string) gpu.Probe {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "probe")
@@ -136,7 +136,7 @@ func TestNoProbeInPlainBuild(t *testing.T) {
 	}
 }
 
-// A library that cannot be loaded. (Where there is none at all is tested with the whole program, in an empty root.)
+// A library that cannot be loaded. (A missing library is tested with the whole program, in an empty root.)
 func TestNoLibrary(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

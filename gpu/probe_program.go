@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is a file that can be executed until it is removed.
+// program is an executable file that exists until remove is called.
 type program struct {
 	path   string
 	remove func()
 }
 
-// programs are the ways to have the probe as a file, to be tried until one can be executed.
+// programs returns the ways to get the probe as an executable file, in the order in which to try them.
 func (p Probe) programs() ([]func() (program, error), error) {
 	if p.Path != "" {
 		given := program{path: p.Path, remove: func() {}}
@@ -28,8 +28,8 @@ func (p Probe) programs() ([]func() (program, error), error) {
 	return unpack(bin, []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/dev/shm"}), nil
 }
 
-// unpack makes files of bin: in memory, and, where the kernel forbids to execute that, in the first of the folders that
-// is not mounted noexec.
+// unpack returns ways to make an executable file of bin: in memory, or, if the kernel forbids that, in a folder that is
+// not mounted noexec.
 func unpack(bin []byte, folders []string) []func() (program, error) {
 	ways := []func() (program, error){func() (program, error) { return inMemory(bin) }}
 	for _, folder := range folders {
@@ -40,9 +40,9 @@ func unpack(bin []byte, folders []string) []func() (program, error) {
 	return ways
 }
 
-// inMemory leaves nothing behind, however we end.
+// inMemory makes the file in memory. Nothing remains after any kind of exit.
 func inMemory(bin []byte) (program, error) {
-	// MFD_EXEC is needed where vm.memfd_noexec is 1, and unknown to kernels before 6.3.
+	// vm.memfd_noexec=1 requires MFD_EXEC, and kernels before 6.3 do not know it.
 	fd, err := unix.MemfdCreate("nvmlprobe", unix.MFD_CLOEXEC|unix.MFD_EXEC)
 	if err == unix.EINVAL {
 		fd, err = unix.MemfdCreate("nvmlprobe", unix.MFD_CLOEXEC)
@@ -58,15 +58,15 @@ func inMemory(bin []byte) (program, error) {
 	return program{path: fmt.Sprintf("/proc/self/fd/%d", fd), remove: func() { f.Close() }}, nil
 }
 
-// inFolder makes a folder of its own, which is open to us alone: nobody else can exchange the file.
+// inFolder makes the file in a new folder with access for this user only, so no other user can replace the file.
 func inFolder(bin []byte, folder string) (program, error) {
 	dir, err := os.MkdirTemp(folder, "nvmlprobe-")
 	if err != nil {
 		return program{}, err
 	}
 	path := filepath.Join(dir, "nvmlprobe")
-	// A file that anybody has open for writing cannot be executed, and a child that is forked meanwhile, for another
-	// purpose, inherits it until it executes its own program (golang.org/issue/22315).
+	// A file that a process has open for writing cannot be executed. A child that is forked meanwhile for another
+	// purpose inherits the open file until its own exec (golang.org/issue/22315).
 	syscall.ForkLock.RLock()
 	err = os.WriteFile(path, bin, 0o700)
 	syscall.ForkLock.RUnlock()

@@ -55,12 +55,12 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-// Where one way is refused the next is tried, and each refusal is told if there is none.
+// If one way fails, the next is tried. If all fail, the error has every reason.
 func TestRunTriesAllWays(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	ways := unpack([]byte("this is no program"), []string{"/nonexistent", folder})
-	err := Probe{}.runOne(t.Context(), ways, &head{limit: 100})
+	err := Probe{}.runOne(t.Context(), ways, &prefixWriter{limit: 100})
 	var start *StartError
 	if !errors.As(err, &start) || !strings.Contains(err.Error(), "/proc/self/fd/") ||
 		!strings.Contains(err.Error(), "/nonexistent") || !strings.Contains(err.Error(), folder) {

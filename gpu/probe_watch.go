@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// Watch hands over every critical error of this node's GPUs, those of other jobs' included, until ctx ends, which is no
-// error. Otherwise it ends with an error of the kinds that Report has: the driver reports no events, or it lost a GPU
-// and Report tells which. The callback is never called twice at a time, and not after Watch has returned.
+// Watch calls report for every critical error of this node's GPUs, including those of other jobs, until ctx ends; then
+// it returns nil. Otherwise it returns an error like those of Probe.Report: the driver reports no events, or it lost a
+// GPU, which Report identifies. Calls of report do not overlap, and none happens after Watch has returned.
 func (p Probe) Watch(ctx context.Context, report func(XID)) error {
 	out := &xidWriter{report: report}
 	err := p.run(ctx, out, ProbeWatch)
@@ -27,10 +27,10 @@ func (p Probe) Watch(ctx context.Context, report func(XID)) error {
 	return err
 }
 
-// maxXIDLine bounds a line of the probe.
+// maxXIDLine limits a line of the probe in bytes.
 const maxXIDLine = 4096
 
-// xidWriter turns lines into calls.
+// xidWriter calls report for each line that is written to it.
 type xidWriter struct {
 	mu      sync.Mutex
 	report  func(XID)
@@ -39,12 +39,12 @@ type xidWriter struct {
 	stopped bool
 }
 
-// Write takes what the probe prints. An error ends the probe, which cannot write any more.
+// Write accepts the output of the probe. An error ends the probe, because the probe cannot write any more.
 func (w *xidWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
-		return 0, errors.New("nobody watches any more")
+		return 0, errors.New("the watch has ended")
 	}
 	w.rest = append(w.rest, p...)
 	for {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// Query reports the GPUs of this node: by NVML, or by nvidia-smi where this binary holds no probe, the probe cannot run
-// or finds no library. Where the driver hangs, crashes or refuses, nvidia-smi would do the same, and the probe's error
-// stands. It wraps ErrNoDriver where there is neither.
+// Query returns the report of this node's GPUs. It queries NVML, or nvidia-smi if this binary has no probe, the probe
+// cannot run, or it finds no library. If the driver hangs, crashes or fails, nvidia-smi would fail, too, so Query
+// returns the probe's error. The error wraps ErrNoDriver if neither is available.
 func Query(ctx context.Context) (Report, error) {
 	return query(ctx, Probe{}.Report, querySMI)
 }
@@ -27,7 +27,7 @@ func query(ctx context.Context, probe, smi ask) (Report, error) {
 		return report, nil
 	case errors.Is(err, ErrNoDriver):
 		return Report{}, fmt.Errorf("%w; %w", err, smiErr)
-	default: // the probe has said nothing about the driver
+	default: // the probe's error says nothing about the driver
 		return Report{}, fmt.Errorf("%w (%v)", smiErr, err)
 	}
 }

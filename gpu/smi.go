@@ -15,37 +15,37 @@ import (
 )
 
 const (
-	// smiDeadline is for all calls together. Without persistence mode nvidia-smi starts every card of the node
-	// first, which takes seconds each.
-	smiDeadline = 40 * time.Second
-	// smiKillGrace is how long a killed child may take to go. One that is stuck in the driver (state D) never
-	// does, and is left behind.
+	// smiTimeout is the time limit for all calls together. Without persistence mode nvidia-smi first initialises every
+	// card of the node, which takes seconds per card.
+	smiTimeout = 40 * time.Second
+	// smiKillGrace is how long a killed child may take to exit. A child that hangs in the driver (state D) never exits
+	// and is abandoned.
 	smiKillGrace = 500 * time.Millisecond
-	// smiMaxOutput bounds what is kept of a child's output, in bytes; a node of 16 GPUs writes 4 kB.
+	// smiMaxOutput limits the stored output in bytes; a node of 16 GPUs prints 4 kB.
 	smiMaxOutput = 1 << 20
 )
 
-// Exit codes of nvidia-smi, from its manual.
+// Exit codes from nvidia-smi's manual.
 const (
-	smiExitArgument  = 2  // an unknown field
+	smiExitArgument  = 2  // unknown field
 	smiExitNotFound  = 6  // no GPU
 	smiExitDriver    = 9  // the driver is not loaded
-	smiExitInterrupt = 10 // the kernel saw an interrupt problem with a GPU
+	smiExitInterrupt = 10 // the kernel detected an interrupt problem with a GPU
 	smiExitLibrary   = 12 // no NVML
-	smiExitInfoROM   = 14 // an infoROM is corrupted; the answer is whole
+	smiExitInfoROM   = 14 // an infoROM is corrupt; the output is complete
 )
 
 var unknownField = regexp.MustCompile(`Field "([^"]+)" is not a valid field`)
 
-// querySMI asks the nvidia-smi of PATH. A field that this version does not know is left out; where it does not say
-// which, only the core fields are asked. nvidia-smi does not report MIG instances: a GPU that is cut into them comes
-// as MIGEnabled without any. The error wraps ErrNoDriver where there is no nvidia-smi or no driver.
+// querySMI runs the nvidia-smi in PATH. It omits a field that this version does not know; if the message does not name
+// the field, it queries the core fields only. nvidia-smi does not report MIG instances: a GPU with MIG has MIGEnabled
+// and no instances. The error wraps ErrNoDriver if nvidia-smi or the driver is missing.
 func querySMI(ctx context.Context) (Report, error) {
 	path, err := exec.LookPath("nvidia-smi")
 	if err != nil {
-		return Report{}, fmt.Errorf("ask nvidia-smi: %w: it is not in PATH", ErrNoDriver)
+		return Report{}, fmt.Errorf("ask nvidia-smi: %w: nvidia-smi is not in PATH", ErrNoDriver)
 	}
-	ctx, cancel := context.WithTimeout(ctx, smiDeadline)
+	ctx, cancel := context.WithTimeout(ctx, smiTimeout)
 	defer cancel()
 	fields := smiFields
 	for {
@@ -59,7 +59,7 @@ func querySMI(ctx context.Context) (Report, error) {
 			if err != nil {
 				return Report{}, fmt.Errorf("ask nvidia-smi: %w", err)
 			}
-			if len(r.Devices) == 0 { // a node without GPUs is told by its exit code
+			if len(r.Devices) == 0 { // a node without GPUs has its own exit code
 				return Report{}, fmt.Errorf("ask nvidia-smi: no table, exit code %d: %s", code, firstLine(stdout, stderr))
 			}
 			return r, nil
@@ -78,9 +78,9 @@ func querySMI(ctx context.Context) (Report, error) {
 	}
 }
 
-// fewerFields returns what to ask after a refusal: the fields without the one that is not known, so that an old
-// driver still tells about MIG; the core fields where none is named; nothing where the refusal is not about fields.
-// Every answer is shorter than the question, so that asking ends.
+// fewerFields returns the fields of the next query after a failure: without the unknown field if the message names one,
+// so that an old driver still reports MIG; the core fields if it names none; nil if the failure has another cause. The
+// result is always shorter than fields, so the queries end.
 func fewerFields(fields []string, stdout, stderr []byte, code int) []string {
 	for _, out := range [][]byte{stdout, stderr} {
 		if m := unknownField.FindSubmatch(out); m != nil {
@@ -100,24 +100,24 @@ func fewerFields(fields []string, stdout, stderr []byte, code int) []string {
 	return nil
 }
 
-// runSMI runs nvidia-smi once in a process group of its own, which is killed as a whole at ctx's end. An error means
-// that it did not end by itself.
+// runSMI runs nvidia-smi once in its own process group, which it kills at the end of ctx. An error means that
+// nvidia-smi did not exit by itself.
 func runSMI(ctx context.Context, path string, fields []string) (stdout, stderr []byte, code int, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, 0, err
 	}
-	// Not CommandContext: Wait would never return where the child is stuck in the driver.
+	// Do not use CommandContext: Wait would never return if the child hangs in the driver.
 	cmd := exec.Command(path, "--query-gpu="+strings.Join(fields, ","), "--format=csv,noheader,nounits")
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = smiKillGrace // for a grandchild that left the group and holds the pipes
-	var out, errs capped
+	cmd.WaitDelay = smiKillGrace // for a grandchild outside the group that holds the pipes
+	var out, errs limitedBuffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		return nil, nil, 0, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }() // waited for below, unless the child cannot be killed
+	go func() { done <- cmd.Wait() }() // received below, unless the child cannot be killed
 	select {
 	case err = <-done:
 	case <-ctx.Done():
@@ -126,11 +126,11 @@ func runSMI(ctx context.Context, path string, fields []string) (stdout, stderr [
 		case <-done:
 			return nil, nil, 0, fmt.Errorf("no answer in time: %w", ctx.Err())
 		case <-time.After(2 * smiKillGrace):
-			return nil, nil, 0, fmt.Errorf("no answer in time, and it cannot be killed (stuck in the driver): %w", ctx.Err())
+			return nil, nil, 0, fmt.Errorf("no answer in time, and nvidia-smi hangs in the driver and cannot be killed: %w", ctx.Err())
 		}
 	}
 	if out.over {
-		return nil, nil, 0, fmt.Errorf("it wrote more than %d bytes", smiMaxOutput)
+		return nil, nil, 0, fmt.Errorf("the output exceeds %d bytes", smiMaxOutput)
 	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return out.buf.Bytes(), errs.buf.Bytes(), 0, nil
@@ -142,22 +142,23 @@ func runSMI(ctx context.Context, path string, fields []string) (stdout, stderr [
 	return nil, nil, 0, err
 }
 
-// capped keeps the first smiMaxOutput bytes. The buffer is not embedded: its ReadFrom would pass the limit by.
-type capped struct {
+// limitedBuffer keeps the first smiMaxOutput bytes. It does not embed the buffer, because the buffer's ReadFrom would
+// bypass the limit.
+type limitedBuffer struct {
 	buf  bytes.Buffer
 	over bool
 }
 
-func (c *capped) Write(p []byte) (int, error) {
-	if room := smiMaxOutput - c.buf.Len(); len(p) > room {
+func (c *limitedBuffer) Write(p []byte) (int, error) {
+	if space := smiMaxOutput - c.buf.Len(); len(p) > space {
 		c.over = true
-		_, _ = c.buf.Write(p[:room])
+		_, _ = c.buf.Write(p[:space])
 		return len(p), nil
 	}
 	return c.buf.Write(p)
 }
 
-// firstLine is what a child said, for an error.
+// firstLine returns the first line of a child's outputs, for an error.
 func firstLine(outputs ...[]byte) string {
 	for _, out := range outputs {
 		for line := range strings.Lines(string(out)) {
@@ -166,5 +167,5 @@ func firstLine(outputs ...[]byte) string {
 			}
 		}
 	}
-	return "it said nothing"
+	return "no message"
 }

@@ -69,11 +69,11 @@ func TestParseSMIErrors(t *testing.T) {
 		{"a sentence", "No devices were found\n", "line 1: 1 fields, want 6"},
 		{"too many", "0, GPU-a, x, 1, 1, 1, 1\n", "line 1: 7 fields"},
 		{"second line", "0, GPU-a, x, 1, 0, 1\n1, GPU-b, x, 1, 0\n", "line 2: 5 fields"},
-		{"no index", "x, GPU-a, x, 1, 0, 1\n", `index: "x" is no number`},
-		{"no uuid", "0, , x, 1, 0, 1\n", `uuid: "" is no GPU's`},
-		{"wrong uuid", "0, 1234, x, 1, 0, 1\n", `uuid: "1234" is no GPU's`},
-		{"memory with a unit", "0, GPU-a, x, 1 MiB, 0, 1\n", `memory.total: "1 MiB" is no number`},
-		{"negative", "0, GPU-a, x, 1, -1, 1\n", `memory.used: "-1" is no number`},
+		{"no index", "x, GPU-a, x, 1, 0, 1\n", `index: "x" is not a number`},
+		{"no uuid", "0, , x, 1, 0, 1\n", `uuid: "" is not the UUID of a GPU`},
+		{"wrong uuid", "0, 1234, x, 1, 0, 1\n", `uuid: "1234" is not the UUID of a GPU`},
+		{"memory with a unit", "0, GPU-a, x, 1 MiB, 0, 1\n", `memory.total: "1 MiB" is not a number`},
+		{"negative", "0, GPU-a, x, 1, -1, 1\n", `memory.used: "-1" is not a number`},
 		{"over", "0, GPU-a, x, 99999999999999999999, 0, 1\n", "memory.total"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -106,12 +106,12 @@ func TestQuerySMIRefusals(t *testing.T) {
 		{"no library", `echo "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system." >&2; exit 12`, true, "libnvidia-ml.so", 1},
 		{"GPU off the bus", `echo "Unable to determine the device handle for GPU0000:88:00.0: GPU is lost."; exit 15`, false, "exit code 15: Unable to determine", 1},
 		{"nothing", `echo "Unable to reach a GPU" >&2`, false, "no table, exit code 0: Unable", 1},
-		{"silent", `exit 3`, false, "exit code 3: it said nothing", 1},
+		{"silent", `exit 3`, false, "exit code 3: no message", 1},
 		{"garbage", `echo '<html>login</html>'`, false, "1 fields", 1},
 		{"every field unknown", `exit 2`, false, "exit code 2", 2},
 		{"a core field unknown", `echo 'Field "uuid" is not a valid field to query.'; exit 2`, false, `Field "uuid"`, 1},
 		{"names a field not asked", `echo 'Field "nonsense" is not a valid field to query.'; exit 6`, false, `Field "nonsense"`, 2},
-		{"flood", `while :; do echo 0123456789012345678901234567890123456789012345678901234567890123456789; done | /usr/bin/head -c 2000000`, false, "wrote more than", 1},
+		{"flood", `while :; do echo 0123456789012345678901234567890123456789012345678901234567890123456789; done | /usr/bin/head -c 2000000`, false, "the output exceeds", 1},
 		{"killed", `kill -9 $$`, false, "killed", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestQuerySMIHang(t *testing.T) {
 	await.Until(t, "the child's end", func() bool { return !running(pid) })
 }
 
-// running tells whether the process runs; a zombie that no one reaps does not.
+// running reports whether the process runs; a zombie does not.
 func running(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false

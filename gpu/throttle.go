@@ -1,7 +1,7 @@
 package gpu
 
-// throttleNames are NVML's reasons for clocks below the highest, by bit, called as nvidia-smi calls them. Bit 0, idle,
-// is missing: it says that nothing holds the clocks down.
+// throttleNames are NVML's reasons for reduced clocks by bit, with nvidia-smi's names. Bit 0, idle, is omitted: it does
+// not mean that anything reduces the clocks.
 var throttleNames = map[int]string{
 	1:  "applications_clocks_setting",
 	2:  "sw_power_cap",
@@ -15,8 +15,8 @@ var throttleNames = map[int]string{
 	10: "reliability",
 }
 
-// ThrottleNames names the bits of NVML's mask of clock reasons, which nvidia-smi prints too, from the lowest up. Bits
-// that this version does not know are left out.
+// ThrottleNames returns the names of the bits in NVML's mask of clock reasons, which nvidia-smi prints, too, from the
+// lowest bit up. It omits unknown bits.
 func ThrottleNames(mask uint64) []string {
 	var names []string
 	for bit := range 64 {

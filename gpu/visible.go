@@ -7,46 +7,46 @@ import (
 	"strings"
 )
 
-// ErrNone means that this process has no GPU that it can use; the error around it says why.
+// ErrNone means that this process has no usable GPU. The wrapping error gives the reason.
 var ErrNone = errors.New("no usable GPU")
 
-// ErrNotAllocated means that a SLURM job asked for no GPU. An error that wraps it wraps ErrNone too.
-var ErrNotAllocated = errors.New("SLURM gave this job no GPU: ask for one with --gres=gpu:1 (a salloc shell has none itself, its srun steps do)")
+// ErrNotAllocated means that the SLURM job requested no GPU. An error that wraps it also wraps ErrNone.
+var ErrNotAllocated = errors.New("SLURM gave this job no GPU: request one with --gres=gpu:1 (a salloc shell has no GPU, its srun steps have)")
 
-// Allocation is the answer to which GPUs this process may use.
+// Allocation holds the devices that this process may use.
 type Allocation struct {
-	// Devices are GPUs and MIG instances, in the order in which CUDA would number them. Each of them can serve a
-	// server process of its own; one process can use several GPUs, but never more than one MIG instance.
+	// Devices are GPUs and MIG instances, in CUDA's order. Each can serve its own server process. One process can use
+	// several GPUs, but only one MIG instance.
 	Devices []Device
-	// From says what decided: the name of an environment variable, or "all GPUs of the node".
+	// From is the source of the decision: the name of an environment variable, or "all GPUs of the node".
 	From string
-	// Left says of each device that was allocated but cannot be used what it is and why.
+	// Left describes each allocated device that cannot be used, and the reason.
 	Left []string
-	// Warnings are readings of the environment that a person may not have meant.
+	// Warnings describes possibly unintended settings in the environment.
 	Warnings []string
 }
 
 const fromAll = "all GPUs of the node"
 
-// Allocated tells which devices of the node this process may use, by its environment ("NAME=value" strings). It does
-// what the CUDA runtime and SLURM document, and what PyTorch's parser, which is tested against the driver, does where
-// they are silent:
+// Allocated returns the devices of the node that this process may use, according to its environment ("NAME=value"
+// strings). It follows the documentation of the CUDA runtime and of SLURM. Where both are silent, it follows PyTorch's
+// parser, which is tested against the driver:
 //
-//   - CUDA_VISIBLE_DEVICES unset: all devices; in a SLURM job only those of SLURM_STEP_GPUS or SLURM_JOB_GPUS, and
-//     none (ErrNotAllocated) where no such variable is set. Empty: none.
-//   - The first entry says what the list holds: indices, GPU- UUIDs or MIG- UUIDs. An entry of another kind, -1, an
-//     index that no device has, a UUID that none or several devices begin with, and an empty entry end the list;
-//     what stands before counts. A device that is named twice leaves none at all.
-//   - A UUID may be cut short as long as one device alone begins with it. MIG-GPU-<uuid>/<gi>/<ci>, of drivers before
-//     R470, needs the GPU's whole UUID.
-//   - An index counts the devices that this process can open, in PCI bus order: under SLURM's ConstrainDevices the
-//     other jobs' devices are not counted. CUDA itself counts the fastest first unless CUDA_DEVICE_ORDER=PCI_BUS_ID;
-//     where the node's devices differ and that is not set, a warning says so.
-//   - An index or UUID of a GPU that is cut into MIG instances means its first instance that can be used, as CUDA
-//     would take; without CUDA_VISIBLE_DEVICES all its instances count, since every server gets its own.
-//   - A lost device keeps its index, is left out and named in Left.
+//   - CUDA_VISIBLE_DEVICES unset: all devices; in a SLURM job only those of SLURM_STEP_GPUS or SLURM_JOB_GPUS, and none
+//     (ErrNotAllocated) if neither is set. Empty: none.
+//   - The first entry decides the kind of the list: indices, GPU- UUIDs or MIG- UUIDs. The list ends at an entry of
+//     another kind, at -1, at an index without a device, at a UUID prefix of no or several devices, and at an empty
+//     entry; the entries before it are valid. A device that occurs twice makes the whole list invalid.
+//   - A UUID may be abbreviated if it is a prefix of one device only. MIG-GPU-<uuid>/<gi>/<ci>, of drivers before R470,
+//     needs the complete UUID of the GPU.
+//   - An index counts the devices that this process can open, in PCI bus order: with SLURM's ConstrainDevices, devices
+//     of other jobs do not count. CUDA itself starts with the fastest device unless CUDA_DEVICE_ORDER=PCI_BUS_ID; if
+//     the node has different devices and this variable is not set, there is a warning.
+//   - An index or UUID of a GPU with MIG means its first usable instance, as in CUDA. Without CUDA_VISIBLE_DEVICES all
+//     its instances are usable, because every server gets its own.
+//   - A lost device keeps its index, is not in Devices, and is described in Left.
 //
-// The error wraps ErrNone; Left and Warnings are filled with it too.
+// The error wraps ErrNone. Left and Warnings are also set with an error.
 func Allocated(env []string, r Report) (Allocation, error) {
 	vars := environ(env)
 	n := newNode(r)
@@ -96,8 +96,8 @@ func Allocated(env []string, r Report) (Allocation, error) {
 	return a, nil
 }
 
-// namesNothing tells whether CUDA_VISIBLE_DEVICES is one of the values that SLURM sets for "no GPU": old versions
-// write NoDevFiles.
+// namesNothing reports whether CUDA_VISIBLE_DEVICES has one of SLURM's values for "no GPU": old versions set
+// NoDevFiles.
 func namesNothing(list string) bool {
 	first, _, _ := strings.Cut(list, ",")
 	switch strings.TrimSpace(first) {
@@ -107,7 +107,7 @@ func namesNothing(list string) bool {
 	return false
 }
 
-// takeAll allocates all of the card: itself, or each of its MIG instances.
+// takeAll allocates the card or all its MIG instances.
 func (a *Allocation) takeAll(c card) {
 	ds, why := c.usable()
 	a.Devices = append(a.Devices, ds...)
@@ -116,7 +116,7 @@ func (a *Allocation) takeAll(c card) {
 	}
 }
 
-// takeOne allocates what CUDA takes for the card: itself, or the first of its MIG instances that can be used.
+// takeOne allocates the device that CUDA uses for the card: the card, or its first usable MIG instance.
 func (a *Allocation) takeOne(c card) {
 	ds, why := c.usable()
 	if len(ds) == 0 {
@@ -129,7 +129,7 @@ func (a *Allocation) takeOne(c card) {
 	}
 }
 
-// cudaList reads the value of CUDA_VISIBLE_DEVICES.
+// cudaList evaluates CUDA_VISIBLE_DEVICES.
 func (n node) cudaList(list string, pciOrder bool) (Allocation, error) {
 	a := Allocation{From: "CUDA_VISIBLE_DEVICES"}
 	entries := strings.Split(list, ",")
@@ -140,7 +140,7 @@ func (n node) cudaList(list string, pciOrder bool) (Allocation, error) {
 		if entry == "-1" || entry == "" && i == len(entries)-1 {
 			break
 		}
-		p, why := pick{}, "it is of another kind than the entries before it"
+		p, why := pick{}, "it has another kind than the entries before it"
 		if kindOf(entry) == first {
 			p, why = n.find(entry, first)
 		}
@@ -149,7 +149,7 @@ func (n node) cudaList(list string, pciOrder bool) (Allocation, error) {
 			break
 		}
 		if named[p.key] {
-			return a, fmt.Errorf("%w: CUDA_VISIBLE_DEVICES=%s names a device twice (%q), and CUDA then uses none", ErrNone, list, entry)
+			return a, fmt.Errorf("%w: CUDA_VISIBLE_DEVICES=%s names a device twice (%q), so CUDA uses none", ErrNone, list, entry)
 		}
 		named[p.key] = true
 		if p.instance != nil {
@@ -183,14 +183,14 @@ func kindOf(entry string) entryKind {
 	return kindIndex
 }
 
-// pick is what one entry names: a card, or an instance.
+// pick is the device of one entry: a card or an instance.
 type pick struct {
-	key      string // the same for two entries that name the same device
+	key      string // equal for entries of the same device
 	card     *card
 	instance *Device
 }
 
-// find looks an entry up; why says what is wrong with an entry that ends the list.
+// find returns the device of an entry. why is the reason if the entry is invalid and ends the list.
 func (n node) find(entry string, kind entryKind) (p pick, why string) {
 	open := n.open()
 	switch kind {
@@ -204,7 +204,7 @@ func (n node) find(entry string, kind entryKind) (p pick, why string) {
 		return pick{}, "it is neither an index nor a UUID that begins with GPU- or MIG-"
 	}
 	if i < 0 || i >= len(open) {
-		why = fmt.Sprintf("there is no GPU of that index among the %d that this process can open", len(open))
+		why = fmt.Sprintf("no GPU has this index among the %d that this process can open", len(open))
 		if n.hasMIG() {
 			why += " (MIG instances are named by UUID)"
 		}
@@ -220,7 +220,7 @@ func (n node) findUUID(entry string) (pick, string) {
 			found = append(found, pick{key: c.UUID + "#" + strconv.Itoa(i), card: &c})
 		}
 		if c.UUID == entry {
-			return found[len(found)-1], "" // a whole UUID, even where it begins another
+			return found[len(found)-1], "" // a complete UUID, even if it is a prefix of another
 		}
 	}
 	return only(found, "GPU")
@@ -229,7 +229,7 @@ func (n node) findUUID(entry string) (pick, string) {
 func (n node) findMIG(entry string) (pick, string) {
 	parent, gi, ci, old := oldMIG(entry)
 	if !old && strings.HasPrefix(entry, "MIG-GPU-") {
-		return pick{}, "that form is MIG-GPU-<uuid>/<GPU instance>/<compute instance>"
+		return pick{}, "the form must be MIG-GPU-<uuid>/<GPU instance>/<compute instance>"
 	}
 	var found []pick
 	for _, c := range n.open() {
@@ -245,7 +245,7 @@ func (n node) findMIG(entry string) (pick, string) {
 	}
 	p, why := only(found, "MIG instance")
 	if len(found) == 0 && n.source == SourceNvidiaSMI {
-		why += "; nvidia-smi, which was asked since NVML did not answer, does not report MIG instances"
+		why += "; the devices come from nvidia-smi, because NVML is not available, and nvidia-smi does not report MIG instances"
 	}
 	return p, why
 }
@@ -257,10 +257,10 @@ func only(found []pick, what string) (pick, string) {
 	case 1:
 		return found[0], ""
 	}
-	return pick{}, fmt.Sprintf("%d %ss have a UUID that begins so", len(found), what)
+	return pick{}, fmt.Sprintf("%d %ss have a UUID with this beginning", len(found), what)
 }
 
-// oldMIG reads MIG-GPU-<uuid>/<gi>/<ci>.
+// oldMIG parses MIG-GPU-<uuid>/<gi>/<ci>.
 func oldMIG(entry string) (parent string, gi, ci int, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(entry, "MIG-"), "/")
 	if len(parts) != 3 || !strings.HasPrefix(parts[0], "GPU-") {

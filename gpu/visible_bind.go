@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// binding is how srun gave GPUs to the tasks of a step on one node.
+// binding describes how srun assigned GPUs to the tasks of a step on one node.
 type binding struct {
-	// how is what srun's --gpu-bind takes: "none", "single:2", "map_gpu:0,1" or "mask_gpu:0x3,0xc"; and "per_task:1",
-	// which --gpus-per-task means. Empty where nothing says so: every task sees all.
+	// how is the value of srun's --gpu-bind: "none", "single:2", "map_gpu:0,1" or "mask_gpu:0x3,0xc"; or "per_task:1"
+	// for --gpus-per-task. Empty means that every task sees all GPUs.
 	how string
-	// gpus is how many GPUs the step has on this node; 0 if unknown.
+	// gpus is the number of the step's GPUs on this node; 0 if unknown.
 	gpus int
-	// part tells that this task sees fewer.
+	// part is true if this task sees fewer.
 	part bool
 }
 
-// binding reads the variables that tell it. Options of srun itself are in SLURMD_TRES_BIND alone, as a 22.05 cluster
-// showed; the others are options of the job or variables of the user. CUDA_VISIBLE_DEVICES does not tell: under
-// ConstrainDevices every task sees an index 0 that is another card.
+// binding reads the binding from the variables. srun's own options are only in SLURMD_TRES_BIND, as observed on a 22.05
+// cluster; the other variables are options of the job or set by the user. CUDA_VISIBLE_DEVICES does not help: with
+// ConstrainDevices every task sees an index 0, each on another card.
 func (e environ) binding() binding {
 	var b binding
 	b.gpus, _ = strconv.Atoi(trimmed(e.get("SLURM_GPUS_ON_NODE")))
@@ -47,7 +47,8 @@ func (e environ) binding() binding {
 	return b
 }
 
-// sharers tells how many of the node's tasks see the GPUs that task local sees, and its place among them.
+// sharers returns how many of the node's tasks see the same GPUs as task local, and the position of task local among
+// them.
 func (b binding) sharers(local, tasks int) (rank, sharers int) {
 	mine := b.seenBy(local)
 	for l := range tasks {
@@ -61,7 +62,7 @@ func (b binding) sharers(local, tasks int) (rank, sharers int) {
 	return rank, sharers
 }
 
-// seenBy names the GPUs of a task: tasks with the same name see the same.
+// seenBy returns a key for the GPUs of a task. Tasks with the same key see the same GPUs.
 func (b binding) seenBy(local int) string {
 	own := "own " + strconv.Itoa(local)
 	kind, rest, _ := strings.Cut(b.how, ":")
@@ -70,7 +71,7 @@ func (b binding) seenBy(local int) string {
 		return "all"
 	case "per_task":
 		return own
-	case "single": // the next GPU after so many tasks, and the first again after the last
+	case "single": // the next GPU after this many tasks; the first GPU follows the last
 		per, err := strconv.Atoi(rest)
 		if err != nil || per < 1 {
 			return own
@@ -86,16 +87,17 @@ func (b binding) seenBy(local int) string {
 		}
 		return own
 	}
-	// "closest" goes by the machine's wiring, and a newer SLURM may have more. A task that sees all shares it with all.
+	// "closest" depends on the hardware topology, and newer versions of SLURM may have more values. A task that sees
+	// all GPUs shares them with all tasks.
 	if b.part {
 		return own
 	}
 	return "all"
 }
 
-// repeated reads "0*2,1" as 0, 0, 1.
+// repeated parses "0*2,1" as 0, 0, 1.
 func repeated(s string) []string {
-	const most = 4096 // tasks of a node
+	const maxTasks = 4096 // per node
 	var list []string
 	for part := range strings.SplitSeq(s, ",") {
 		value, times, _ := strings.Cut(strings.TrimSpace(part), "*")
@@ -103,7 +105,7 @@ func repeated(s string) []string {
 		if times != "" {
 			n, _ = strconv.Atoi(times)
 		}
-		for range min(n, most-len(list)) {
+		for range min(n, maxTasks-len(list)) {
 			list = append(list, value)
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// node is a report as CUDA sees it: cards, some of them cut into instances.
+// node is a report in CUDA's view: cards, some of them divided into instances.
 type node struct {
 	source Source
 	cards  []card
 }
 
-// card is one GPU with its MIG instances.
+// card is a GPU with its MIG instances.
 type card struct {
 	Device
 	instances []Device
@@ -30,7 +30,7 @@ func newNode(r Report) node {
 		}
 		i, ok := at[d.Parent]
 		if !ok {
-			// In a cgroup that holds a MIG instance alone, the GPU itself may not have answered.
+			// In a cgroup with a MIG instance only, the GPU itself may give no answer.
 			n.cards = append(n.cards, card{Device: Device{Index: d.Index, UUID: d.Parent, Name: d.Name, PCIBus: d.PCIBus, MIGEnabled: true}})
 			i = len(n.cards) - 1
 			at[d.Parent] = i
@@ -40,8 +40,8 @@ func newNode(r Report) node {
 	return n
 }
 
-// open returns the cards that this process can open, which are those that CUDA counts. A GPU that refuses itself but
-// gives an instance is one of them: in a cgroup that holds only instances, the GPU's own readings are refused.
+// open returns the cards that this process can open, which are the cards that CUDA counts. A GPU without permission
+// counts if one of its instances is accessible: in a cgroup with instances only, the GPU's own values are forbidden.
 func (n node) open() []card {
 	var open []card
 	for _, c := range n.cards {
@@ -56,7 +56,7 @@ func (n node) open() []card {
 	return open
 }
 
-// mixed tells whether the cards that can be opened differ, and so may be numbered in another order by CUDA.
+// mixed reports whether the accessible cards differ, so that CUDA may number them in another order.
 func (n node) mixed() bool {
 	open := n.open()
 	for _, c := range open {
@@ -69,19 +69,19 @@ func (n node) mixed() bool {
 
 func (n node) hasMIG() bool {
 	for _, c := range n.cards {
-		if c.cut() {
+		if c.divided() {
 			return true
 		}
 	}
 	return false
 }
 
-func (c card) cut() bool { return c.MIGEnabled || len(c.instances) > 0 }
+func (c card) divided() bool { return c.MIGEnabled || len(c.instances) > 0 }
 
-// usable returns what of the card can be used, itself or its instances; why names what cannot be, and is empty where
-// all can.
+// usable returns the usable devices of the card: itself or its instances. why describes unusable devices; it is empty
+// if all are usable.
 func (c card) usable() (ds []Device, why string) {
-	if !c.cut() {
+	if !c.divided() {
 		if why := c.trouble(); why != "" {
 			return nil, c.label() + ": " + why
 		}
@@ -93,7 +93,7 @@ func (c card) usable() (ds []Device, why string) {
 	var bad []string
 	for _, d := range c.instances {
 		switch why := d.trouble(); {
-		case d.NoPermission: // another job's; nothing that this job was given
+		case d.NoPermission: // an instance of another job
 		case why != "":
 			bad = append(bad, d.label()+": "+why)
 		default:
@@ -101,27 +101,27 @@ func (c card) usable() (ds []Device, why string) {
 		}
 	}
 	if len(ds) == 0 && len(bad) == 0 {
-		return nil, c.label() + ": MIG is on, and no instance of it was reported"
+		return nil, c.label() + ": MIG is on, but no instance was reported"
 	}
 	return ds, strings.Join(bad, "; ")
 }
 
-// trouble says why the device cannot be used; it is empty where it can.
+// trouble returns why the device cannot be used, or "".
 func (d Device) trouble() string {
 	switch {
 	case d.Health.Lost:
-		return "lost: it fell off the bus, and the node needs a reset"
+		return "lost: the GPU fell off the bus, and the node needs a reset"
 	case d.NoPermission:
 		return "it belongs to another job"
 	case d.Err != "":
 		return d.Err
 	case d.Memory.Total == 0:
-		return "the driver does not say how much memory it has"
+		return "the driver reports no memory size"
 	}
 	return ""
 }
 
-// label names the device for a person.
+// label describes the device in messages.
 func (d Device) label() string {
 	name := d.Name
 	if name == "" {

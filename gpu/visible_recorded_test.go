@@ -31,7 +31,7 @@ func recorded(t *testing.T) map[string][][]string {
 	return contexts
 }
 
-// shareOf returns a process's part on a node of four GPUs, of which it may open all.
+// shareOf returns a process's share on a node of four GPUs that it can all open.
 func shareOf(t *testing.T, env []string) Share {
 	t.Helper()
 	a, err := Allocated(env, Report{Source: SourceNVML, Devices: four})

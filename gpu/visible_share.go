@@ -9,20 +9,20 @@ import (
 // Share is one task's part of devices that all tasks of a step on the node see.
 type Share struct {
 	Devices []Device
-	// Tasks is how many tasks use these Devices, this one counted: 1, or more where there are more tasks than
-	// devices. Each of them may then plan with that part of the free memory only.
+	// Tasks is the number of tasks that use these Devices, including this one: 1, or more if there are more tasks than
+	// devices. Each of them may use only its share of the free memory.
 	Tasks int
-	// Rank is this task's place among those Tasks, from 0.
+	// Rank is this task's position among these Tasks, from 0.
 	Rank int
-	// Warning says that several tasks share one device; empty where they do not.
+	// Warning says that several tasks share one device; empty if they do not.
 	Warning string
 }
 
-// ShareByLocalID splits devices among tasks tasks of one step on this node and returns the part of the task localID
-// (SLURM_LOCALID, from 0). Parts are contiguous, and their sizes differ by at most one, so that every device is used.
-// With more tasks than devices, neighbouring tasks share a device, as evenly as can be.
+// ShareByLocalID divides devices among the tasks of one step on this node and returns the part of task localID
+// (SLURM_LOCALID, from 0). Parts are contiguous and differ in size by at most one, so every device is used. With more
+// tasks than devices, neighbouring tasks share a device, as evenly as possible.
 //
-// All tasks must pass the same devices in the same order, or two of them may take the same one.
+// All tasks must pass the same devices in the same order, otherwise two of them may take the same device.
 func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
 	n := len(devices)
 	switch {
@@ -34,7 +34,7 @@ func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
 		return Share{Devices: devices[localID*n/tasks : (localID+1)*n/tasks], Tasks: 1}, nil
 	}
 	at := localID * n / tasks
-	// The tasks l of a device are those with l*n/tasks == at, which begin at the smallest l with l*n >= at*tasks.
+	// The tasks l of a device satisfy l*n/tasks == at. They begin at the smallest l with l*n >= at*tasks.
 	first := (at*tasks + n - 1) / n
 	next := ((at+1)*tasks + n - 1) / n
 	s := Share{Devices: devices[at : at+1], Tasks: next - first, Rank: localID - first}
@@ -44,10 +44,10 @@ func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
 	return s, nil
 }
 
-// StepTasks tells how many tasks of this process's step on this node see the same GPUs, this one counted, and which of
-// them it is (from 0): 0 of 1 outside of a step, and where SLURM gave the task GPUs of its own. In a batch script
-// SLURM_NTASKS speaks of steps to come, so that only SLURM_STEP_ID counts; and a job that was submitted from inside of a
-// step has that step's variables still, which the tasks that SLURM_GTIDS lists then contradict.
+// StepTasks returns how many tasks of this process's step on this node see the same GPUs, including this task, and this
+// task's position among them, from 0. Outside a step, and if SLURM gave the task its own GPUs, the result is 0 of 1.
+// Only SLURM_STEP_ID shows a step, because SLURM_NTASKS in a batch script describes later steps. A job that was
+// submitted inside a step inherits the step's variables; SLURM_GTIDS lists other tasks then and reveals it.
 func StepTasks(env []string) (rank, tasks int) {
 	vars := environ(env)
 	if !vars.has("SLURM_STEP_ID") {
@@ -61,11 +61,11 @@ func StepTasks(env []string) (rank, tasks int) {
 	if err != nil {
 		nodeID = 0
 	}
-	counts := trimmed(vars.get("SLURM_STEP_TASKS_PER_NODE"))
-	if counts == "" {
-		counts = trimmed(vars.get("SLURM_TASKS_PER_NODE"))
+	tasksPerNode := trimmed(vars.get("SLURM_STEP_TASKS_PER_NODE"))
+	if tasksPerNode == "" {
+		tasksPerNode = trimmed(vars.get("SLURM_TASKS_PER_NODE"))
 	}
-	n, ok := tasksOnNode(counts, nodeID)
+	n, ok := tasksOnNode(tasksPerNode, nodeID)
 	if !ok || local >= n {
 		return 0, 1
 	}
@@ -75,7 +75,8 @@ func StepTasks(env []string) (rank, tasks int) {
 	return vars.binding().sharers(local, n)
 }
 
-// tasksOnNode reads SLURM's "2(x3),1", tasks on each node in turn.
+// tasksOnNode returns the number of tasks on a node, from SLURM's list like "2(x3),1" with the tasks of each node in
+// order.
 func tasksOnNode(s string, nodeID int) (tasks int, ok bool) {
 	if nodeID < 0 {
 		return 0, false

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// environ is "NAME=value" strings, as os.Environ gives them.
+// environ holds "NAME=value" strings, as os.Environ returns them.
 type environ []string
 
-// get returns the first value, which is the one that getenv returns too.
+// get returns the first value, as getenv does.
 func (e environ) get(name string) (value string, ok bool) {
 	for _, kv := range e {
 		if k, v, found := strings.Cut(kv, "="); found && k == name {
@@ -25,27 +25,27 @@ func (e environ) has(name string) bool {
 	return strings.TrimSpace(v) != ""
 }
 
-// slurmGPUs is what SLURM says it gave, by a variable other than CUDA_VISIBLE_DEVICES.
+// slurmGPUs is SLURM's information on the job's GPUs, from a variable other than CUDA_VISIBLE_DEVICES.
 type slurmGPUs struct {
-	name    string // the variable; empty where there is none
+	name    string // name of the variable; empty if there is none
 	value   string
-	indices []int // node-wide; empty where only the count is known
+	indices []int // node-wide indices; empty if only the count is known
 	count   int
 }
 
-// slurm reads the variables of a SLURM job; inJob is false outside of one.
+// slurm reads the variables of a SLURM job; inJob is false outside a job.
 func (e environ) slurm() (g slurmGPUs, inJob bool) {
 	if !e.has("SLURM_JOB_ID") && !e.has("SLURM_JOBID") {
 		return slurmGPUs{}, false
 	}
-	for _, name := range []string{"SLURM_STEP_GPUS", "SLURM_JOB_GPUS"} { // the step's are a part of the job's
+	for _, name := range []string{"SLURM_STEP_GPUS", "SLURM_JOB_GPUS"} { // the step's GPUs are a part of the job's
 		if name == "SLURM_STEP_GPUS" && e.inherited() {
 			continue
 		}
 		if value, _ := e.get(name); strings.TrimSpace(value) != "" {
 			indices, ok := intList(value)
 			if !ok {
-				continue // a form of a newer SLURM; the count may still serve
+				continue // an unknown form of a newer SLURM; the count may still help
 			}
 			return slurmGPUs{name: name, value: value, indices: indices, count: len(indices)}, true
 		}
@@ -57,8 +57,8 @@ func (e environ) slurm() (g slurmGPUs, inJob bool) {
 	return slurmGPUs{}, true
 }
 
-// inherited tells whether SLURM_STEP_GPUS is of another job: sbatch, called inside of a step, hands its variables on,
-// and SLURM then sets or unsets SLURM_JOB_GPUS and SLURM_GPUS_ON_NODE, but not that one.
+// inherited reports whether SLURM_STEP_GPUS belongs to another job: sbatch inside a step passes on its variables. SLURM
+// then sets or unsets SLURM_JOB_GPUS and SLURM_GPUS_ON_NODE, but not SLURM_STEP_GPUS.
 func (e environ) inherited() bool {
 	if !e.has("SLURM_JOB_GPUS") {
 		return !e.has("SLURM_GPUS_ON_NODE") && !e.has("CUDA_VISIBLE_DEVICES")
@@ -68,9 +68,9 @@ func (e environ) inherited() bool {
 	return stepOK && jobOK && slices.ContainsFunc(step, func(i int) bool { return !slices.Contains(job, i) })
 }
 
-// intList reads "0,2-3".
+// intList parses "0,2-3".
 func intList(s string) ([]int, bool) {
-	const most = 1024 // devices of a node; a wild range is no list
+	const maxDevices = 1024 // per node; a larger range is invalid
 	var list []int
 	for part := range strings.SplitSeq(s, ",") {
 		lo, hi, ranged := strings.Cut(strings.TrimSpace(part), "-")
@@ -79,7 +79,7 @@ func intList(s string) ([]int, bool) {
 		if err == nil && ranged {
 			to, err = strconv.Atoi(hi)
 		}
-		if err != nil || from < 0 || to < from || to >= most || len(list) >= most {
+		if err != nil || from < 0 || to < from || to >= maxDevices || len(list) >= maxDevices {
 			return nil, false
 		}
 		for i := from; i <= to; i++ {
@@ -89,9 +89,10 @@ func intList(s string) ([]int, bool) {
 	return list, true
 }
 
-// slurmList serves a job that has GPUs but no CUDA_VISIBLE_DEVICES: the site does not set it, or the script unset it.
-// Where this process can open no more than it was given, cgroups have chosen already. Otherwise SLURM's numbers,
-// which are node-wide, choose; a count alone cannot, and another job's GPU must not be taken by a guess.
+// slurmList handles a job that has GPUs but no CUDA_VISIBLE_DEVICES: the site does not set it, or the script unset it.
+// If this process can open only as many devices as the job has, cgroups have already selected them. Otherwise SLURM's
+// indices, which are node-wide, select the devices. A count alone cannot select devices, and a guess could take another
+// job's GPU.
 func (n node) slurmList(g slurmGPUs) (Allocation, error) {
 	a := Allocation{From: g.name}
 	seen := 0
@@ -104,9 +105,9 @@ func (n node) slurmList(g slurmGPUs) (Allocation, error) {
 		}
 		return a, nil
 	}
-	unclear := fmt.Errorf("%w: %s=%s does not say which of the %d devices here are this job's: set CUDA_VISIBLE_DEVICES to their UUIDs",
+	unclear := fmt.Errorf("%w: %s=%s does not identify this job's devices among the %d of the node: set CUDA_VISIBLE_DEVICES to their UUIDs",
 		ErrNone, g.name, g.value, seen)
-	if len(g.indices) == 0 || n.hasMIG() { // a MIG instance counts as a device in SLURM's numbers
+	if len(g.indices) == 0 || n.hasMIG() { // SLURM's indices count a MIG instance as a device
 		return a, unclear
 	}
 	taken := map[int]bool{}

@@ -32,7 +32,7 @@ func forbidden(d *Device) { d.NoPermission, d.Err = true, "no permission" }
 func lost(d *Device)      { d.Health.Lost, d.Err = true, "GPU is lost" }
 func cut(d *Device)       { d.MIGEnabled = true }
 
-// short names devices by what tells them apart in the UUIDs: "a", "b", and "c1" for instance 1 of GPU c.
+// short names devices by the differing part of their UUIDs: "a", "b", and "c1" for instance 1 of GPU c.
 func short(ds []Device) string {
 	var names []string
 	for _, d := range ds {
@@ -72,8 +72,8 @@ func TestAllocated(t *testing.T) {
 		{name: "blanks around", env: cuda(" 2 ,\t0"), devices: four, want: "c a"},
 		{name: "-1 ends the list", env: cuda("0,2,-1,1"), devices: four, want: "a c"},
 		{name: "-1 first", env: cuda("-1,0"), devices: four, err: "none is named"},
-		{name: "an index too high ends the list", env: cuda("0,4,1"), devices: four, want: "a", warnings: `ends at "4": there is no GPU of that index among the 4`},
-		{name: "only an index too high", env: cuda("9"), devices: four, err: "no GPU of that index"},
+		{name: "an index too high ends the list", env: cuda("0,4,1"), devices: four, want: "a", warnings: `ends at "4": no GPU has this index among the 4`},
+		{name: "only an index too high", env: cuda("9"), devices: four, err: "no GPU has this index"},
 		{name: "a negative index", env: cuda("1,-7,0"), devices: four, want: "b", warnings: `ends at "-7"`},
 		{name: "a word", env: cuda("all"), devices: four, err: "neither an index nor a UUID"},
 		{name: "a number with more", env: cuda("0,1x"), devices: four, want: "a", warnings: `ends at "1x"`},
@@ -87,15 +87,15 @@ func TestAllocated(t *testing.T) {
 		{name: "UUIDs in their order", env: cuda(four[3].UUID + "," + four[1].UUID), devices: four, want: "d b"},
 		{name: "a UUID cut short", env: cuda("GPU-c,GPU-a00"), devices: four, want: "c a"},
 		{name: "a UUID of no GPU", env: cuda("GPU-b,GPU-e,GPU-a"), devices: four, want: "b", warnings: `ends at "GPU-e": no GPU`},
-		{name: "a UUID cut too short", env: cuda("GPU-a"), devices: []Device{whole(0, "a"), twin}, err: "2 GPUs have a UUID that begins so"},
+		{name: "a UUID cut too short", env: cuda("GPU-a"), devices: []Device{whole(0, "a"), twin}, err: "2 GPUs have a UUID with this beginning"},
 		{name: "long enough", env: cuda("GPU-a1"), devices: []Device{whole(0, "a"), twin}, want: "a"},
 		{name: "GPU- of the only GPU", env: cuda("GPU-"), devices: four[:1], want: "a"},
 		{name: "GPU- of several", env: cuda("GPU-"), devices: four, err: "4 GPUs have"},
 		{name: "a UUID twice", env: cuda("GPU-a,GPU-a0"), devices: four, err: "names a device twice"},
-		{name: "an index after UUIDs", env: cuda("GPU-b,0"), devices: four, want: "b", warnings: `ends at "0": it is of another kind`},
-		{name: "a UUID after indices", env: cuda("0,GPU-b"), devices: four, want: "a", warnings: `ends at "GPU-b": it is of another kind`},
+		{name: "an index after UUIDs", env: cuda("GPU-b,0"), devices: four, want: "b", warnings: `ends at "0": it has another kind`},
+		{name: "a UUID after indices", env: cuda("0,GPU-b"), devices: four, want: "a", warnings: `ends at "GPU-b": it has another kind`},
 
-		{name: "MIG: all instances", devices: migNode, want: "a c1 c2 c3", left: "GPU 2 (NVIDIA A100-SXM4-80GB, GPU-d0000000-0000-4000-8000-000000000000): MIG is on, and no instance"},
+		{name: "MIG: all instances", devices: migNode, want: "a c1 c2 c3", left: "GPU 2 (NVIDIA A100-SXM4-80GB, GPU-d0000000-0000-4000-8000-000000000000): MIG is on, but no instance"},
 		{name: "MIG: by UUID", env: cuda(migNode[3].UUID), devices: migNode, want: "c2"},
 		{name: "MIG: several by UUID", env: cuda(migNode[4].UUID + "," + migNode[2].UUID), devices: migNode, want: "c3 c1"},
 		{name: "MIG: cut short", env: cuda("MIG-c3"), devices: migNode, want: "c3"},
@@ -105,12 +105,12 @@ func TestAllocated(t *testing.T) {
 		{name: "MIG: the old form", env: cuda("MIG-" + migNode[1].UUID + "/2/0"), devices: migNode, want: "c2"},
 		{name: "MIG: the old form, second compute instance", env: cuda("MIG-" + migNode[1].UUID + "/2/1"), devices: []Device{migNode[1], slice(1, "c", 2), second}, want: "c2"},
 		{name: "MIG: the old form of no instance", env: cuda("MIG-" + migNode[1].UUID + "/7/0"), devices: migNode, err: "no MIG instance"},
-		{name: "MIG: the old form, half", env: cuda("MIG-" + migNode[1].UUID + "/2"), devices: migNode, err: "that form is"},
-		{name: "MIG: the old form, no numbers", env: cuda("MIG-" + migNode[1].UUID + "/x/0"), devices: migNode, err: "that form is"},
+		{name: "MIG: the old form, half", env: cuda("MIG-" + migNode[1].UUID + "/2"), devices: migNode, err: "the form must be"},
+		{name: "MIG: the old form, no numbers", env: cuda("MIG-" + migNode[1].UUID + "/x/0"), devices: migNode, err: "the form must be"},
 		{name: "MIG: after an index", env: cuda("0,MIG-c1"), devices: migNode, want: "a", warnings: "another kind"},
 		{name: "MIG: an index is the first instance", env: cuda("1"), devices: migNode, want: "c1", left: "2 more MIG instances"},
 		{name: "MIG: a GPU's UUID is the first instance", env: cuda("GPU-c"), devices: migNode, want: "c1", left: "2 more MIG instances"},
-		{name: "MIG: a GPU without instances", env: cuda("2"), devices: migNode, err: "MIG is on, and no instance"},
+		{name: "MIG: a GPU without instances", env: cuda("2"), devices: migNode, err: "MIG is on, but no instance"},
 		{name: "MIG: an index past the GPUs", env: cuda("4"), devices: migNode, err: "MIG instances are named by UUID"},
 		{name: "MIG: the first is another job's", env: cuda("0"), devices: []Device{with(whole(0, "c"), cut), with(slice(0, "c", 1), forbidden), slice(0, "c", 2)}, want: "c2"},
 		{name: "MIG: another job's by UUID", env: cuda("MIG-c1"), devices: []Device{with(whole(0, "c"), cut), with(slice(0, "c", 1), forbidden), slice(0, "c", 2)}, err: "no MIG instance"},
@@ -128,10 +128,10 @@ func TestAllocated(t *testing.T) {
 
 		{name: "lost keeps its index", env: cuda("0,1,2"), devices: []Device{four[0], with(four[1], lost), four[2]}, want: "a c", left: "GPU 1 (NVIDIA A100-SXM4-80GB, GPU-b0000000-0000-4000-8000-000000000000): lost"},
 		{name: "lost, and not asked for", env: cuda("0"), devices: []Device{four[0], with(four[1], lost)}, want: "a"},
-		{name: "lost, all", env: cuda("1"), devices: []Device{four[0], with(four[1], lost)}, err: "lost: it fell off the bus"},
+		{name: "lost, all", env: cuda("1"), devices: []Device{four[0], with(four[1], lost)}, err: "lost: the GPU fell off the bus"},
 		{name: "lost, without a UUID", devices: []Device{four[0], {Index: 1, Health: Health{Lost: true}}}, want: "a", left: "GPU 1 (unknown): lost"},
 		{name: "in trouble", devices: []Device{four[0], with(four[1], func(d *Device) { d.Err = "unknown error" })}, want: "a", left: "unknown error"},
-		{name: "no memory said", devices: []Device{four[0], with(four[1], func(d *Device) { d.Memory = Memory{} })}, want: "a", left: "how much memory"},
+		{name: "no memory said", devices: []Device{four[0], with(four[1], func(d *Device) { d.Memory = Memory{} })}, want: "a", left: "reports no memory size"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, err := Allocated(c.env, Report{Source: SourceNVML, Devices: c.devices})
@@ -161,7 +161,7 @@ func checkAllocated(t *testing.T, a Allocation, err error, want, wantErr string)
 // nvidia-smi shows no instances, so that a MIG UUID cannot be found by it; the error must say so.
 func TestAllocatedMIGBySMI(t *testing.T) {
 	r := Report{Source: SourceNvidiaSMI, Devices: []Device{with(whole(0, "c"), cut)}}
-	if _, err := Allocated([]string{"CUDA_VISIBLE_DEVICES=MIG-c1"}, r); err == nil || !strings.Contains(err.Error(), "nvidia-smi, which was asked") {
+	if _, err := Allocated([]string{"CUDA_VISIBLE_DEVICES=MIG-c1"}, r); err == nil || !strings.Contains(err.Error(), "the devices come from nvidia-smi") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestAllocatedOrder(t *testing.T) {
 	}
 }
 
-// FuzzAllocated: never a device that is not usable, never one twice, and an error exactly where there is none.
+// FuzzAllocated checks that no unusable device and no device twice is allocated, and that an error means no devices.
 func FuzzAllocated(f *testing.F) {
 	for _, s := range []string{"", "0", "0,2,-1,1", "GPU-a,GPU-c", "MIG-c1", "MIG-GPU-c0000000-0000-4000-8000-000000000000/1/0", "1,1", " 3 ,,0"} {
 		f.Add(s, "", "0,1")

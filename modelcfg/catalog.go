@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// catalogFS holds catalog/<family>/<size>.yaml and catalog/order, the files in the order in which models are listed.
+// catalogFS holds catalog/<family>/<size>.yaml and catalog/order, which lists the files in the order of the models.
 //
 //go:embed catalog
 var catalogFS embed.FS
 
-// Catalog is the list of the models known by name. It is safe for concurrent use.
+// Catalog lists the models that fluxworker knows by name. It is safe for concurrent use.
 type Catalog struct {
 	models []Model
 }
 
-// Embedded returns the catalog that is part of the binary. An error is a defect of the binary, not of its use.
+// Embedded returns the catalog in the binary. An error is a defect of the binary.
 func Embedded() (*Catalog, error) {
 	order, err := catalogFS.ReadFile("catalog/order")
 	if err != nil {
@@ -42,10 +42,10 @@ func Embedded() (*Catalog, error) {
 	return c, nil
 }
 
-// Models lists the models, related ones together and small ones first.
+// Models returns the models: related models together, small models first.
 func (c *Catalog) Models() []Model { return slices.Clone(c.models) }
 
-// Lookup finds a model by its name, else by the tag that Ollama has for it.
+// Lookup returns the model with the given name, or else with the given Ollama tag.
 func (c *Catalog) Lookup(name string) (Model, bool) {
 	for _, m := range c.models {
 		if m.Name == name {

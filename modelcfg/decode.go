@@ -6,24 +6,24 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxPairs bounds the keys read of one file, merged ones counted each time: a few lines of nested anchors can stand for
-// billions.
+// maxPairs limits the number of keys read from one file, counting merged keys each time: a few lines of nested anchors
+// can expand to billions of keys.
 const maxPairs = 100_000
 
-// maxProblems is how many problems of one model are told; who has more has given the wrong file.
+// maxProblems is the maximum number of reported problems per model; more problems mean a wrong file.
 const maxProblems = 50
 
-// decoder walks the nodes of one model and collects all that is wrong, which yaml's own decoding into structs cannot do: it
-// stops at types, coerces some, and loses line numbers.
+// decoder walks the nodes of one model and collects all problems. yaml's own decoding into structs cannot do that: it
+// stops at wrong types, converts some silently, and loses line numbers.
 type decoder struct {
 	file     string
 	problems []Problem
 	warnings []Problem
-	lines    map[string]int // where each key that was read stands, for messages that name two keys
+	lines    map[string]int // the line of each key that was read, for messages about two keys
 	pairs    int
 }
 
-// setter reads the value of one key; path is the key's full path.
+// setter reads the value of one key. path is the full path of the key.
 type setter func(path string, n *yaml.Node)
 
 // pair is one key of a mapping with its value.
@@ -63,7 +63,7 @@ func (d *decoder) section(keys map[string]setter) setter {
 				d.warn(p.line, field, "is not a known key and is ignored%s", hint)
 			case isNull(p.value):
 			case isNA(p.value) && p.key != "ollama":
-				// For ollama alone NA is an answer: there is no such tag.
+				// For ollama, NA is a value: the model has no tag.
 			default:
 				d.lines[field] = p.value.Line
 				set(field, p.value)
@@ -72,7 +72,7 @@ func (d *decoder) section(keys map[string]setter) setter {
 	}
 }
 
-// mapping returns the keys of n in order, anchors and merges resolved, duplicates reported.
+// mapping returns the keys of n in order. It resolves anchors and merges, and reports duplicates.
 func (d *decoder) mapping(path string, n *yaml.Node) []pair {
 	n = deref(n)
 	if n.Kind != yaml.MappingNode {
@@ -90,7 +90,7 @@ func (d *decoder) mergedPairs(path string, n *yaml.Node, depth int) []pair {
 		key, value := deref(n.Content[i]), n.Content[i+1]
 		if d.pairs++; d.pairs > maxPairs {
 			if d.pairs == maxPairs+1 {
-				d.problem(n, path, "brings the file above %d keys; it must be a model, with few nested merges (<<)", maxPairs)
+				d.problem(n, path, "makes the file exceed %d keys; use fewer nested merges (<<)", maxPairs)
 			}
 			return pairs
 		}
@@ -103,7 +103,7 @@ func (d *decoder) mergedPairs(path string, n *yaml.Node, depth int) []pair {
 			continue
 		}
 		seen[key.Value] = key.Line
-		// Of an alias the messages name the line of its anchor: that is where the value is corrected.
+		// Messages about an alias name the line of its anchor, where the value must be corrected.
 		pairs = append(pairs, pair{key.Value, key.Line, deref(value)})
 	}
 	for _, m := range merges {
@@ -119,7 +119,7 @@ func (d *decoder) mergedPairs(path string, n *yaml.Node, depth int) []pair {
 	return pairs
 }
 
-// mergeSources returns the mappings that "<<: value" names.
+// mergeSources returns the mappings of "<<: value".
 func (d *decoder) mergeSources(path string, value *yaml.Node, depth int) []*yaml.Node {
 	value = deref(value)
 	list := []*yaml.Node{value}
@@ -137,7 +137,7 @@ func (d *decoder) mergeSources(path string, value *yaml.Node, depth int) []*yaml
 	return sources
 }
 
-// deref follows an alias to the node it stands for. An alias never points at another alias.
+// deref returns the node of an alias. An alias never refers to another alias.
 func deref(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode && n.Alias != nil {
 		return n.Alias
@@ -156,7 +156,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// describe completes "the field is …" with the value as the user wrote it.
+// describe describes a value as the user wrote it, to complete "the field is …".
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:

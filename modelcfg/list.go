@@ -2,10 +2,10 @@ package modelcfg
 
 import "gopkg.in/yaml.v3"
 
-// maxList bounds lists; the longest real one is a value per layer.
+// maxList limits the length of lists; the longest real list has one value per layer.
 const maxList = 10_000
 
-// list returns the elements of n, aliases resolved; what names the expected type in the message.
+// list returns the elements of n with resolved aliases. what names the expected type in the message.
 func (d *decoder) list(path string, n *yaml.Node, what string) ([]*yaml.Node, bool) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) > maxList {
 		d.problem(n, path, "is %s; it must be %s", describe(n), what)
@@ -49,7 +49,7 @@ func (d *decoder) namesField(dst *[]string) setter {
 	}
 }
 
-// rangeField reads [low, high] within the given bounds; whole asks for whole numbers.
+// rangeField reads [low, high] within the given limits. If whole is true, both must be whole numbers.
 func (d *decoder) rangeField(dst **Range, low, high float64, whole bool) setter {
 	return func(path string, n *yaml.Node) {
 		what := "a range [lowest, highest] between " + plain(low) + " and " + plain(high)
@@ -81,7 +81,7 @@ func (d *decoder) rangeField(dst **Range, low, high float64, whole bool) setter 
 	}
 }
 
-// perLayerField reads one whole number for all layers (a list of one) or a list with one for each.
+// perLayerField reads one whole number for all layers (a list of one element), or a list with one number per layer.
 func (d *decoder) perLayerField(dst *[]int, low, high int64) setter {
 	return func(path string, n *yaml.Node) {
 		elements := []*yaml.Node{n}

@@ -46,16 +46,16 @@ type: ollama
 capabilities: [text]
 `
 
-// A file as LLMFlux has it is read; what it says without meaning it does not count, and what is not known is told.
+// A file of LLMFlux is accepted; its meaningless values are ignored, and unknown keys give warnings.
 func TestLLMFluxFile(t *testing.T) {
 	models, warnings, problems := load(t, llmfluxFile)
 	expect(t, "problems", problems, nil)
 	const slots = "is ignored: how many requests run at once follows from the number of slots (resources.batch_size)"
 	expect(t, "warnings", warnings, []string{
-		"x.yaml:4: resources.gpu_layers is ignored: LLMFlux demands the key in every file and never uses it; all layers go to the GPU",
+		"x.yaml:4: resources.gpu_layers is ignored: LLMFlux requires the key in every file and never uses it; all layers go to the GPU",
 		"x.yaml:7: resources.max_concurrent " + slots,
-		`x.yaml:13: parameters.stop_sequences holds "###", which cuts an answer at its first heading of the third level; remove it unless the prompts are made for it`,
-		"x.yaml:16: system.prompt goes before each row without a system message, which LLMFlux never did; --system '' leaves it out",
+		`x.yaml:13: parameters.stop_sequences holds "###", which ends an answer at its first third-level heading; remove it unless the prompts need it`,
+		"x.yaml:16: system.prompt is added to each row without a system message, unlike in LLMFlux; --system '' removes it",
 		"x.yaml:22: validation.concurrent_range " + slots,
 		"x.yaml:35: type is not a known key and is ignored",
 		"x.yaml:36: capabilities is not a known key and is ignored",
@@ -67,7 +67,7 @@ func TestLLMFluxFile(t *testing.T) {
 		m.Requirements.CPUThreads != 8 || m.Info["parameters"] != "27B" {
 		t.Errorf("%+v", m)
 	}
-	// Without the key of LLMFlux the same words are somebody's choice.
+	// Without the key of LLMFlux, the same values are the user's choice.
 	models, _, _ = load(t, strings.Replace(llmfluxFile, "  max_concurrent: 1\n", "", 1))
 	if n := models[0].Resources.GPULayers; n == nil || *n != 48 {
 		t.Errorf("gpu_layers of another file: %v", n)
@@ -89,8 +89,8 @@ const llmfluxMap = `models:
     ollama: my-import
 `
 
-// A models.yaml names its models by keys of its own; each is found by its key or by the tag, and one that Ollama does not
-// have is not asked for under a name that nobody knows.
+// A models.yaml names its models by its own keys. Each model is found by its key or its tag. A model without a tag is
+// not requested from Ollama under an unknown name.
 func TestLLMFluxMap(t *testing.T) {
 	path := write(t, llmfluxMap)
 	for _, name := range []string{"gemma3-27b", "gemma3:27b"} {
@@ -103,9 +103,9 @@ func TestLLMFluxMap(t *testing.T) {
 		t.Errorf("imported: %+v, %v", m, err)
 	}
 	for name, want := range map[string]string{
-		"only-there": "model only-there has no Ollama tag: its file says so (name: NA), and knows it on Hugging Face alone, as org/only-there; " +
-			`for a model made with ollama create under this name give a model file that says "ollama: <its tag>"`,
-		"nowhere": `model nowhere has no Ollama tag: its file says so (name: NA); for a model made with ollama create under this name give a model file that says "ollama: <its tag>"`,
+		"only-there": "model only-there has no Ollama tag: its file says so (name: NA), and it exists only on Hugging Face, as org/only-there; " +
+			`for a model made with ollama create under this name, use a model file with "ollama: <its tag>"`,
+		"nowhere": `model nowhere has no Ollama tag: its file says so (name: NA); for a model made with ollama create under this name, use a model file with "ollama: <its tag>"`,
 	} {
 		var noTag *NoTagError
 		if _, _, err := Resolve(name, path); !errors.As(err, &noTag) || err.Error() != want {

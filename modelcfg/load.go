@@ -13,10 +13,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxFile is far above any model YAML: 1 MiB. Above it somebody gave another file by mistake.
+// maxFile is 1 MiB, far more than any model YAML. A larger file is a mistake.
 const maxFile = 1 << 20
 
-// entry is one model of a file with what is to be said about it.
+// entry is one model of a file with its problems and warnings.
 type entry struct {
 	model    Model
 	problems []Problem
@@ -26,37 +26,10 @@ type entry struct {
 // document is a whole file.
 type document struct {
 	entries []entry
-	mapped  bool // has the key "models"; its entries are then named by their keys
-	// problems and warnings outside of the models
+	mapped  bool // true if the file has the key "models"; the map's keys are the names then
+	// problems and warnings outside the models
 	problems []Problem
 	warnings []Problem
-}
-
-// Load reads a file that holds one model, or a map of models under "models", in the file's order. A model of a map is called
-// by its key; a different name inside is the tag to ask Ollama for, if ollama does not say, and NA says that
-// there is none, but for a key that is a tag itself. A single model may be without a
-// name. What is wrong with the contents comes as one *ValidationError with all of it. Warnings say what was ignored.
-func Load(path string) (models []Model, warnings []Problem, err error) {
-	data, err := readFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	doc, err := parse(path, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	problems := doc.problems
-	warnings = doc.warnings
-	for _, e := range doc.entries {
-		models = append(models, e.model)
-		problems = append(problems, e.problems...)
-		warnings = append(warnings, e.warnings...)
-	}
-	byLine(warnings)
-	if err := validationError(problems); err != nil {
-		return nil, warnings, err
-	}
-	return models, warnings, nil
 }
 
 func readFile(path string) ([]byte, error) {
@@ -70,13 +43,16 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read model file: %w", err)
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("read model file: %s is larger than %d bytes; a model YAML is not", path, maxFile)
+		return nil, fmt.Errorf("read model file: %s is larger than %d bytes and so not a model YAML", path, maxFile)
 	}
 	return data, nil
 }
 
-// parse reads the contents of a file. The error is for a file that holds no models at all; what is wrong within a model is
-// in its entry.
+// parse parses the contents of a file with one model, or with a map of models under "models", in the file's order. It
+// returns an error if the file holds no models. Errors in a model are in its entry.
+//
+// The key in the map is the model's name. A different name inside the model is its Ollama tag, unless the key ollama is
+// present; NA means that there is no tag, except for a key that is a tag itself. A single model may have no name.
 func parse(file string, data []byte) (*document, error) {
 	root, err := parseYAML(file, data)
 	if err != nil {
@@ -118,7 +94,7 @@ func mapEntry(file, path string, p pair) entry {
 	} else {
 		m = d.model(field, p.value)
 		if m.Ollama == "" && deniesTag(p) {
-			m.Ollama, m.OllamaNote = NoTag, noTagNote(m)
+			m.Ollama, m.OllamaNote = NoTag, noTagReason(m)
 		}
 	}
 	m.File = file
@@ -159,7 +135,7 @@ func parseYAML(file string, data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// splitYAMLError takes "yaml: line 3: text" apart; the library has no error type with the line in it.
+// splitYAMLError splits "yaml: line 3: text". The library has no error type with the line.
 func splitYAMLError(err error) (line int, text string) {
 	text = strings.TrimPrefix(err.Error(), "yaml: ")
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
@@ -172,7 +148,7 @@ func splitYAMLError(err error) (line int, text string) {
 	return 0, text
 }
 
-// lookup returns the value of a key of mapping n, nil if it has none.
+// lookup returns the value of a key in the mapping n, or nil.
 func lookup(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind != yaml.MappingNode {
 		return nil
@@ -185,7 +161,7 @@ func lookup(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// validationError is nil if there are no problems.
+// validationError returns nil if there are no problems.
 func validationError(problems []Problem) error {
 	if len(problems) == 0 {
 		return nil

@@ -24,7 +24,7 @@ func write(t *testing.T, text string) string {
 func load(t *testing.T, text string) (models []Model, warnings, problems []string) {
 	t.Helper()
 	path := write(t, text)
-	models, found, err := Load(path)
+	models, found, err := loadFile(path)
 	for _, w := range found {
 		warnings = append(warnings, strings.ReplaceAll(w.String(), path, "x.yaml"))
 	}
@@ -192,14 +192,14 @@ models:
 }
 
 func TestLoadFileErrors(t *testing.T) {
-	_, _, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
+	_, _, err := loadFile(filepath.Join(t.TempDir(), "none.yaml"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, _, err = Load(t.TempDir()); err == nil {
+	if _, _, err = loadFile(t.TempDir()); err == nil {
 		t.Error("a folder was read")
 	}
-	if _, _, err = Load(write(t, "notes: "+strings.Repeat("x", maxFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, _, err = loadFile(write(t, "notes: "+strings.Repeat("x", maxFile))); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("large file: %v", err)
 	}
 }
@@ -265,4 +265,28 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// loadFile returns the models and warnings of a file, and a *ValidationError with all errors in it.
+func loadFile(path string) (models []Model, warnings []Problem, err error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := parse(path, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	problems := doc.problems
+	warnings = doc.warnings
+	for _, e := range doc.entries {
+		models = append(models, e.model)
+		problems = append(problems, e.problems...)
+		warnings = append(warnings, e.warnings...)
+	}
+	byLine(warnings)
+	if err := validationError(problems); err != nil {
+		return nil, warnings, err
+	}
+	return models, warnings, nil
 }

@@ -2,14 +2,14 @@ package modelcfg
 
 import "strings"
 
-// maxName is far above the longest real tag and far below what a shell or a file name stumbles over.
+// maxName is far longer than any real tag, and short enough for shells and file names.
 const maxName = 255
 
 // nameRule completes "it must be …" in messages.
 const nameRule = `an Ollama tag such as "llama3.2:3b" or "hf.co/user/repo:Q4_K_M", or a name such as "custom:my-model": ` +
 	"letters, digits and . _ - / : @, at most 255 of them, no spaces"
 
-// validName says whether s can be sent to Ollama as a model's name: [host[:port]/][namespace/]model[:tag].
+// validName reports whether s is a valid model name for Ollama: [host[:port]/][namespace/]model[:tag].
 func validName(s string) bool {
 	if s == "" || len(s) > maxName || strings.Contains(s, "//") || strings.Contains(s, "::") {
 		return false
@@ -20,7 +20,7 @@ func validName(s string) bool {
 		if !letter && !strings.ContainsRune(".-/:@", rune(c)) {
 			return false
 		}
-		// A leading dash would be a flag to someone, a trailing colon an empty tag.
+		// A leading dash could be taken for a flag, and a trailing colon means an empty tag.
 		if !letter && (i == 0 || i == len(s)-1) {
 			return false
 		}

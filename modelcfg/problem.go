@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Problem is something wrong at one place of a file. It serves as warning and as part of a ValidationError.
+// Problem is an error or a warning about one place in a file.
 type Problem struct {
-	// File is the path as it was given to Load or Resolve; empty where the problem is not in a file.
+	// File is the path as given to Resolve; empty if the problem is not in a file.
 	File string
-	// Line counts from 1; 0 is the file as a whole.
+	// Line counts from 1; 0 means the whole file.
 	Line int
-	// Field is the path of the key, such as "parameters.temperature"; empty for the file as a whole.
+	// Field is the path of the key, such as "parameters.temperature"; empty for the whole file.
 	Field string
-	// Text says what is wrong and what would be right; it follows the field in a sentence.
+	// Text describes the error and the correct form; it follows the field in a sentence.
 	Text string
 }
 
-// String is "file:line: field text", each part only where it is known.
+// String returns "file:line: field text", with the known parts only.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -34,12 +34,12 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// ValidationError is everything that is wrong with a file, in the order of its lines.
+// ValidationError holds all errors in a file, in the order of the lines.
 type ValidationError struct {
 	Problems []Problem
 }
 
-// Error lists the problems, one a line.
+// Error returns the problems, one per line.
 func (e *ValidationError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {

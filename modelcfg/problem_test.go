@@ -64,9 +64,9 @@ func TestProblems(t *testing.T) {
 		}},
 		{"own limits", "resources: {batch_size: 32}\nparameters:\n  temperature: 0.9\n  max_tokens: 5000\nvalidation:\n" +
 			"  temperature_range: [0, 0.5]\n  max_tokens_limit: 4096\n  batch_size_range: [1, 16]\n", []string{
-			"x.yaml:1: resources.batch_size is 32; it must be between 1 and 16, as validation.batch_size_range in line 8 says: change one of the two",
-			"x.yaml:3: parameters.temperature is 0.9; it must be between 0 and 0.5, as validation.temperature_range in line 6 says: change one of the two",
-			"x.yaml:4: parameters.max_tokens is 5000; it must be at most 4096, as validation.max_tokens_limit in line 7 says: change one of the two",
+			"x.yaml:1: resources.batch_size is 32; it must be between 1 and 16 because of validation.batch_size_range in line 8: change one of the two",
+			"x.yaml:3: parameters.temperature is 0.9; it must be between 0 and 0.5 because of validation.temperature_range in line 6: change one of the two",
+			"x.yaml:4: parameters.max_tokens is 5000; it must be at most 4096 because of validation.max_tokens_limit in line 7: change one of the two",
 		}},
 		{"kv heads", "architecture:\n  layers: 3\n  kv_heads: [8, 8]\n",
 			[]string{"x.yaml:3: architecture.kv_heads has 2 values; it must be one whole number, or 3 values as in architecture.layers"}},

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// NoTagError is a model that is known by name but that Ollama's library does not have.
+// NoTagError is a known model that is not in Ollama's library.
 type NoTagError struct {
 	Name string
-	// Note says what is known of it, as a clause without full stop; may be empty.
+	// Note is additional information, as a clause without a full stop; may be empty.
 	Note string
-	// Alternatives are existing tags nearest to it; may be empty.
+	// Alternatives are similar existing tags; may be empty.
 	Alternatives []string
 }
 
-// Error names the tags that can be used instead.
+// Error names the alternatives.
 func (e *NoTagError) Error() string {
 	text := "model " + e.Name + " has no Ollama tag"
 	if e.Note != "" {
@@ -23,20 +23,20 @@ func (e *NoTagError) Error() string {
 	if len(e.Alternatives) > 0 {
 		text += "; choose an existing model such as " + strings.Join(e.Alternatives, ", ")
 	}
-	return text + "; for a model made with ollama create under this name give a model file that says \"ollama: <its tag>\""
+	return text + "; for a model made with ollama create under this name, use a model file with \"ollama: <its tag>\""
 }
 
-// Resolve returns the configuration of the model a run asks for. At least one of name and path must be given.
+// Resolve returns the configuration of the run's model. At least one of name and path must be given.
 //
-// Without path, name is a model of the catalog, by its name or its Ollama tag; any other name is taken for a tag that only
-// the server knows, with a warning that defaults apply. A catalog model that Ollama does not have is a *NoTagError.
+// Without path, name is the name or Ollama tag of a model in the catalog. Any other name is a tag that only the server
+// knows, with a warning that defaults apply. For a catalog model without a tag, the error is a *NoTagError.
 //
-// With path, the file's settings are used. Of a map of models it is the one called name; the name may be left out if the
-// map has one model. A file with one model is taken whatever name is: if name is neither the model's name nor its tag, the
-// settings are used for the model called name, without what the file says of the other model's tag, memory and
-// architecture. Gaps in tag and architecture are filled from the catalog if it has a model of that name.
+// With path, the file's settings are used. In a map of models, name selects the model; name may be empty if the map has
+// one model. A file with one model is used for any name: if name is neither the model's name nor its tag, the settings
+// are used for the model called name, without the file's tag, memory and architecture. A missing tag and architecture
+// come from the catalog, if it has a model with that name.
 //
-// Problems in a map's other models do not matter. The Name of the result is name, if given. A model whose file the YAML names
+// Problems in other models of a map are ignored. The Name of the result is name, if given. A model with a GGUF file
 // needs no tag.
 func Resolve(name, path string) (Model, []Problem, error) {
 	m, warnings, err := find(name, path)
@@ -50,7 +50,7 @@ func Resolve(name, path string) (Model, []Problem, error) {
 		return Model{}, warnings, &NoTagError{m.Name, m.OllamaNote, m.Alternatives}
 	}
 	if m.Tag() != m.Name {
-		text := fmt.Sprintf("model %s is asked from Ollama as %s", m.Name, m.Tag())
+		text := fmt.Sprintf("model %s has the Ollama tag %s", m.Name, m.Tag())
 		if m.OllamaNote != "" {
 			text += ": " + m.OllamaNote
 		}
@@ -59,15 +59,15 @@ func Resolve(name, path string) (Model, []Problem, error) {
 	return m, warnings, nil
 }
 
-// ResolveFile is Resolve for a model whose file and projector are given apart; they go before those that the YAML names. The
-// model needs no tag.
+// ResolveFile is like Resolve, but for a model with the given GGUF file and projector, which take precedence over those
+// in the YAML. The model needs no tag.
 func ResolveFile(name, path, gguf, projector string) (Model, []Problem, error) {
 	m, warnings, err := find(name, path)
 	if err != nil {
 		return Model{}, warnings, err
 	}
 	if m.File == "" {
-		warnings = nil // nothing is known of the name, and nothing has to be
+		warnings = nil // the name is unknown, and the GGUF file needs no entry
 	}
 	m.GGUF = gguf
 	if projector != "" {
@@ -76,13 +76,13 @@ func ResolveFile(name, path, gguf, projector string) (Model, []Problem, error) {
 	return asFile(m), warnings, nil
 }
 
-// asFile is a model that is asked by its own name: its file has no other.
+// asFile returns m without a tag: a model from a file uses its own name.
 func asFile(m Model) Model {
 	m.Ollama, m.OllamaNote, m.Alternatives = "", "", nil
 	return m
 }
 
-// find is the model by its name, its YAML or both, whether or not Ollama has it.
+// find returns the model by its name, its YAML or both, regardless of Ollama's library.
 func find(name, path string) (m Model, warnings []Problem, err error) {
 	if name != "" && !validName(name) {
 		return Model{}, nil, fmt.Errorf("resolve model: name is %q; it must be %s", name, nameRule)
@@ -105,9 +105,9 @@ func fromCatalog(catalog *Catalog, name string) (Model, []Problem) {
 	m, ok := catalog.Lookup(name)
 	if !ok {
 		return Model{Name: name, Ollama: name}, []Problem{{Text: fmt.Sprintf(
-			"no model YAML is known for %s: defaults apply, and its size is known only when the server has it", name)}}
+			"no model YAML exists for %s: defaults apply, and its size is unknown until the server has the model", name)}}
 	}
-	if m.Name != name { // asked for by its tag
+	if m.Name != name { // name is the model's tag
 		m.Name, m.OllamaNote = name, ""
 	}
 	return m, nil
@@ -138,7 +138,7 @@ func fromFile(catalog *Catalog, name, path string) (Model, []Problem, error) {
 	m := e.model
 	switch {
 	case name == "" && m.Name == "":
-		return Model{}, warnings, fmt.Errorf("resolve model: %s has no name; add the key name, or give the model's name with it", path)
+		return Model{}, warnings, fmt.Errorf("resolve model: %s has no name; add the key name, or give the model's name, too", path)
 	case m.Name == "":
 		m.Name = name
 	case name != "" && name != m.Name && name != m.Tag():
@@ -151,7 +151,7 @@ func fromFile(catalog *Catalog, name, path string) (Model, []Problem, error) {
 	return fillFrom(catalog, m), warnings, nil
 }
 
-// choose picks the entry of a file that name means.
+// choose returns the entry of a file for a name.
 func choose(doc *document, name, path string) (entry, error) {
 	if !doc.mapped || name == "" && len(doc.entries) == 1 {
 		return doc.entries[0], nil
@@ -172,12 +172,12 @@ func choose(doc *document, name, path string) (entry, error) {
 		names = append(names[:20], "…")
 	}
 	if name == "" {
-		return entry{}, fmt.Errorf("resolve model: %s has several models; name one of %s", path, strings.Join(names, ", "))
+		return entry{}, fmt.Errorf("resolve model: %s has several models; choose one of %s", path, strings.Join(names, ", "))
 	}
 	return entry{}, fmt.Errorf("resolve model: %s has no model %q; it has %s", path, name, strings.Join(names, ", "))
 }
 
-// settingsFor keeps of m what is a choice and drops what is a fact of the model it was written for.
+// settingsFor keeps the settings of m and removes the facts about the model of the file.
 func settingsFor(name string, m Model) Model {
 	kept := Model{File: m.File, Name: name, Resources: m.Resources, Parameters: m.Parameters, System: m.System, Validation: m.Validation}
 	kept.Resources.GPUMemory = 0
@@ -185,8 +185,7 @@ func settingsFor(name string, m Model) Model {
 	return kept
 }
 
-// fillFrom adds the tag (or that there is none) and the architecture that the catalog knows for m's name where m does not say
-// them. Other settings are not mixed: a file is used as it stands.
+// fillFrom adds the tag (or NoTag) and the architecture from the catalog if m lacks them. It adds no other settings.
 func fillFrom(catalog *Catalog, m Model) Model {
 	known, ok := catalog.Lookup(m.Name)
 	if !ok {

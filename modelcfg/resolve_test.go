@@ -14,12 +14,12 @@ func TestResolveWithoutFile(t *testing.T) {
 	}{
 		{"llama3.2:3b", "llama3.2:3b", "", 28},
 		{"llama3.2-vision:11b", "llama3.2-vision:11b", "", 40},
-		{"llama3.2-vision:8b", "llama3.2-vision:11b", "model llama3.2-vision:8b is asked from Ollama as llama3.2-vision:11b: the smaller", 40},
-		{"mistral:8x7b", "mixtral:8x7b", "model mistral:8x7b is asked from Ollama as mixtral:8x7b: Mistral's 8x7B", 32},
-		{"qwen3:0.6b", "qwen3:0.6b", "no model YAML is known for qwen3:0.6b: defaults apply", 0},
-		{"hf.co/x/y:Q4", "hf.co/x/y:Q4", "no model YAML is known", 0},
-		{"bigram", "bigram", "no model YAML is known", 0},
-		{"custom:my-model", "custom:my-model", "no model YAML is known", 0},
+		{"llama3.2-vision:8b", "llama3.2-vision:11b", "model llama3.2-vision:8b has the Ollama tag llama3.2-vision:11b: the smaller", 40},
+		{"mistral:8x7b", "mixtral:8x7b", "model mistral:8x7b has the Ollama tag mixtral:8x7b: Mistral's 8x7B", 32},
+		{"qwen3:0.6b", "qwen3:0.6b", "no model YAML exists for qwen3:0.6b: defaults apply", 0},
+		{"hf.co/x/y:Q4", "hf.co/x/y:Q4", "no model YAML exists", 0},
+		{"bigram", "bigram", "no model YAML exists", 0},
+		{"custom:my-model", "custom:my-model", "no model YAML exists", 0},
 	}
 	for _, tt := range tests {
 		m, warnings, err := Resolve(tt.name, "")
@@ -48,7 +48,7 @@ func TestNoTagErrorText(t *testing.T) {
 	_, _, err := Resolve("llama3.3:8b", "")
 	const want = "model llama3.3:8b has no Ollama tag: Llama 3.3 was published as 70B only; the 8B model is that of Llama 3.1; " +
 		"choose an existing model such as llama3.1:8b, llama3.3:70b; " +
-		"for a model made with ollama create under this name give a model file that says \"ollama: <its tag>\""
+		"for a model made with ollama create under this name, use a model file with \"ollama: <its tag>\""
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -143,7 +143,7 @@ func TestResolveMap(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"":       "has several models; name one of a:1b, b:1b, broken, gone",
+		"":       "has several models; choose one of a:1b, b:1b, broken, gone",
 		"c":      `has no model "c"; it has a:1b, b:1b, broken, gone`,
 		"broken": "x.yaml:4: models.broken.parameters.top_p is 7; it must be between 0 and 1",
 		"gone":   "model gone has no Ollama tag",

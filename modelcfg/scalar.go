@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// number reads a number between low and high.
+// number reads a number from low to high.
 func (d *decoder) number(path string, n *yaml.Node, low, high float64) (float64, bool) {
 	n = deref(n)
 	var v float64
@@ -16,14 +16,14 @@ func (d *decoder) number(path string, n *yaml.Node, low, high float64) (float64,
 		d.problem(n, path, "is %s; it must be a number between %s and %s%s", describe(n), plain(low), plain(high), quoteHint(n))
 		return 0, false
 	}
-	if !(v >= low && v <= high) { // also catches NaN
+	if !(v >= low && v <= high) { // also rejects NaN
 		d.problem(n, path, "is %s; it must be between %s and %s", n.Value, plain(low), plain(high))
 		return 0, false
 	}
 	return v, true
 }
 
-// integer reads a whole number between low and high.
+// integer reads a whole number from low to high.
 func (d *decoder) integer(path string, n *yaml.Node, low, high int64) (int64, bool) {
 	n = deref(n)
 	var v int64
@@ -38,7 +38,7 @@ func (d *decoder) integer(path string, n *yaml.Node, low, high int64) (int64, bo
 	return v, true
 }
 
-// text reads a string; what names it in the message.
+// text reads a string. what names the expected text in the message.
 func (d *decoder) text(path string, n *yaml.Node, what string) (string, bool) {
 	n = deref(n)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
@@ -48,7 +48,7 @@ func (d *decoder) text(path string, n *yaml.Node, what string) (string, bool) {
 	return n.Value, true
 }
 
-// name reads a model's name.
+// name reads a model name.
 func (d *decoder) name(path string, n *yaml.Node) (string, bool) {
 	s, ok := d.text(path, n, nameRule)
 	if ok && !validName(s) {
@@ -74,7 +74,7 @@ func (d *decoder) textField(dst *string) setter {
 	}
 }
 
-// verbatimField takes any scalar as written: for what only people read, 12.0 without quotes is no mistake.
+// verbatimField accepts any scalar as written: in a field for information only, 12.0 without quotes is not an error.
 func (d *decoder) verbatimField(dst *string) setter {
 	return func(path string, n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode {
@@ -134,7 +134,7 @@ func (d *decoder) optionalNumberField(dst **float64, low, high float64) setter {
 	}
 }
 
-// sizeField reads "16GB". A bare number is refused: it could mean bytes, megabytes or gigabytes.
+// sizeField reads a size such as "16GB". It rejects a bare number, which could mean bytes, megabytes or gigabytes.
 func (d *decoder) sizeField(dst *int64) setter {
 	return func(path string, n *yaml.Node) {
 		const rule = `it must be a size with its unit, such as "16GB" (1GB is 1024MB; at most 1024TB)`
@@ -151,12 +151,12 @@ func (d *decoder) sizeField(dst *int64) setter {
 	}
 }
 
-// numeric says whether n was written as a number; "4" in quotes was not. Guessing there would hide real mistakes.
+// numeric reports whether n was written as a number. "4" in quotes is not a number: guessing would hide real mistakes.
 func numeric(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && (n.Tag == "!!int" || n.Tag == "!!float")
 }
 
-// quoteHint is the way out for a number in quotes.
+// quoteHint returns advice for a number in quotes.
 func quoteHint(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
 		return ""
@@ -167,7 +167,7 @@ func quoteHint(n *yaml.Node) string {
 	return "; remove the quotes"
 }
 
-// plain writes a bound without exponent or trailing zeros.
+// plain formats a limit without exponent and trailing zeros.
 func plain(v float64) string {
 	if v == math.Trunc(v) {
 		return strconv.FormatFloat(v, 'f', 0, 64)

@@ -7,7 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Bounds that more than one key has.
+// Limits that several keys have in common.
 const (
 	maxTokens  = 10_000_000
 	maxContext = 1 << 24
@@ -15,7 +15,7 @@ const (
 	maxLayers  = maxList
 )
 
-// model reads one model; path is where it stands in the file, empty for a file with one model.
+// model reads one model. path is its position in the file; empty for a file with one model.
 func (d *decoder) model(path string, n *yaml.Node) Model {
 	m := Model{File: d.file}
 	d.section(d.keys(&m))(path, n)
@@ -24,7 +24,7 @@ func (d *decoder) model(path string, n *yaml.Node) Model {
 	return m
 }
 
-// keys is the schema of one model.
+// keys returns the schema of one model.
 func (d *decoder) keys(m *Model) map[string]setter {
 	return map[string]setter{
 		"name":           d.nameField(&m.Name),
@@ -70,7 +70,7 @@ func (d *decoder) keys(m *Model) map[string]setter {
 	}
 }
 
-// ignored is for keys that only mean something where a client decides how many requests run at once.
+// ignored handles keys that only matter if a client decides how many requests run at once.
 func (d *decoder) ignored(path string, n *yaml.Node) {
 	d.warn(n.Line, path, "is ignored: how many requests run at once follows from the number of slots (resources.batch_size)")
 }
@@ -90,7 +90,7 @@ func (d *decoder) info(dst *map[string]string) setter {
 	}
 }
 
-// fileField reads the path of a file, relative to the YAML's folder.
+// fileField reads a file path, relative to the folder of the YAML.
 func (d *decoder) fileField(dst *string) setter {
 	return func(path string, n *yaml.Node) {
 		s, ok := d.text(path, n, "the path of a file")
@@ -133,7 +133,7 @@ func (d *decoder) architecture(a *Architecture) setter {
 	}
 }
 
-// spreadKVHeads makes KVHeads one value per layer, so that readers need only one case.
+// spreadKVHeads expands KVHeads to one value per layer, so that readers need only one case.
 func (d *decoder) spreadKVHeads(path string, a *Architecture) {
 	at := &yaml.Node{Line: d.lines[path]}
 	switch {
@@ -153,12 +153,12 @@ func (d *decoder) spreadKVHeads(path string, a *Architecture) {
 	}
 }
 
-// limits applies section validation to the model's own values.
+// limits checks the model's own values against its section validation.
 func (d *decoder) limits(path string, m *Model) {
 	outside := func(field, limit, value, allowed string) {
 		field, limit = join(path, field), join(path, limit)
 		at := &yaml.Node{Line: d.lines[field]}
-		d.problem(at, field, "is %s; it must be %s, as %s in line %d says: change one of the two",
+		d.problem(at, field, "is %s; it must be %s because of %s in line %d: change one of the two",
 			value, allowed, limit, d.lines[limit])
 	}
 	within := func(r *Range) string { return "between " + plain(r.Low) + " and " + plain(r.High) }
@@ -174,7 +174,8 @@ func (d *decoder) limits(path string, m *Model) {
 	}
 }
 
-// knowsAny says whether n has at least one key of the schema: a prompts file given by mistake is valid YAML too.
+// knowsAny reports whether n has at least one key of the schema: a file of prompts, given by mistake, is also valid
+// YAML.
 func (d *decoder) knowsAny(n *yaml.Node) bool {
 	n = deref(n)
 	keys := d.keys(&Model{})
@@ -187,7 +188,7 @@ func (d *decoder) knowsAny(n *yaml.Node) bool {
 	return false
 }
 
-// sections lists the keys for a message, in the order of the documentation.
+// sections returns the keys for a message, in the order of the documentation.
 func sections() string {
 	return strings.Join([]string{"name", "hf_name", "resources", "parameters", "system", "validation", "requirements",
 		"model_info", "architecture", "ollama", "notes"}, ", ")

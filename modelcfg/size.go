@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// maxSize bounds sizes so that their sums cannot overflow: 1 PiB.
+// maxSize is 1 PiB, so that sums of sizes cannot overflow.
 const maxSize = 1 << 50
 
-// parseSize reads "16GB" into bytes, 1 to maxSize. K, M, G and T are powers of 1024 with or without the i, because a
-// "16GB" GPU holds 16 GiB and LLMFlux's files mean that.
+// parseSize converts a size such as "16GB" to bytes, 1 to maxSize. K, M, G and T are powers of 1024, with or without
+// the i: a "16GB" GPU has 16 GiB, and LLMFlux's files use this meaning.
 func parseSize(s string) (int64, error) {
 	s = strings.TrimSpace(s)
 	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })

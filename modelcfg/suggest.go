@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// suggest returns the known key that key is most likely a misspelling of, or "". More than two edits, or more than a third
-// of the word, is another word.
+// suggest returns the known key that key probably misspells, or "". A misspelling has at most two edits
+// and at most a third of the key's length.
 func suggest(key string, known map[string]setter) string {
 	if len(key) > 64 {
 		return ""
@@ -20,7 +20,7 @@ func suggest(key string, known map[string]setter) string {
 	return best
 }
 
-// editDistance counts the single-byte insertions, deletions and replacements between a and b.
+// editDistance returns the number of single-byte insertions, deletions and replacements between a and b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,6 +1,6 @@
-// Package nvml reads a gpu.Report from NVIDIA's management library. It needs cgo, and it may hang or crash with the
-// driver: only the probe, a child process, imports it.
+// Package nvml reads a gpu.Report from NVIDIA's management library (NVML). It needs cgo, and it may hang or crash
+// together with the driver: only the probe, a child process, imports it.
 //
-// go-nvml binds the library's functions when they are first called, and a call of a function that the driver does not
-// have ends the process. So each function is looked up before it is called, and a missing one is a missing reading.
+// go-nvml binds a library function at its first call, and the call of a function that the driver does not have ends the
+// process. So this package looks up each function before the call. A missing function only means a missing value.
 package nvml

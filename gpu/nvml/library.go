@@ -10,19 +10,19 @@ import (
 )
 
 var (
-	// ErrNoLibrary means that there is no libnvidia-ml.so.1, or one that is not a driver's (CUDA's toolkit brings a
-	// stub under that name).
+	// ErrNoLibrary means that libnvidia-ml.so.1 is missing, or does not belong to a driver (CUDA's toolkit installs a
+	// stub with this name).
 	ErrNoLibrary = errors.New("no NVML library")
-	// ErrNotLoaded means that the library is there and the kernel's driver is not.
+	// ErrNotLoaded means that the library exists, but the kernel driver is not loaded.
 	ErrNotLoaded = errors.New("driver not loaded")
 )
 
-// library is an NVML that is loaded and initialised.
+// library is a loaded and initialised NVML.
 type library struct {
 	gonvml.Interface
 }
 
-// open loads and initialises the library. This is where a broken driver shows.
+// open loads and initialises the library. A broken driver fails here.
 func open() (library, error) {
 	lib := library{gonvml.New()}
 	switch ret := lib.Init(); ret {
@@ -37,8 +37,8 @@ func open() (library, error) {
 	}
 }
 
-// has tells whether the driver has at least one of the functions. go-nvml takes the newest version of a function that
-// is there, so that one version is enough.
+// has reports whether the driver has at least one of the functions. go-nvml uses the newest existing version of a
+// function, so one version is enough.
 func (l library) has(symbols ...string) bool {
 	for _, symbol := range symbols {
 		if l.Extensions().LookupSymbol(symbol) == nil {
@@ -48,7 +48,7 @@ func (l library) has(symbols ...string) bool {
 	return false
 }
 
-// count is the number of GPUs, those included that we may not use.
+// count returns the number of GPUs, including those without permission.
 func (l library) count() (int, error) {
 	n, ret := l.DeviceGetCount()
 	if ret != gonvml.SUCCESS {
@@ -57,7 +57,7 @@ func (l library) count() (int, error) {
 	return n, nil
 }
 
-// text is NVML's own words for a return code, which is no error value: even SUCCESS is not nil.
+// text returns NVML's message for a return code. A return code is not an error value: even SUCCESS is not nil.
 func text(ret gonvml.Return) string {
 	return fmt.Sprintf("%s (NVML code %d)", gonvml.ErrorString(ret), int(ret))
 }

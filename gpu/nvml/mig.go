@@ -10,7 +10,7 @@ import (
 	"fluxworker/gpu"
 )
 
-// migEnabled tells whether the GPU is cut into instances. Most GPUs cannot be.
+// migEnabled reports whether the GPU is divided into instances. Most GPUs do not support that.
 func (r *reader) migEnabled() bool {
 	mode, ok := ask(r, func() (int, gonvml.Return) {
 		current, _, ret := r.handle.GetMigMode()
@@ -19,7 +19,7 @@ func (r *reader) migEnabled() bool {
 	return ok && mode == gonvml.DEVICE_MIG_ENABLE
 }
 
-// readInstances reads the MIG instances of a GPU, and tells whether the GPU was lost meanwhile.
+// readInstances reads the MIG instances of a GPU, and reports whether the GPU was lost meanwhile.
 func (l library) readInstances(parent reader) (instances []gpu.Device, lost bool) {
 	if !l.has("nvmlDeviceGetMigDeviceHandleByIndex") {
 		return nil, false
@@ -37,7 +37,7 @@ func (l library) readInstances(parent reader) (instances []gpu.Device, lost bool
 			instances = append(instances, r.Device)
 		case gonvml.ERROR_GPU_IS_LOST:
 			return instances, true
-		} // else there is no instance in this place
+		} // else no instance has this index
 	}
 	return instances, false
 }
@@ -48,7 +48,7 @@ func (l library) readInstance(parent gpu.Device, handle gonvml.Device) gpu.Devic
 	r.Index, r.Parent = parent.Index, parent.UUID
 	r.identity()
 	r.PCIBus = parent.PCIBus
-	// The profile is told nowhere else: "NVIDIA A100-SXM4-80GB MIG 1g.10gb".
+	// Only the name contains the profile: "NVIDIA A100-SXM4-80GB MIG 1g.10gb".
 	_, r.MIGProfile, _ = strings.Cut(r.Name, " MIG ")
 	r.GI, _ = ask(&r, handle.GetGpuInstanceId, "nvmlDeviceGetGpuInstanceId")
 	r.CI, _ = ask(&r, handle.GetComputeInstanceId, "nvmlDeviceGetComputeInstanceId")

@@ -8,8 +8,8 @@ import (
 	"fluxworker/gpu"
 )
 
-// Read reports every GPU and MIG instance that the driver shows. A device that cannot be read carries the reason; an
-// error means that there is no report at all.
+// Read reports every GPU and MIG instance that the driver shows. A device that cannot be read has its reason in Err. An
+// error means that there is no report.
 func Read() (gpu.Report, error) {
 	lib, err := open()
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 	"fluxworker/gpu"
 )
 
-// reader fills a Device, reading by reading.
+// reader fills a Device value by value.
 type reader struct {
 	library
 	handle gonvml.Device
 	gpu.Device
 }
 
-// fail records the first reason why a device cannot be used.
+// fail stores the first reason why a device cannot be used.
 func (r *reader) fail(verb string, ret gonvml.Return) {
 	switch ret {
 	case gonvml.ERROR_NO_PERMISSION:
@@ -32,8 +32,8 @@ func (r *reader) fail(verb string, ret gonvml.Return) {
 	}
 }
 
-// ask makes one call where the driver has the function, and tells whether it answered. Most readings may be missing
-// without harm, but a GPU that is lost says so at any call.
+// ask makes one call if the driver has the function, and reports whether the call succeeded. Most values may be missing
+// without harm, but any call may reveal a lost GPU.
 func ask[T any](r *reader, call func() (T, gonvml.Return), symbols ...string) (T, bool) {
 	var none T
 	if !r.has(symbols...) {
@@ -49,7 +49,7 @@ func ask[T any](r *reader, call func() (T, gonvml.Return), symbols ...string) (T
 	return none, false
 }
 
-// identity reads what names the device. Without a UUID nobody can be told to use it.
+// identity reads the names of the device. Without a UUID no process can select it.
 func (r *reader) identity() {
 	uuid, ret := r.handle.GetUUID()
 	if ret != gonvml.SUCCESS {
@@ -63,7 +63,7 @@ func (r *reader) identity() {
 	}, "nvmlDeviceGetCudaComputeCapability")
 }
 
-// bus is the PCI address as nvidia-smi prints it.
+// bus returns the PCI address in nvidia-smi's form.
 func (r *reader) bus() string {
 	info, _ := ask(r, r.handle.GetPciInfo, "nvmlDeviceGetPciInfo", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo_v3")
 	var bus strings.Builder
@@ -76,14 +76,14 @@ func (r *reader) bus() string {
 	return bus.String()
 }
 
-// memory reads the sizes. A device whose memory is unknown cannot be planned for, unless it is a GPU that is cut into
-// instances: inside the cgroup of one instance the GPU's own memory may be forbidden, and nobody needs it.
+// memory reads the sizes. A device with unknown memory is unusable for a plan, except a GPU with MIG: inside the cgroup
+// of one instance the GPU's own memory may be forbidden, and it is not needed.
 func (r *reader) memory() {
 	if v2, ok := ask(r, r.handle.GetMemoryInfo_v2, "nvmlDeviceGetMemoryInfo_v2"); ok {
 		r.Memory = gpu.Memory{Total: v2.Total, Reserved: v2.Reserved, Used: v2.Used, Free: v2.Free}
 		return
 	}
-	// Drivers before 510. What they call used includes the reserved part, which they do not tell.
+	// Drivers before 510. Their used memory includes the reserved part, which they do not report separately.
 	v1, ret := r.handle.GetMemoryInfo()
 	if ret != gonvml.SUCCESS {
 		if !r.MIGEnabled || ret == gonvml.ERROR_GPU_IS_LOST {
@@ -94,8 +94,8 @@ func (r *reader) memory() {
 	r.Memory = gpu.Memory{Total: v1.Total, Used: v1.Used, Free: v1.Free}
 }
 
-// processes sums the memory of all processes on the device. A process may be in several of the lists. Where processes
-// are known and the memory of none of them is, which is so on some drivers, nothing is said.
+// processes sums the memory of all processes on the device. A process may be in several lists. If the driver lists
+// processes without any memory values, as some drivers do, the result stays nil.
 func (r *reader) processes() {
 	type key struct{ pid, gi, ci uint32 }
 	used := map[key]uint64{}
@@ -130,12 +130,12 @@ func (r *reader) processes() {
 	r.Memory.Processes = &sum
 }
 
-// health reads errors and what slows the device down.
+// health reads errors and the reasons for reduced clocks.
 func (r *reader) health() {
 	r.Health.UncorrectedECC, _ = ask(r, func() (uint64, gonvml.Return) {
 		return r.handle.GetTotalEccErrors(gonvml.MEMORY_ERROR_TYPE_UNCORRECTED, gonvml.VOLATILE_ECC)
 	}, "nvmlDeviceGetTotalEccErrors")
-	// Renamed in driver 535; both names read the same mask.
+	// Driver 535 renamed the function; both names return the same mask.
 	mask, ok := ask(r, r.handle.GetCurrentClocksEventReasons, "nvmlDeviceGetCurrentClocksEventReasons")
 	if !ok {
 		mask, _ = ask(r, r.handle.GetCurrentClocksThrottleReasons, "nvmlDeviceGetCurrentClocksThrottleReasons")
@@ -143,7 +143,8 @@ func (r *reader) health() {
 	r.Health.Throttle = gpu.ThrottleNames(mask)
 }
 
-// load reads what the device does now. GPUs before Volta count no energy, and MIG instances have none of this.
+// load reads the current activity. GPUs before Volta do not count energy, and MIG instances provide none of these
+// values.
 func (r *reader) load() {
 	if use, ok := ask(r, r.handle.GetUtilizationRates, "nvmlDeviceGetUtilizationRates"); ok {
 		percent := uint(use.Gpu)

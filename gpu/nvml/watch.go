@@ -11,11 +11,11 @@ import (
 	"fluxworker/gpu"
 )
 
-// waitMS bounds one wait for events. It only spares the driver an endless one; nothing happens between two waits.
+// waitMS limits one wait for events in milliseconds. It only avoids an endless wait in the driver.
 const waitMS = 10_000
 
-// Watch hands over the critical errors of all devices, from now on. It ends only with an error: the callback's, or the
-// driver's when a GPU is lost.
+// Watch calls report for the critical errors of all devices, starting now. It ends only with an error: that of report,
+// or the driver's if a GPU is lost.
 func Watch(report func(gpu.XID) error) error {
 	lib, err := open()
 	if err != nil {
@@ -43,7 +43,7 @@ func Watch(report func(gpu.XID) error) error {
 		case event.EventType == gonvml.EventTypeXidCriticalError:
 			xid := gpu.XID{Code: event.EventData, UUID: uuids[event.Device]}
 			if xid.UUID == "" {
-				xid.UUID, _ = event.Device.GetUUID() // what cannot be named is told all the same
+				xid.UUID, _ = event.Device.GetUUID() // report the error even if the GPU cannot be identified
 			}
 			if event.GpuInstanceId != ^uint32(0) {
 				gi := int(event.GpuInstanceId)
@@ -56,8 +56,8 @@ func Watch(report func(gpu.XID) error) error {
 	}
 }
 
-// register asks for the errors of every GPU that we may use and that reports any. It returns their UUIDs: a GPU that has
-// fallen off the bus does not tell its own any more.
+// register subscribes to the errors of every accessible GPU that supports it. It returns their UUIDs, because a GPU
+// that has fallen off the bus cannot report its own.
 func (l library) register(set gonvml.EventSet) (map[gonvml.Device]string, error) {
 	n, err := l.count()
 	if err != nil {

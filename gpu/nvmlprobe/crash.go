@@ -14,6 +14,6 @@ static void crash_plainly(void)
 */
 import "C"
 
-// crashPlainly lets a crash of the driver end the probe by its signal, which tells the parent what happened. Go would
-// catch it and exit with code 2 and a page of goroutines.
+// crashPlainly lets a crash of the driver end the probe by its signal, so that the parent sees the cause. Go would
+// catch the signal, exit with code 2 and print all goroutines.
 func crashPlainly() { C.crash_plainly() }

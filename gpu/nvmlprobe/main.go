@@ -1,8 +1,8 @@
 //go:build cgo && linux
 
-// Command nvmlprobe prints what NVML says of this node's GPUs as one gpu.Report in JSON. "nvmlprobe watch" prints a
-// gpu.XID per line, as errors happen. It is embedded in fluxworker, which runs it as a child so that a driver's hangs
-// and crashes stay here. Exit codes: gpu.ProbeOK and its kin.
+// Command nvmlprobe prints NVML's information on this node's GPUs as one gpu.Report in JSON. "nvmlprobe watch" prints
+// one gpu.XID per line as errors occur. It is embedded in fluxworker, which runs it as a child process, so that a
+// driver's hangs and crashes affect only the child. Exit codes: gpu.ProbeOK and the others beside it.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 
 func run(args []string) error {
 	crashPlainly()
-	// A core file in the user's folder helps nobody.
+	// Avoid core files in the user's folder.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core files: %w", err)
 	}
@@ -47,7 +47,8 @@ func run(args []string) error {
 	return lines.Encode(report)
 }
 
-// claimStdout keeps standard output for us and gives the library standard error instead: some print warnings.
+// claimStdout reserves standard output for the report and redirects the library's output to standard error: some
+// versions print warnings.
 func claimStdout() (*os.File, error) {
 	fd, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {

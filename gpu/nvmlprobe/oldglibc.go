@@ -2,8 +2,8 @@
 
 package main
 
-// The functions that oldglibc.c wraps. Before glibc 2.34 they are in libdl and libpthread, which a newer one's linker
-// would not name by itself.
+// The functions that oldglibc.c wraps. Before glibc 2.34 they are in libdl and libpthread. The linker of a newer glibc
+// would not link against these two by itself.
 
 /*
 #cgo LDFLAGS: -Wl,--wrap=dlopen -Wl,--wrap=dlclose -Wl,--wrap=dlsym -Wl,--wrap=dlerror -Wl,--wrap=dlinfo

@@ -114,7 +114,7 @@ func TestToolsOnEngines(t *testing.T) {
 		wrong := at(failed["wrong"], "response", "body")
 		message, _ := at(wrong, "error", "message").(string)
 		if at(failed["wrong"], "response", "status_code") != 422.0 || at(failed["wrong"], "response", "retries") != 1.0 || at(wrong, "error", "code") != "invalid_output" ||
-			!strings.Contains(message, `its call of "get_weather": at /city it breaks the schema's type`) || callsOf(t, at(wrong, "completion", "choices", 0)) != five {
+			!strings.Contains(message, `its call of "get_weather": at /city it violates the schema's type`) || callsOf(t, at(wrong, "completion", "choices", 0)) != five {
 			t.Errorf("wrong: %v", failed["wrong"])
 		}
 		if message, _ := at(failed["think"], "response", "body", "error", "message").(string); !strings.Contains(message, "does not support thinking") || len(failed) != 2 {
@@ -153,7 +153,7 @@ func TestToolsOfAFile(t *testing.T) {
 		// A call that the server cannot read is the answer's failure: the server is not started again for it.
 		for _, id := range []string{"cut", "stopped", "begun"} {
 			if at(failed[id], "response", "body", "error", "code") != "invalid_output" || at(failed[id], "response", "status_code") != 422.0 || at(failed[id], "response", "retries") != 1.0 ||
-				!strings.Contains(message(id), "the server could not read it") || !strings.Contains(message(id), "it was asked for 2 times") {
+				!strings.Contains(message(id), "the server could not parse the answer") || !strings.Contains(message(id), "it was asked for 2 times") {
 				t.Errorf("%s: %v, %v", id, results[id], failed[id])
 			}
 		}

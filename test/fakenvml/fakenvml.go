@@ -1,22 +1,22 @@
-// Package fakenvml builds a stand-in for NVIDIA's libnvidia-ml.so.1, which a program loads as it would the real one and
-// which shows the GPUs of a table.
+// Package fakenvml builds a stand-in for NVIDIA's libnvidia-ml.so.1. A program loads it like the real library, and it
+// shows the GPUs of a table.
 //
-// The library reads the table's file again at each call, so that a test can change the hardware under a running program.
-// The table has one item a line, a word and keys with values; "#" starts a comment, and a value with blanks is put in
-// double quotes. A mistake in it ends the program that loaded the library with exit code 99.
+// The library reads the table's file at each call, so a test can change the hardware under a running program. The table
+// has one item per line: a word, then keys with values. "#" starts a comment, and a value with blanks needs double
+// quotes. An error in the table ends the program that loaded the library with exit code 99.
 //
 //	sys   driver=550.54.15  init=<NVML code that nvmlInit returns>
 //	gpu   uuid=GPU-…  name="NVIDIA A100-SXM4-80GB"  pci=00000000:07:00.0  cc=8.0  mem_mib=81920  used_mib=  reserved_mib=
 //	      util=  temp=  power_mw=  energy_mj=  throttle=<mask>  ecc=0|1  ecc_uncorr=  mig=0|1|none  lost=1  perm=1
 //	mig   an instance of the gpu above: uuid=MIG-…  profile=1g.10gb  gi=  ci=  mem_mib=9728  used_mib=  perm=1
 //	proc  on the gpu or mig above: pid=  used_mib=<n>|na  type=C|G|M (compute, graphics, MPS)
-//	xid   of the gpu above: code=79; each line is told once, also when it comes while somebody waits
+//	xid   of the gpu above: code=79; each line is reported once, also if it appears during a wait
 //	on    fn=<function, or *>  gpu=<index>  mig=0|1  and what happens there, before the function does its work:
 //	      ret=<NVML code> | hang=1 | crash=1 | print=1 (onto standard output). The first line that fits counts.
 //
-// An item is one line of the file, however it is shown here. Where FAKE_NVML_LOG names a file or a pipe, the library
-// writes a line for each call there: process and function. perm=1 is a device of another job, lost=1 one that fell off
-// the bus.
+// An item is one line of the file, although some are shown here on two. If FAKE_NVML_LOG names a file or a pipe, the
+// library writes a line with process and function for each call to it. perm=1 means a device of another job, lost=1 a
+// device that fell off the bus.
 package fakenvml
 
 import (
@@ -34,25 +34,25 @@ import (
 	"fluxworker/test/build"
 )
 
-// Two A100-80GB as they are seen on a free node.
+// TwoA100 is a table with two A100-80GB, as seen on a free node.
 const TwoA100 = `
 gpu uuid=GPU-aaaaaaaa-1111-2222-3333-444444444444 pci=00000000:07:00.0 reserved_mib=692 power_mw=61000 energy_mj=123456789
 gpu uuid=GPU-bbbbbbbb-1111-2222-3333-444444444444 pci=00000000:0A:00.0 reserved_mib=692 power_mw=59000 energy_mj=987654321
 `
 
-// Build returns a folder that holds the library, for LD_LIBRARY_PATH.
+// Build returns a folder with the library, for LD_LIBRARY_PATH.
 func Build(t testing.TB) string {
 	t.Helper()
 	return library(t, &current)
 }
 
-// BuildOld returns a folder that holds the library of an old driver, which lacks the newer functions.
+// BuildOld returns a folder with the library of an old driver, which lacks newer functions.
 func BuildOld(t testing.TB) string {
 	t.Helper()
 	return library(t, &old)
 }
 
-// Write makes the table what a program that loads the library sees. It appears whole, under a running program too.
+// Write replaces the table of a program that loads the library, atomically, also while the program runs.
 func Write(t testing.TB, path, table string) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(table), 0o600); err != nil {
@@ -63,8 +63,8 @@ func Write(t testing.TB, path, table string) {
 	}
 }
 
-// Env writes the table into a file of the test's and returns an environment in which programs load the library of
-// Build's or BuildOld's folder and see that table, and the file to Write other tables to.
+// Env writes the table to a file of the test. It returns an environment in which programs load the library of Build's
+// or BuildOld's folder and see this table, and the path for further calls of Write.
 func Env(t testing.TB, folder, table string) (env []string, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "table")
@@ -98,7 +98,8 @@ func library(t testing.TB, v *variant) string {
 	return dir
 }
 
-// Library is Build for those who are no test. The library is made in the cache folder, unless it is there.
+// Library is like Build, for callers that are not tests. It builds the library in the cache folder, unless it exists
+// there.
 func Library(cache string) (string, error) { return current.built(cache) }
 
 func (v *variant) built(cache string) (string, error) {
@@ -109,7 +110,7 @@ func (v *variant) built(cache string) (string, error) {
 	return v.dir, nil
 }
 
-// compile makes the library in the cache, in a folder named for what it is made of, unless it is there.
+// compile builds the library in the cache, in a folder named by a hash of its sources, unless it exists there.
 func (v *variant) compile(cache string) (string, error) {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/NVIDIA/go-nvml").Output()
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// maxBody bounds a request.
+// maxBody limits a request body in bytes.
 const maxBody = 64 << 20
 
 // chat answers /api/chat.
 func (s *server) chat(w http.ResponseWriter, r *http.Request) {
 	req, body, err := readRequest(r)
-	if body != nil { // else the client went before it had said what it wants
+	if body != nil { // else the client went away before the request was complete
 		s.converse(w, r, req, body, err)
 	}
 }
 
-// converse answers a request whose body was read, with an error or without.
+// converse answers a request with a complete body; err is the error of parsing the body.
 func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatRequest, body []byte, err error) {
 	arrived := time.Now()
 	proof := err == nil && req.proof()
@@ -54,8 +54,8 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 	}
 	held := !proof && (fault == none || fault.isSlow())
 	if held {
-		s.gate.arrive()
-		defer s.gate.leave()
+		s.barrier.arrive()
+		defer s.barrier.leave()
 	}
 	s.recorder.want()
 	if held && !Pass(r.Context(), s.config.pass, s.passing()) || s.slots.Acquire(r.Context(), 1) != nil {
@@ -67,9 +67,9 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 	defer s.recorder.end()
 	s.load(req, options.context)
 	if held {
-		s.gate.begin()
-		defer s.gate.end()
-		if !s.gate.pass(r.Context()) {
+		s.barrier.begin()
+		defer s.barrier.end()
+		if !s.barrier.pass(r.Context()) {
 			s.gone()
 		}
 	}
@@ -83,7 +83,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 	}
 }
 
-// work answers the request, or fails it, on the slot that it holds.
+// work answers the request in its slot, or injects the fault.
 func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
 	if fault != none && !a.request.proof() {
 		s.recorder.struck(fault)
@@ -111,14 +111,14 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 		refuse(w, http.StatusBadRequest, message)
 		return
 	}
-	a.shape(s)
+	a.applyFormat(s)
 	if err := a.send(w, a.lines()); err != nil {
 		s.gone()
 	}
 	a.sent = true
 }
 
-// answer is one answer in the making.
+// answer is an answer in progress.
 type answer struct {
 	request        *chatRequest
 	options        sampling
@@ -126,24 +126,25 @@ type answer struct {
 	sent           bool
 
 	generation
-	prompt   int // tokens
+	prompt   int // number of tokens
 	said     message
 	logprobs []logprob
 }
 
-// generate makes the answer, or tells why there is none.
+// generate generates the answer. It returns an error text if that is impossible.
 func (a *answer) generate(gen string) (refusal string) {
 	a.prompt = a.request.tokens()
 	limit := math.MaxInt
 	if a.options.predict > 0 {
 		limit = a.options.predict
 	}
-	// The new generation wants room for at least one token of the answer.
+	// The new generation needs room for at least one token of the answer.
 	if tooLong := a.prompt > a.options.context || gen == newGeneration && a.prompt == a.options.context; tooLong {
 		if t := a.request.Truncate; t != nil && !*t {
 			return contextExceeded(gen, a.prompt, a.options.context)
 		}
-		// By default the prompt's middle is lost without a word; its end stays, and with it the rule's answer.
+		// By default the middle of the prompt is silently lost. The end of the prompt remains, and the answer depends
+		// only on the end.
 		a.prompt = a.options.context
 		if gen == newGeneration {
 			a.prompt = a.options.context/2 + 3
@@ -161,7 +162,7 @@ func (a *answer) generate(gen string) (refusal string) {
 	return ""
 }
 
-// contextExceeded is how the generations say that a prompt is too long.
+// contextExceeded returns the generation's message for a prompt that is too long.
 func contextExceeded(gen string, prompt, context int) string {
 	if gen == oldGeneration {
 		return "the input length exceeds the context length"
@@ -182,7 +183,7 @@ func contextExceeded(gen string, prompt, context int) string {
 	return string(asJSON(body))
 }
 
-// lines spells the answer: one line, or, where the request wants a stream, one for each character and one for the end.
+// lines returns the answer as one line, or, for a stream, one line per character and one for the end.
 func (a *answer) lines() [][]byte {
 	line := chatResponse{Model: a.request.Model, Message: &message{Role: "assistant"}}
 	var lines [][]byte
@@ -197,7 +198,7 @@ func (a *answer) lines() [][]byte {
 	}
 	if a.said.Role != "" {
 		line.Message, line.Logprobs = &a.said, a.logprobs
-	} else { // a fault's
+	} else { // the answer of a fault
 		line.Message.Content = a.text
 	}
 	if a.streams() {
@@ -234,7 +235,7 @@ func (a *answer) send(w http.ResponseWriter, lines [][]byte) error {
 	return nil
 }
 
-// load notes what a real server would have to load for the request.
+// load records the load that a real server would need for the request.
 func (s *server) load(req *chatRequest, context int) {
 	spelling, set := req.runnerOptions(s.generation, context)
 	s.recorder.options(spelling, set)
@@ -243,13 +244,13 @@ func (s *server) load(req *chatRequest, context int) {
 	}
 }
 
-// gone ends a chat request whose client, or whose server, did not wait for the answer. It does not return.
+// gone ends a chat request whose client or server went away before the answer. It does not return.
 func (s *server) gone() {
 	s.recorder.change(func(rec *Record) { rec.Gone++ })
 	panic(http.ErrAbortHandler)
 }
 
-// wait lets time pass unless the request, or the server, ends before.
+// wait waits for d. It returns false if the request or the server ends first.
 func (s *server) wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -258,14 +259,14 @@ func (s *server) wait(r *http.Request, d time.Duration) bool {
 	case <-r.Context().Done():
 	}
 	select {
-	case <-s.ending: // requests learn of it one after the other, and a slot given up by the first is not for the next
+	case <-s.ending: // requests notice the end one after the other, and a slot that the first one frees must not serve the next
 		return false
 	default:
 		return r.Context().Err() == nil
 	}
 }
 
-// readRequest reads a body; it is nil where it did not come whole.
+// readRequest reads a body; the body is nil if it is incomplete.
 func readRequest(r *http.Request) (*chatRequest, []byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {

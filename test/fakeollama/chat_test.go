@@ -59,7 +59,7 @@ func TestContextLength(t *testing.T) {
 	}
 }
 
-// Slots bound what is worked on, not what is in flight, and the record tells them apart.
+// Slots limit the requests at work, not those in flight. The record distinguishes them.
 func TestSlots(t *testing.T) {
 	const slots, clients = 2, 5
 	s := start(t, true, []string{fmt.Sprint("OLLAMA_NUM_PARALLEL=", slots)}, "--fault", "hang@1", "--fault", "hang@2")

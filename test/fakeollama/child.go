@@ -15,8 +15,8 @@ import (
 // childCommand is the hidden argument that makes the program a child: "child PIDFILE LIFE".
 const childCommand = "child"
 
-// startChild leaves behind what Ollama leaves behind when it is killed, a runner: a process that holds our output open
-// and ends of nothing but KILL, or of its life's end. It is ready, and its process id written, when this returns.
+// startChild starts a process like the runner that a killed Ollama leaves: it holds our output open and ends only by
+// SIGKILL or at the end of its life. When startChild returns, the process is ready and its id is written.
 func startChild(c config, env []string, stdout, stderr io.Writer) error {
 	ready, readyEnd, err := os.Pipe()
 	if err != nil {
@@ -24,7 +24,7 @@ func startChild(c config, env []string, stdout, stderr io.Writer) error {
 	}
 	defer ready.Close()
 	cmd := exec.Command("/proc/self/exe")
-	// The name stays ours: a test binary knows by it that it is this command and not the tests.
+	// Keep argv[0]: a test binary recognises by it that this is the child and not the tests.
 	cmd.Args = []string{os.Args[0], childCommand, c.childPID, c.maxLife.String()}
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stdout, stderr
 	cmd.ExtraFiles = []*os.File{readyEnd}
@@ -36,12 +36,12 @@ func startChild(c config, env []string, stdout, stderr io.Writer) error {
 	}
 	defer cmd.Process.Release()
 	if said, err := io.ReadAll(ready); err != nil || string(said) != "ready" {
-		return errors.Join(errors.New("start child: it did not become ready"), err)
+		return errors.Join(errors.New("start child: the child did not become ready"), err)
 	}
 	return nil
 }
 
-// child is the process that startChild leaves behind.
+// child is the main function of the process that startChild starts.
 func child(args []string) int {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE)
 	if len(args) != 2 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// routes maps everything that the stand-in answers.
+// routes returns the handler of all requests.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Ollama is running")) })
@@ -28,7 +28,7 @@ func (s *server) routes() http.Handler {
 	return s.logged(mux)
 }
 
-// details are what every model says of itself; they are those of the bigram model.
+// details returns the details of every model, which are those of the bigram model.
 func (s *server) details() map[string]any {
 	return map[string]any{
 		"parent_model": "", "format": "gguf", "family": s.family, "families": []string{s.family},
@@ -59,7 +59,7 @@ func (s *server) ps(w http.ResponseWriter, _ *http.Request) {
 		models = append(models, map[string]any{
 			"name": m.name, "model": m.name, "size": modelSize, "size_vram": inVRAM, "digest": digest(m.name),
 			"details": s.details(), "context_length": m.context,
-			"expires_at": s.started.Add(math.MaxInt64), // keep_alive -1 is this to Ollama
+			"expires_at": s.started.Add(math.MaxInt64), // Ollama's value for keep_alive -1
 		})
 	}
 	reply(w, map[string]any{"models": models})
@@ -92,7 +92,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// metadata are the keys of the model's GGUF, under the names of the family.
+// metadata returns the keys of the model's GGUF, with the prefix of the family.
 func (s *server) metadata() map[string]any {
 	info := map[string]any{
 		"general.architecture": s.family, "general.file_type": 0, "general.name": "bigram", "general.parameter_count": 1_576_000,
@@ -115,7 +115,7 @@ func (s *server) metadata() map[string]any {
 	return info
 }
 
-// generate is /api/generate: with a prompt, to have it continued; without one, to load a model or to be rid of it.
+// generate answers /api/generate: with a prompt it continues the prompt, without one it loads or unloads a model.
 func (s *server) generate(w http.ResponseWriter, r *http.Request) {
 	req, body, err := readRequest(r)
 	if body == nil {
@@ -152,7 +152,7 @@ func (s *server) generate(w http.ResponseWriter, r *http.Request) {
 	reply(w, chatResponse{Model: req.Model, CreatedAt: time.Now().UTC(), Response: &nothing, Done: true, DoneReason: reason})
 }
 
-// pull tells the steps of a pull and adds the model. A failure, too, comes inside HTTP 200.
+// pull sends the steps of a pull and adds the model. An error also comes inside HTTP 200.
 func (s *server) pull(w http.ResponseWriter, r *http.Request) {
 	name, ok := s.model(w, r)
 	if !ok {
@@ -180,7 +180,7 @@ func (s *server) pull(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-time.After(s.pullStep):
 			case <-r.Context().Done():
-				return // Ollama, too, gives a pull up when nobody listens
+				return // Ollama, too, stops a pull when the client goes away
 			}
 		}
 	}
@@ -193,7 +193,7 @@ func (s *server) pull(w http.ResponseWriter, r *http.Request) {
 	tell(map[string]any{"status": "success"})
 }
 
-// model reads the name from the body of a request about a model; without one the request is refused.
+// model returns the model name in a request about a model. It rejects a request without a name.
 func (s *server) model(w http.ResponseWriter, r *http.Request) (string, bool) {
 	var req struct {
 		Model string `json:"model"`
@@ -210,7 +210,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request) (string, bool) {
 	return req.Model, true
 }
 
-// logged makes the line that Ollama prints for each request.
+// logged adds the log line that Ollama prints for each request.
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -220,17 +220,17 @@ func (s *server) logged(next http.Handler) http.Handler {
 	})
 }
 
-// statusWriter remembers the status code.
+// statusWriter stores the status code.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader keeps the code and passes it on.
+// WriteHeader stores the code and passes it on.
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController flush and hijack.
+// Unwrap allows http.ResponseController to flush and hijack.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

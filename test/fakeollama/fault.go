@@ -10,22 +10,22 @@ import (
 	"sync"
 )
 
-// kind is a way to fail a chat request.
+// kind is a kind of fault of a chat request.
 type kind string
 
 const (
 	none         kind = ""
-	refused      kind = "refused"  // the connection is reset, and for a while nobody listens
-	reset        kind = "reset"    // the connection is reset before any answer
-	half         kind = "half"     // the answer breaks off in the middle
-	hang         kind = "hang"     // no answer until the client goes; the slot stays taken
-	garbage      kind = "garbage"  // 200 with something that is no JSON
+	refused      kind = "refused"  // the connection is reset, and new connections are refused for a while
+	reset        kind = "reset"    // the connection is reset before the answer
+	half         kind = "half"     // the connection closes in the middle of the answer
+	hang         kind = "hang"     // no answer until the client goes away; the slot stays taken
+	garbage      kind = "garbage"  // 200 with a body that is not JSON
 	undone       kind = "undone"   // 200 with done false and a part of the answer
-	slow         kind = "slow"     // the right answer, ten times later (of --delay, or of 10 ms if that is more)
-	exits        kind = "exit"     // the process exits 1 instead of answering
-	hangAll      kind = "hang-all" // this one and all that come after it hang
-	spinAll      kind = "spin-all" // the same, and a core is kept busy with it
-	slowAll      kind = "slow-all" // a part of the model leaves the GPU: this request and all after it are slow, the proofs of a worker, too
+	slow         kind = "slow"     // the right answer, ten times later (than --delay, or than 10 ms if that is more)
+	exits        kind = "exit"     // the process exits 1 instead of an answer
+	hangAll      kind = "hang-all" // this request and all later ones hang
+	spinAll      kind = "spin-all" // like hang-all, with one busy core
+	slowAll      kind = "slow-all" // a part of the model leaves the GPU: this request and all later ones are slow, including the worker's proofs
 	badRequest   kind = "400"
 	notFound     kind = "404"
 	serverError  kind = "500"
@@ -36,7 +36,7 @@ func kinds() []kind {
 	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, spinAll, slowAll, badRequest, notFound, serverError, serverIsBusy}
 }
 
-// isSlow tells whether the right answer comes all the same.
+// isSlow reports whether the right answer comes in spite of the fault.
 func (k kind) isSlow() bool { return k == slow || k == slowAll }
 
 func kindNames() string {
@@ -47,11 +47,11 @@ func kindNames() string {
 	return strings.Join(names, " ")
 }
 
-// fault is a kind and the requests that it is for.
+// fault is a kind with the requests that it hits.
 type fault struct {
 	kind kind
-	rate float64 // how many of the requests, 0 to 1; used where at is 0
-	at   int     // the one request, counted from 1
+	rate float64 // share of the requests, 0 to 1; used if at is 0
+	at   int     // number of the only request, from 1
 }
 
 func parseFault(s string) (fault, error) {
@@ -90,9 +90,9 @@ func (l *faultList) Set(s string) error {
 	return err
 }
 
-// script decides which requests fail. Numbers count requests in the order of their arrival. Rates do not: whether a
-// request fails depends on its last message and on how often that came before, so that the same rows fail however many
-// are in flight, and asking again is a new throw.
+// script decides which requests fail. Numbers count requests in the order of arrival. Rates depend on the last message
+// and on its number of earlier occurrences only, so the same rows fail with any number of requests in flight, and a
+// retry is a new decision.
 type script struct {
 	faults []fault
 	match  string
@@ -100,15 +100,15 @@ type script struct {
 
 	mu      sync.Mutex
 	arrived int
-	before  map[uint64]uint64 // how often a message came; filled only where rates need it
-	stuck   kind              // the kind that has struck for good
+	before  map[uint64]uint64 // number of occurrences of each message; filled only for rates
+	stuck   kind              // the kind that hits all requests from now on
 }
 
 func newScript(c config) *script {
 	return &script{faults: c.faults, match: c.faultMatch, seed: c.seed, before: make(map[uint64]uint64)}
 }
 
-// next tells how the request that has just arrived is to fail. Where several faults apply the first flag wins.
+// next returns the fault of the request that has just arrived. If several faults apply, the first flag wins.
 func (s *script) next(message string) kind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *script) next(message string) kind {
 	return none
 }
 
-// slowed tells whether everything has become slow.
+// slowed reports whether all requests are slow now.
 func (s *script) slowed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// fail gives the request the fault instead of the answer.
+// fail injects the fault instead of the answer.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault kind) {
 	switch fault {
 	case refused:
-		s.door.shut()
+		s.listener.pause()
 		hangUp(w)
 	case reset:
 		hangUp(w)
@@ -24,7 +24,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault k
 		a.giveUp(w, s.generation)
 	case exits:
 		s.exit(errExit)
-		<-r.Context().Done() // other requests in flight lose their connections with this one
+		<-r.Context().Done() // other requests in flight lose their connections together with this one
 		panic(http.ErrAbortHandler)
 	case badRequest:
 		refuse(w, http.StatusBadRequest, "\""+a.request.Model+"\" does not support chat")
@@ -38,7 +38,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault k
 	}
 }
 
-// hangUp resets the connection: with no time to linger the kernel sends RST instead of FIN.
+// hangUp resets the connection: with linger time 0 the kernel sends RST instead of FIN.
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -62,7 +62,7 @@ func (a *answer) breakOff(w http.ResponseWriter, generation string) {
 	panic(http.ErrAbortHandler)
 }
 
-// giveUp sends a well-formed answer that is not complete, as Ollama does when its repeat guard strikes.
+// giveUp sends a well-formed answer that is not complete, as Ollama's repeat guard does.
 func (a *answer) giveUp(w http.ResponseWriter, generation string) {
 	a.generate(generation)
 	if a.streams() {

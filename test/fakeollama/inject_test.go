@@ -117,7 +117,7 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// After a refused fault nobody listens, and some time later somebody does again, at the same address.
+// After a refused fault, connections are refused for a while and then accepted again at the same address.
 func TestRefused(t *testing.T) {
 	s := start(t, true, nil, "--fault", "refused@1")
 	if _, _, err := s.post(t.Context(), "/api/chat", chatBody("a", "")); !errors.Is(err, syscall.ECONNRESET) {

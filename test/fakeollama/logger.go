@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// logger prints what Ollama prints, where Ollama prints it.
+// logger prints Ollama's output to the same streams as Ollama.
 type logger struct {
 	mu             sync.Mutex
 	stdout, stderr io.Writer
 }
 
-// note prints a line of Ollama's own log.
-func (l *logger) note(source, level, message, attributes string) {
+// print prints a line of Ollama's own log.
+func (l *logger) print(source, level, message, attributes string) {
 	if attributes != "" {
 		attributes = " " + attributes
 	}
@@ -25,10 +25,11 @@ func (l *logger) note(source, level, message, attributes string) {
 }
 
 func (l *logger) listening(address, version string) {
-	l.note("routes.go:2031", "INFO", fmt.Sprintf("Listening on %s (version %s)", address, version), "")
+	l.print("routes.go:2031", "INFO", fmt.Sprintf("Listening on %s (version %s)", address, version), "")
 }
 
-// compute names the device. A GPU's line has a filter_id between id and library, in both generations; the CPU's has not.
+// compute prints the device. In both generations a GPU's line has a filter_id between id and library, and the CPU's
+// line has none.
 func (l *logger) compute(gpu bool) {
 	device := `id=cpu library=cpu compute="" name=cpu description=cpu libdirs=ollama driver="" pci_id="" type="" ` +
 		`total="31.3 GiB" available="30.4 GiB"`
@@ -37,10 +38,10 @@ func (l *logger) compute(gpu bool) {
 			`description="NVIDIA H100 80GB HBM3" libdirs=ollama,cuda_v13 driver=13.0 pci_id=0000:18:00.0 type=discrete ` +
 			`total="79.6 GiB" available="79.1 GiB"`
 	}
-	l.note("types.go:32", "INFO", "inference compute", device)
+	l.print("types.go:32", "INFO", "inference compute", device)
 }
 
-// request prints the line that each request makes.
+// request prints the line of a request.
 func (l *logger) request(status int, took time.Duration, method, path string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

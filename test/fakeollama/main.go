@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Main runs the program as its command line says and returns its exit code: 0 after TERM or INT, 1 after a fault that
-// ends it, 2 for a command line or environment that it does not take.
+// Main runs the program and returns its exit code: 0 after TERM or INT, 1 after a fault that ends it, 2 for an invalid
+// command line or environment.
 func Main() int {
 	if len(os.Args) > 1 && os.Args[1] == childCommand {
 		return child(os.Args[2:])
@@ -22,7 +22,7 @@ func Main() int {
 	return run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr)
 }
 
-// run is Main without the process around it. The context's end is the signal to end.
+// run is Main without the process. The end of the context acts as the signal.
 func run(ctx context.Context, argv, env []string, stdout, stderr io.Writer) int {
 	c, err := parse(argv[1:], env, stderr)
 	switch {

@@ -11,25 +11,25 @@ import (
 	"sync"
 )
 
-// modelSize is what every model claims to need.
+// modelSize is the size of every model in bytes.
 const modelSize = 6_309_312
 
-// pulledFile keeps, in the model folder, the models that were pulled: the next server has them too.
+// pulledFile lists the pulled models in the model folder, for the next server.
 const pulledFile = "fakeollama-pulled"
 
-// registry is the models that are there and the one that is loaded.
+// registry holds the existing models and the loaded model.
 type registry struct {
-	folder string // OLLAMA_MODELS; empty forgets what was pulled
+	folder string // OLLAMA_MODELS; empty forgets pulled models
 	mu     sync.Mutex
 	names  []string // with their tags
 	loaded loadedModel
 }
 
-// loadedModel is a model in memory. Its zero value is none.
+// loadedModel is a model in memory. The zero value means none.
 type loadedModel struct {
 	name     string
 	context  int
-	spelling string // of its runner options
+	spelling string // canonical spelling of its runner options
 }
 
 func newRegistry(names []string, folder string) *registry {
@@ -40,15 +40,15 @@ func newRegistry(names []string, folder string) *registry {
 	return r
 }
 
-// look learns what other servers have pulled into the folder meanwhile: Ollama, too, asks the folder every time.
-func (r *registry) look() {
-	pulled, _ := os.ReadFile(filepath.Join(r.folder, pulledFile)) // usually nothing was
+// refresh reads models that other servers have pulled into the folder: Ollama, too, reads the folder each time.
+func (r *registry) refresh() {
+	pulled, _ := os.ReadFile(filepath.Join(r.folder, pulledFile)) // usually there is no such file
 	for name := range strings.Lines(string(pulled)) {
 		r.add(strings.TrimSpace(name))
 	}
 }
 
-// pull adds a model for this server and those to come.
+// pull adds a model for this server and later ones.
 func (r *registry) pull(name string) error {
 	r.add(name)
 	if r.folder == "" {
@@ -65,7 +65,7 @@ func (r *registry) pull(name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// tagged gives a name without a tag the one that it means.
+// tagged adds the default tag to a name without a tag.
 func tagged(name string) string {
 	if !strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") {
 		return name + ":latest"
@@ -82,20 +82,20 @@ func (r *registry) add(name string) {
 }
 
 func (r *registry) has(name string) bool {
-	r.look()
+	r.refresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Contains(r.names, tagged(name))
 }
 
 func (r *registry) list() []string {
-	r.look()
+	r.refresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.names)
 }
 
-// load makes m the loaded model and tells whether that took a load.
+// load makes m the loaded model and reports whether it was not loaded before.
 func (r *registry) load(m loadedModel) bool {
 	m.name = tagged(m.name)
 	r.mu.Lock()
@@ -117,7 +117,7 @@ func (r *registry) current() (loadedModel, bool) {
 	return r.loaded, r.loaded.name != ""
 }
 
-// digest is a model's made-up but constant digest.
+// digest returns an invented but constant digest of a model.
 func digest(name string) string {
 	sum := sha256.Sum256([]byte(tagged(name)))
 	return hex.EncodeToString(sum[:])

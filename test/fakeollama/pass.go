@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Pass holds back request number n of a server, counted from 1, while the file is there and says a number below n. With it a
-// test keeps a run in the middle of its rows, however fast the machine is, until it has done what it wants to do there. Pass
-// returns false when the context ends first. "" is no file. The file with ".held" at the end of its name grows by a byte for
-// each request that Pass holds back, so a test can wait for a number of them.
+// Pass holds request number n of a server, from 1, while the file exists and contains a number below n. It lets a test
+// keep a run in the middle of its rows, on a machine of any speed, until the test has done its work there. Pass returns
+// false if the context ends first. The file "" holds nothing. The file with the suffix ".held" grows by one byte for
+// each held request, so a test can wait for a number of them.
 func Pass(ctx context.Context, file string, n int) bool {
 	for held := false; file != ""; {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			break // the test has removed it
+			break // the test has removed the file
 		}
-		if most, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n <= most {
+		if limit, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n <= limit {
 			break
 		}
 		if !held {
@@ -26,7 +26,7 @@ func Pass(ctx context.Context, file string, n int) bool {
 			countHeld(file + ".held")
 		}
 		select {
-		case <-time.After(5 * time.Millisecond): // a file gives no event
+		case <-time.After(5 * time.Millisecond): // polling: a file gives no event
 		case <-ctx.Done():
 			return false
 		}
@@ -34,7 +34,8 @@ func Pass(ctx context.Context, file string, n int) bool {
 	return true
 }
 
-// countHeld adds a byte to the file. A test that waits for the byte fails by its own deadline where the file cannot be written.
+// countHeld appends a byte to the file. If the file cannot be written, the test that waits for the byte fails at its
+// own deadline.
 func countHeld(file string) {
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -12,50 +12,51 @@ import (
 )
 
 const (
-	// eagerRequests is up to which request each arrival is written at once, so that a KILL loses none of them.
+	// eagerRequests is the number of requests whose arrival is written at once, so that a SIGKILL loses none of them.
 	eagerRequests = 100
-	// recordInterval is how often the record is written at most after that.
+	// recordInterval is the minimum interval between writes after that.
 	recordInterval = 50 * time.Millisecond
-	// maxBodies bounds what --record-bodies can make the process hold.
+	// maxBodies limits the stored bodies in bytes.
 	maxBodies = 64 << 20
 )
 
-// Record is what a stand-in saw. Proofs, by which a worker tells that answers come and how fast, are counted apart.
+// Record holds the observations of a stand-in. It counts proofs, with which a worker checks that answers come,
+// separately.
 type Record struct {
 	Argv []string `json:"argv"` // the whole command line
 	Env  []string `json:"env"`  // the whole environment, NAME=VALUE
 	PID  int      `json:"pid"`
 
-	Requests     int `json:"requests"`       // chat requests that arrived, without proofs
-	Proofs       int `json:"proofs"`         //
+	Requests     int `json:"requests"` // chat requests that arrived, without proofs
+	Proofs       int `json:"proofs"`
 	Answered     int `json:"answered"`       // complete answers to Requests
-	Gone         int `json:"gone"`           // chat requests whose client, or whose server, went before an answer
+	Gone         int `json:"gone"`           // chat requests whose client or server went away before an answer
 	Loads        int `json:"loads"`          // how often a real server would have loaded a model
-	Pulls        int `json:"pulls"`          // how often it was asked to fetch one
-	PeakInFlight int `json:"peak_in_flight"` // chat requests being held at the same time, proofs too
-	PeakWorking  int `json:"peak_working"`   // those of them that had a slot
+	Pulls        int `json:"pulls"`          // number of pull requests
+	PeakInFlight int `json:"peak_in_flight"` // maximum number of chat requests at the same time, including proofs
+	PeakWorking  int `json:"peak_working"`   // maximum number of those with a slot
 
-	Listening    time.Time `json:"listening,omitzero"`     // when it listened
+	Listening    time.Time `json:"listening,omitzero"`     // when it started to listen
 	LastProof    time.Time `json:"last_proof,omitzero"`    // when the last proof was answered
 	FirstRequest time.Time `json:"first_request,omitzero"` // when the first of Requests arrived
-	LastAnswer   time.Time `json:"last_answer,omitzero"`   // when the last of Answered was
-	SlotSeconds  float64   `json:"slot_seconds"`           // for which slots were taken, all of them together; one that is freed while a request waits is taken
-	WorkSeconds  float64   `json:"work_seconds"`           // for which they were worked in: until such a request has noticed, its slot is not
+	LastAnswer   time.Time `json:"last_answer,omitzero"`   // when the last of Requests was answered
+	SlotSeconds  float64   `json:"slot_seconds"`           // seconds with a taken slot, summed over the slots; a freed slot counts as taken if a request waits
+	WorkSeconds  float64   `json:"work_seconds"`           // seconds of work in slots; a slot does not count until a waiting request has noticed that it is free
 
-	Faults  map[string]int    `json:"faults"`           // how often each kind struck
+	Faults  map[string]int    `json:"faults"`           // how often each kind of fault struck
 	Options []OptionSet       `json:"options"`          // in the order of their first appearance
-	Bodies  []json.RawMessage `json:"bodies,omitempty"` // chat requests without proofs, in order of arrival; a string where it is no JSON
+	Bodies  []json.RawMessage `json:"bodies,omitempty"` // chat requests without proofs, in order of arrival; as a string if not JSON
 	Cut     bool              `json:"bodies_cut,omitempty"`
-	Ended   string            `json:"ended"` // signal, exit, max-life, start-fault; empty while it runs and after a KILL
+	Ended   string            `json:"ended"` // signal, exit, max-life, start-fault; empty while running and after a SIGKILL
 }
 
-// OptionSet is one set of those options whose change makes a server load the model again.
+// OptionSet is one set of the options whose change makes a server reload the model.
 type OptionSet struct {
 	Options  map[string]json.RawMessage `json:"options"`
-	Requests int                        `json:"requests"` // loads, proofs and chat requests that had it
+	Requests int                        `json:"requests"` // number of loads, proofs and chat requests with this set
 }
 
-// ReadRecord reads what a stand-in wrote.
+// ReadRecord reads the record of a stand-in.
 func ReadRecord(path string) (Record, error) {
 	var r Record
 	data, err := os.ReadFile(path)
@@ -68,12 +69,12 @@ func ReadRecord(path string) (Record, error) {
 	return r, nil
 }
 
-// recorder keeps the record and its file.
+// recorder holds the record and writes its file.
 type recorder struct {
-	path   string // empty: no file
+	path   string // empty means no file
 	log    *logger
 	bodies bool
-	dirty  chan struct{} // holds a token when the file is behind
+	dirty  chan struct{} // holds a token if the file is out of date
 
 	writing sync.Mutex // held while the file is written
 
@@ -81,11 +82,11 @@ type recorder struct {
 	record    Record
 	inFlight  int
 	slots     int
-	wanting   int       // requests that have a slot or wait for one
-	working   int       // those of them that work in it
+	wanting   int       // number of requests that have a slot or wait for one
+	working   int       // number of those with a slot
 	counted   time.Time // until when SlotSeconds and WorkSeconds are counted
 	bodyBytes int
-	sets      map[string]int // index into record.Options
+	sets      map[string]int // index in record.Options
 }
 
 func newRecorder(c config, argv, env []string, log *logger) *recorder {
@@ -100,8 +101,8 @@ func newRecorder(c config, argv, env []string, log *logger) *recorder {
 	}
 }
 
-// ownFile is the record's file. Where the path is a folder, each of the servers of a run has one there, named for its
-// process outside of its namespaces: inside, all have the same number.
+// ownFile returns the path of the record's file. If path is a folder, each server of a run has its own file in it. The
+// name is the process id outside the namespaces, because inside all servers have the same id.
 func ownFile(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -114,7 +115,7 @@ func ownFile(path string) string {
 	return filepath.Join(path, self+".json")
 }
 
-// keep writes the file as often as it may, until the context ends.
+// keep writes the file when it is out of date, with limited frequency, until the context ends.
 func (r *recorder) keep(ctx context.Context) {
 	for {
 		select {
@@ -124,7 +125,7 @@ func (r *recorder) keep(ctx context.Context) {
 		}
 		began := time.Now()
 		r.write()
-		// A record with many bodies takes long to write; it must not become the process's only occupation.
+		// A record with many bodies takes long to write; limit the share of time for it.
 		select {
 		case <-ctx.Done():
 			return
@@ -133,7 +134,7 @@ func (r *recorder) keep(ctx context.Context) {
 	}
 }
 
-// change applies f to the record.
+// change applies f to the record and marks the file as out of date.
 func (r *recorder) change(f func(*Record)) {
 	r.count(f)
 	select {
@@ -142,14 +143,14 @@ func (r *recorder) change(f func(*Record)) {
 	}
 }
 
-// count applies f to the record, and leaves the file as it is.
+// count applies f to the record and does not mark the file.
 func (r *recorder) count(f func(*Record)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f(&r.record)
 }
 
-// arrive notes a chat request.
+// arrive records a chat request.
 func (r *recorder) arrive(body []byte, proof bool) {
 	eager := false
 	r.change(func(rec *Record) {
@@ -204,46 +205,46 @@ func (r *recorder) keepBody(body []byte) {
 
 func (r *recorder) leave() { r.change(func(*Record) { r.inFlight-- }) }
 
-// want notes that a request is at the door.
+// want records that a request waits for a slot.
 func (r *recorder) want() { r.change(r.wanted) }
 
-// giveUp notes that one went from the door without a slot.
+// giveUp records that a waiting request went away without a slot.
 func (r *recorder) giveUp() { r.change(r.gaveUp) }
 
-// begin notes that a request works in its slot, and tells how many do now.
+// begin records that a request has its slot.
 func (r *recorder) begin() { r.change(r.began) }
 
 func (r *recorder) end() { r.change(r.ended) }
 
-// wanted counts a request at the door. The lock is held.
+// wanted counts a request that waits for a slot. The lock is held.
 func (r *recorder) wanted(rec *Record) {
 	r.countSlots(rec)
 	r.wanting++
 }
 
-// gaveUp counts one that is not there any more and had no slot. The lock is held.
+// gaveUp counts a waiting request that went away without a slot. The lock is held.
 func (r *recorder) gaveUp(rec *Record) {
 	r.countSlots(rec)
 	r.wanting--
 }
 
-// began counts a request at the door that works in a slot now. The lock is held.
+// began counts a waiting request that has a slot now. The lock is held.
 func (r *recorder) began(rec *Record) {
 	r.countSlots(rec)
 	r.working++
 	rec.PeakWorking = max(rec.PeakWorking, r.working)
 }
 
-// ended counts one that has its slot no more. The lock is held.
+// ended counts a request that has freed its slot. The lock is held.
 func (r *recorder) ended(rec *Record) {
 	r.countSlots(rec)
 	r.working--
 	r.wanting--
 }
 
-// countSlots brings the slots' seconds up to now. A slot that is freed belongs to the next request at the door at once, as
-// the semaphore gives it away and as a real engine does: when that one's goroutine wakes up is the stand-in's own affair.
-// The lock is held.
+// countSlots adds the slots' seconds up to now. A freed slot belongs to the next waiting request at once, as the
+// semaphore gives it away and a real engine does; the wake-up of that request's goroutine is only a property of the
+// stand-in. The lock is held.
 func (r *recorder) countSlots(rec *Record) {
 	now := time.Now()
 	since := now.Sub(r.counted).Seconds()
@@ -252,7 +253,7 @@ func (r *recorder) countSlots(rec *Record) {
 	r.counted = now
 }
 
-// struck notes a fault and has it on disk before it strikes, for the process may not live on.
+// struck records a fault and writes the file before the fault happens, because the process may end.
 func (r *recorder) struck(k kind) {
 	r.change(func(rec *Record) { rec.Faults[string(k)]++ })
 	if k == exits {
@@ -260,7 +261,7 @@ func (r *recorder) struck(k kind) {
 	}
 }
 
-// options notes a set of runner options under its canonical spelling.
+// options records a set of runner options under its canonical spelling.
 func (r *recorder) options(spelling string, set map[string]json.RawMessage) {
 	r.change(func(rec *Record) {
 		i, ok := r.sets[spelling]
@@ -273,13 +274,13 @@ func (r *recorder) options(spelling string, set map[string]json.RawMessage) {
 	})
 }
 
-// finish writes the last record.
+// finish writes the final record.
 func (r *recorder) finish(how string) {
 	r.change(func(rec *Record) { rec.Ended = how })
 	r.write()
 }
 
-// write replaces the file by the record as it is now.
+// write replaces the file by the current record.
 func (r *recorder) write() {
 	if r.path == "" {
 		return
@@ -293,11 +294,11 @@ func (r *recorder) write() {
 		err = replace(r.path, append(data, '\n'))
 	}
 	if err != nil {
-		r.log.note("record.go:1", "ERROR", "write record", fmt.Sprintf("error=%q", err))
+		r.log.print("record.go:1", "ERROR", "write record", fmt.Sprintf("error=%q", err))
 	}
 }
 
-// replace writes the file whole or not at all. A KILL of the process does not lose what is in the page cache.
+// replace writes the file completely or not at all. A SIGKILL of the process does not lose data in the page cache.
 func replace(path string, data []byte) error {
 	partial := path + ".partial"
 	if err := os.WriteFile(partial, data, 0o600); err != nil {

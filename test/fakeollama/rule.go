@@ -5,8 +5,8 @@ import "strings"
 // endOfAnswer is the token that ends an answer.
 const endOfAnswer = 0
 
-// following is the bigram model's rule: a digit is followed by the next digit, 9 by a, a letter by the next letter, z by
-// the end of the answer, anything else by 0.
+// following is the rule of the bigram model: a digit is followed by the next digit, 9 by a, a letter by the next
+// letter, z by the end of the answer, and anything else by 0.
 func following(b byte) byte {
 	switch {
 	case b >= '0' && b < '9', b >= 'a' && b < 'z':
@@ -20,15 +20,15 @@ func following(b byte) byte {
 	}
 }
 
-// generation is an answer.
+// generation is a generated answer.
 type generation struct {
 	text   string
-	tokens int    // how many were generated, the end of the answer and what a stop string cut off included
+	tokens int    // number of generated tokens, including the end of the answer and text cut off by a stop string
 	reason string // Ollama's done_reason: stop or length
 }
 
-// generate answers a prompt that ends in last. Limit is the most tokens there may be; stops end the answer where one of
-// them appears, and are not part of it.
+// generate answers a prompt that ends in last. Limit is the maximum number of tokens. The answer ends before the first
+// stop string.
 func generate(last byte, limit int, stops []string) generation {
 	var text []byte
 	for n := 1; ; n++ {
@@ -46,7 +46,7 @@ func generate(last byte, limit int, stops []string) generation {
 	}
 }
 
-// firstOf tells where the earliest of the stop strings begins in s, or -1.
+// firstOf returns the position of the earliest stop string in s, or -1.
 func firstOf(s string, stops []string) int {
 	first := -1
 	for _, stop := range stops {

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// shutdownGrace is how long requests have to notice that the server ends.
+// shutdownGrace is how long requests may take to notice the end of the server.
 const shutdownGrace = 500 * time.Millisecond
 
-// Why a stand-in ends, when it is not a signal.
+// The causes of an end without a signal.
 var (
 	errExit    = errors.New("exit fault")
 	errMaxLife = errors.New("end of --max-life")
@@ -27,22 +27,22 @@ var (
 // server is a running stand-in.
 type server struct {
 	config
-	log      *logger
-	recorder *recorder
-	models   *registry
-	script   *script
-	misfits  misfits
-	slots    *semaphore.Weighted // FIFO
-	gate     *gate
-	door     *door // nil until it listens
-	started  time.Time
-	ending   <-chan struct{}
-	exit     context.CancelCauseFunc
-	passed   atomic.Int64
-	fits     func() bool // whether all of the loaded model is on the GPU: decided once
+	log            *logger
+	recorder       *recorder
+	models         *registry
+	script         *script
+	invalidAnswers invalidAnswers
+	slots          *semaphore.Weighted // FIFO
+	barrier        *barrier
+	listener       *listener // nil until the server listens
+	started        time.Time
+	ending         <-chan struct{}
+	exit           context.CancelCauseFunc
+	passed         atomic.Int64
+	fits           func() bool // whether the whole loaded model is on the GPU; decided once
 }
 
-// serve runs a stand-in from its first log line to its end and returns the exit code.
+// serve runs a stand-in until its end and returns the exit code.
 func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.maxLife, errMaxLife)
 	defer cancel()
@@ -53,9 +53,9 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 
 	s := &server{
 		config: c, log: log, recorder: recorder, models: newRegistry(c.models, c.folder), script: newScript(c),
-		slots: semaphore.NewWeighted(int64(c.slots)), gate: newGate(c), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
+		slots: semaphore.NewWeighted(int64(c.slots)), barrier: newBarrier(c), started: time.Now().UTC(), ending: ctx.Done(), exit: exit,
 	}
-	s.fits = sync.OnceValue(func() bool { return s.room.holds(c.slots, c.context) })
+	s.fits = sync.OnceValue(func() bool { return s.vram.holds(c.slots, c.context) })
 	code, how := s.run(ctx)
 	exit(nil)
 	keeper.Wait()
@@ -63,12 +63,12 @@ func serve(ctx context.Context, c config, log *logger, recorder *recorder) int {
 	return code
 }
 
-// run tells the exit code and what the record calls it.
+// run runs the server. It returns the exit code and the reason for the record.
 func (s *server) run(ctx context.Context) (code int, how string) {
 	switch s.startFault {
 	case startExit:
-		s.log.note("routes.go:1989", "INFO", "server config", `env="map[OLLAMA_HOST:http://`+s.address+`]"`)
-		s.log.note("images.go:473", "ERROR", "could not read the models", `error="permission denied"`)
+		s.log.print("routes.go:1989", "INFO", "server config", `env="map[OLLAMA_HOST:http://`+s.address+`]"`)
+		s.log.print("images.go:473", "ERROR", "could not read the models", `error="permission denied"`)
 		return 1, "start-fault"
 	case startSilent:
 		<-ctx.Done()
@@ -87,28 +87,28 @@ func (s *server) run(ctx context.Context) (code int, how string) {
 	s.recorder.change(func(rec *Record) { rec.Listening = time.Now() })
 	s.log.listening(listener.Addr().String(), s.version)
 	s.log.compute(s.gpu)
-	s.door = newDoor(listener)
+	s.listener = newListener(listener)
 	s.answer(ctx)
 	return outcome(ctx, s.log)
 }
 
-// passing counts the requests that come to --pass.
+// passing returns the number of the next request for --pass.
 func (s *server) passing() int { return int(s.passed.Add(1)) }
 
-// outcome says what an ended context means.
+// outcome returns the exit code and the reason for an ended context.
 func outcome(ctx context.Context, log *logger) (code int, how string) {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errExit):
 		return 1, "exit"
 	case errors.Is(cause, errMaxLife):
-		log.note("main.go:1", "ERROR", "the stand-in outlived --max-life", "")
+		log.print("main.go:1", "ERROR", "the stand-in outlived --max-life", "")
 		return 1, "max-life"
 	default:
 		return 0, "signal"
 	}
 }
 
-// answer serves HTTP until the context ends. Like Ollama it does not drain: what is in flight loses its connection.
+// answer serves HTTP until the context ends. Like Ollama it does not drain: requests in flight lose their connections.
 func (s *server) answer(ctx context.Context) {
 	hs := &http.Server{
 		Handler:     s.routes(),
@@ -116,9 +116,9 @@ func (s *server) answer(ctx context.Context) {
 		ErrorLog:    log.New(io.Discard, "", 0),
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { hs.Serve(s.door) })
+	serving.Go(func() { hs.Serve(s.listener) })
 	<-ctx.Done()
-	// The context has ended every request; this waits until the last of them has noticed.
+	// The context has ended every request; wait until the last request has noticed.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	if !errors.Is(context.Cause(ctx), errExit) { // a crash takes no time
@@ -128,7 +128,7 @@ func (s *server) answer(ctx context.Context) {
 	serving.Wait()
 }
 
-// acceptOnly takes connections and says nothing on them.
+// acceptOnly accepts connections and never answers.
 func acceptOnly(ctx context.Context, listener net.Listener) {
 	var accepting sync.WaitGroup
 	var held []net.Conn

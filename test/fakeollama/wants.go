@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// wants is what a chat request asks for beyond text. A request without it is answered as if this were not here.
+// wants holds the parts of a chat request for more than text.
 type wants struct {
 	Format json.RawMessage `json:"format"`
 	Tools  []struct {
@@ -32,17 +32,17 @@ type logprob struct {
 	Bytes   []int   `json:"bytes"`
 }
 
-// misfits counts how often a request with a format was answered with what is no JSON, by its last message.
-type misfits struct {
+// invalidAnswers counts how often a request with a format got invalid JSON, by its last message.
+type invalidAnswers struct {
 	mu     sync.Mutex
 	before map[string]int
 }
 
-// next tells whether the answer is to be one more that is no JSON, of a number that each message gets.
-func (m *misfits) next(message string, most int) bool {
+// next reports whether the answer must be invalid JSON again; each message gets limit such answers.
+func (m *invalidAnswers) next(message string, limit int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.before[message] >= most {
+	if m.before[message] >= limit {
 		return false
 	}
 	if m.before == nil {
@@ -52,16 +52,16 @@ func (m *misfits) next(message string, most int) bool {
 	return true
 }
 
-// shape makes the generated answer one of the kind that the request wants: where it has a format, an object with the text
-// in it, or, as long as --misfits says, the text alone; where it has tools, a call of the first with the text.
-func (a *answer) shape(s *server) {
+// applyFormat converts the generated text to the requested kind of answer: with a format, an object that holds the
+// text, or the bare text as long as --misfits requires; with tools, a call of the first tool with the text.
+func (a *answer) applyFormat(s *server) {
 	r := a.request
 	a.said = message{Role: "assistant", Content: a.text}
 	if think := string(r.Think); think != "" && think != "false" && think != "null" {
 		a.said.Thinking = "let me see"
 	}
 	switch {
-	case len(r.Format) > 0 && !s.misfits.next(r.last(), s.mostMisfits):
+	case len(r.Format) > 0 && !s.invalidAnswers.next(r.last(), s.maxInvalidAnswers):
 		a.said.Content = string(asJSON(map[string]string{"text": a.text}))
 	case len(r.Format) == 0 && len(r.Tools) > 0:
 		var call toolCall
@@ -75,7 +75,7 @@ func (a *answer) shape(s *server) {
 	}
 }
 
-// embed answers /api/embed with a vector for each text: its length in bytes, its last byte, and 1.
+// embed answers /api/embed with a vector for each text: the length in bytes, the last byte, and 1.
 func (s *server) embed(w http.ResponseWriter, r *http.Request) {
 	body, _, err := readRequest(r)
 	var input []string

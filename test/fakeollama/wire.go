@@ -3,21 +3,20 @@ package fakeollama
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 )
 
-// chatRequest is the body of /api/chat, and of /api/generate and /api/embed.
+// chatRequest is the body of /api/chat, /api/generate and /api/embed.
 type chatRequest struct {
 	Model     string                     `json:"model"`
-	Prompt    string                     `json:"prompt"` // generate's
+	Prompt    string                     `json:"prompt"` // of /api/generate
 	Messages  []turn                     `json:"messages"`
 	Stream    *bool                      `json:"stream"`
 	KeepAlive json.RawMessage            `json:"keep_alive"`
 	Options   map[string]json.RawMessage `json:"options"`
 	Truncate  *bool                      `json:"truncate"`
 	Shift     *bool                      `json:"shift"`
-	Input     json.RawMessage            `json:"input"` // embed's
+	Input     json.RawMessage            `json:"input"` // of /api/embed
 	wants
 }
 
@@ -26,14 +25,14 @@ type turn struct {
 	Content string `json:"content"`
 }
 
-// sampling is the part of the options that the rule heeds.
+// sampling holds the options that the rule uses.
 type sampling struct {
 	context int
 	predict int
 	stop    []string
 }
 
-// sampling reads the options; contextByDefault stands in for num_ctx.
+// sampling reads the options; contextByDefault replaces a missing num_ctx.
 func (r *chatRequest) sampling(contextByDefault int) (sampling, error) {
 	s := sampling{context: contextByDefault, predict: -1}
 	for name, into := range map[string]any{"num_ctx": &s.context, "num_predict": &s.predict, "stop": &s.stop} {
@@ -46,7 +45,7 @@ func (r *chatRequest) sampling(contextByDefault int) (sampling, error) {
 	return s, nil
 }
 
-// last is the last message's content.
+// last returns the content of the last message.
 func (r *chatRequest) last() string {
 	if len(r.Messages) == 0 {
 		return ""
@@ -54,13 +53,12 @@ func (r *chatRequest) last() string {
 	return r.Messages[len(r.Messages)-1].Content
 }
 
-// proof tells whether this is how the worker asks for proof that answers come, or that they come as fast as before.
+// proof reports whether the worker sent this request to check that answers come.
 func (r *chatRequest) proof() bool {
-	predict := string(r.Options["num_predict"])
-	return len(r.Messages) == 1 && (r.last() == "1" && predict == "1" || strings.HasPrefix(r.last(), "Count from 1 to 100") && predict == "32")
+	return len(r.Messages) == 1 && r.last() == "1" && string(r.Options["num_predict"]) == "1"
 }
 
-// tokens counts the prompt's tokens as the bigram model does, one for each byte and one for the beginning.
+// tokens returns the number of tokens in the prompt, as in the bigram model: one per byte and one for the beginning.
 func (r *chatRequest) tokens() int {
 	n := 1
 	for _, m := range r.Messages {
@@ -69,8 +67,8 @@ func (r *chatRequest) tokens() int {
 	return n
 }
 
-// runnerOptions are those options whose change makes a server load the model again, with their canonical spelling. What
-// a request leaves out counts as the server's default, so that leaving out and naming it are the same.
+// runnerOptions returns the options whose change makes a server reload the model, with their canonical spelling. A
+// missing option counts as the server's default, so an explicit default is the same.
 func (r *chatRequest) runnerOptions(generation string, context int) (spelling string, set map[string]json.RawMessage) {
 	set = map[string]json.RawMessage{"num_ctx": asJSON(context)}
 	for name, value := range r.Options {
@@ -78,18 +76,18 @@ func (r *chatRequest) runnerOptions(generation string, context int) (spelling st
 			set[name] = value
 		}
 	}
-	if generation == newGeneration { // the old one shifts without loading anew
+	if generation == newGeneration { // the old generation shifts without a reload
 		set["shift"] = asJSON(r.Shift == nil || *r.Shift)
 	}
 	return string(asJSON(set)), set
 }
 
-// chatResponse is one line of an answer, or a whole one.
+// chatResponse is one line of an answer, or a complete answer.
 type chatResponse struct {
 	Model      string    `json:"model"`
 	CreatedAt  time.Time `json:"created_at"`
 	Message    *message  `json:"message,omitempty"`
-	Response   *string   `json:"response,omitempty"` // generate's
+	Response   *string   `json:"response,omitempty"` // of /api/generate
 	Done       bool      `json:"done"`
 	DoneReason string    `json:"done_reason,omitempty"`
 	Logprobs   []logprob `json:"logprobs,omitempty"`
@@ -103,7 +101,7 @@ type message struct {
 	ToolCalls []toolCall `json:"tool_calls,omitempty"`
 }
 
-// metrics close a complete answer. Durations are nanoseconds.
+// metrics end a complete answer. Durations are in nanoseconds.
 type metrics struct {
 	TotalDuration      int64 `json:"total_duration,omitempty"`
 	LoadDuration       int64 `json:"load_duration,omitempty"`
@@ -113,8 +111,8 @@ type metrics struct {
 	EvalDuration       int64 `json:"eval_duration,omitempty"`
 }
 
-// measure divides the time since a request's arrival: the wait for a slot counts as loading, as it does to Ollama, and
-// of the rest a quarter as reading the prompt.
+// measure divides the time since a request's arrival: the wait for a slot counts as loading, as in Ollama, and a
+// quarter of the rest as reading the prompt.
 func measure(arrived, began time.Time, prompt, generated int) metrics {
 	now := time.Now()
 	worked := max(now.Sub(began), 4).Nanoseconds()
@@ -128,7 +126,7 @@ func measure(arrived, began time.Time, prompt, generated int) metrics {
 	}
 }
 
-// asJSON encodes what cannot fail to be encoded.
+// asJSON encodes a value whose encoding cannot fail.
 func asJSON(v any) json.RawMessage {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package seed gives tests their random numbers, so that a failure can be repeated.
 //
-// Without more a test runs with its kept seeds: a few numbers, and each seed with which it ever failed. The environment
-// variable TEST_SEED changes that: a number runs the test with this seed alone, "any" with as many new seeds as it has
-// kept ones ("make stress" sets that).
+// By default a test runs with its kept seeds: a few numbers, and each seed with which it ever failed. The environment
+// variable TEST_SEED changes that: a number runs the test with this seed only, "any" with as many new seeds as it has
+// kept ones ("make stress" sets "any").
 package seed
 
 import (
@@ -13,17 +13,17 @@ import (
 	"testing"
 )
 
-// Variable is the environment variable that names the seeds. It is not called FLUXWORKER_…: those are flags of the program.
+// Variable is the environment variable for the seeds. It does not start with FLUXWORKER_, because such variables are
+// flags of the program.
 const Variable = "TEST_SEED"
 
-// Each runs the test once for each seed, as a subtest that is called "seed=N". A subtest that fails prints the command that
-// repeats it.
+// Each runs the test once per seed, as a subtest "seed=N". A failed subtest prints the command that repeats it.
 func Each(t *testing.T, kept []uint64, test func(t *testing.T, random *rand.Rand)) {
 	t.Helper()
 	EachNumber(t, kept, func(t *testing.T, seed uint64) { test(t, rand.New(rand.NewPCG(seed, 0))) })
 }
 
-// EachNumber is Each for tests that hand the seed on to another program.
+// EachNumber is like Each, for tests that pass the seed to another program.
 func EachNumber(t *testing.T, kept []uint64, test func(t *testing.T, seed uint64)) {
 	t.Helper()
 	for _, n := range seeds(t, kept) {
@@ -56,13 +56,13 @@ func seeds(t *testing.T, kept []uint64) []uint64 {
 	case "any":
 		list := make([]uint64, len(kept))
 		for i := range list {
-			list[i] = rand.Uint64() >> 32 // short enough to be typed
+			list[i] = rand.Uint64() >> 32 // short enough to type
 		}
 		return list
 	}
 	n, err := strconv.ParseUint(wish, 10, 64)
 	if err != nil {
-		t.Fatalf("%s is %q; it must be a number, or any", Variable, wish)
+		t.Fatalf("%s is %q; use a number, or any", Variable, wish)
 	}
 	return []uint64{n}
 }

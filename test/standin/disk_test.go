@@ -65,7 +65,7 @@ func TestFullDisk(t *testing.T) {
 	onDisk(j, func(dir string) error { return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=200k") })
 	j.WriteRows(rows)
 	j.Run(84)
-	if !strings.Contains(j.Stderr.String(), "write disk/results.jsonl: the disk is full; free some space and run the same command again to go on") {
+	if !strings.Contains(j.Stderr.String(), "write disk/results.jsonl: the disk is full; free some space and run the same command again to continue") {
 		t.Error("the message does not name the disk's trouble")
 	}
 	intact(j, rows)
@@ -105,7 +105,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	breakDisk(t, dir)
 	j.Release()
 	j.Wait(cmd, 84)
-	if !strings.Contains(j.Stderr.String(), "read-only file system; choose an --output in a folder that you may write to") {
+	if !strings.Contains(j.Stderr.String(), "read-only file system; choose an --output in a writable folder") {
 		t.Error("the message does not name the disk's trouble")
 	}
 	if err := run("umount", dir); err != nil {
@@ -172,7 +172,7 @@ func TestPermissionTakenAway(t *testing.T) {
 	}
 	j.Release()
 	j.Wait(cmd, 84)
-	if !strings.Contains(j.Stderr.String(), "own/results.run: permission denied; choose an --output in a folder that you may write to") {
+	if !strings.Contains(j.Stderr.String(), "own/results.run: permission denied; choose an --output in a writable folder") {
 		t.Error("the message does not name the folder")
 	}
 	for _, path := range []string{"own", "own/results.run"} {

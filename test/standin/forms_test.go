@@ -103,7 +103,7 @@ func TestTheLogKeepsAnswersOut(t *testing.T) {
 	j.Write(row("chosen", `{"additionalProperties":{"type":"integer"}}`), row("wanted", `{"properties":{"text":{"type":"integer"}}}`))
 	j.Run(3)
 	failed := j.RawLines("results-errors.jsonl")
-	for id, place := range map[string]string{"chosen": "at /* it breaks the schema's type", "wanted": "at /text it breaks the schema's type"} {
+	for id, place := range map[string]string{"chosen": "at /* it violates the schema's type", "wanted": "at /text it violates the schema's type"} {
 		message, _ := at(failed[id], "response", "body", "error", "message").(string)
 		if !strings.Contains(message, place) || !strings.Contains(j.Stderr.String(), message) {
 			t.Errorf("%s: %q in the line, want %q; logged:\n%s", id, message, place, &j.Stderr)

@@ -1,12 +1,12 @@
-// Stress runs each suite again and again, under conditions that bring out what depends on luck: beside others of its kind, on
-// one core, with other seeds, and with the race detector.
+// Stress runs each test suite many times under conditions that reveal failures by chance: beside other suites, on one
+// core, with other seeds, and with the race detector.
 //
-//	usage: go run ./test/stress [-runs N] [-beside N] [PACKAGE…]
+// \tusage: go run ./test/stress [-runs N] [-beside N] [PACKAGE…]
 //
-// It builds the test program of each package, with and without -race, and has -beside of them run at the same time, so that
-// each is under the load of the others. Every run has new seeds (TEST_SEED=any), every second run one core
-// (GOMAXPROCS=1), every fourth the race detector. At the end it prints a table, and for each test that failed how often, the
-// conditions of the first time, and the file with what it printed. It exits 1 where a run failed.
+// It builds the test program of each package, with and without -race, and runs -beside of them at the same time, so
+// that each runs under the load of the others. Every run has new seeds (TEST_SEED=any), every second run has one core
+// (GOMAXPROCS=1), every fourth the race detector. At the end it prints a table, and for each failed test the number of
+// failures, the conditions of the first one, and the file with its output. It exits 1 if a run failed.
 package main
 
 import (
@@ -41,8 +41,8 @@ func main() {
 }
 
 func stress(ctx context.Context) (code int, err error) {
-	runs := flag.Int("runs", 20, "how often each suite runs")
-	beside := flag.Int("beside", 8, "how many test programs run at the same time")
+	runs := flag.Int("runs", 20, "number of runs of each suite")
+	beside := flag.Int("beside", 8, "number of test programs at the same time")
 	flag.Parse()
 	folder, err := os.MkdirTemp("", "fluxworker-stress-")
 	if err != nil {
@@ -52,12 +52,12 @@ func stress(ctx context.Context) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("%d suites, %d runs each, %d at the same time, on %d cores; what they print is in %s\n", len(suites), *runs, *beside, runtime.NumCPU(), folder)
+	fmt.Printf("%d suites, %d runs each, %d at the same time, on %d cores; the output is in %s\n", len(suites), *runs, *beside, runtime.NumCPU(), folder)
 
 	var queue errgroup.Group
 	queue.SetLimit(*beside)
 	for number := range *runs {
-		for _, s := range suites { // different suites beside each other
+		for _, s := range suites { // run different suites beside each other
 			queue.Go(func() error {
 				s.run(ctx, conditionsOf(number))
 				return ctx.Err()
@@ -68,7 +68,7 @@ func stress(ctx context.Context) (code int, err error) {
 	return report(suites), err
 }
 
-// conditions are what makes a run hard.
+// conditions are the difficult conditions of a run.
 type conditions struct {
 	number  int
 	oneCore bool
@@ -80,7 +80,7 @@ func conditionsOf(number int) conditions {
 }
 
 func (c conditions) String() string {
-	text := fmt.Sprintf("run %d, seeds by chance", c.number)
+	text := fmt.Sprintf("run %d, random seeds", c.number)
 	if c.oneCore {
 		text += ", GOMAXPROCS=1"
 	}
@@ -90,7 +90,7 @@ func (c conditions) String() string {
 	return text
 }
 
-// build builds the test programs of the packages that have tests; no names are all packages.
+// build builds the test programs of the packages that have tests. Without names it builds all packages.
 func build(ctx context.Context, folder string, names []string) ([]*suite, error) {
 	if len(names) == 0 {
 		names = []string{"./..."}
@@ -134,7 +134,7 @@ func (s *suite) run(ctx context.Context, c conditions) {
 	log := filepath.Join(s.folder, fmt.Sprintf("%s.%d.log", filepath.Base(s.program(false)), c.number))
 	file, err := os.Create(log)
 	if err != nil {
-		s.note([]string{err.Error()}, c, log, 0)
+		s.add([]string{err.Error()}, c, log, 0)
 		return
 	}
 	defer file.Close()
@@ -149,10 +149,10 @@ func (s *suite) run(ctx context.Context, c conditions) {
 			failed = append(failed, fmt.Sprintf("(the test program: %v)", err))
 		}
 	}
-	s.note(failed, c, log, time.Since(began))
+	s.add(failed, c, log, time.Since(began))
 }
 
-// failedTests returns the tests that a log says have failed: those without a subtest that did.
+// failedTests returns the failed tests in a log, without tests that have a failed subtest.
 func failedTests(log string) []string {
 	text, err := os.ReadFile(log)
 	if err != nil {

@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// suite is a package and what its runs have shown.
+// suite is a package with the results of its runs.
 type suite struct {
 	name, dir string
-	folder    string // for its programs and logs
+	folder    string // folder for its programs and logs
 
 	mu       sync.Mutex
 	runs     int
-	failed   int // runs
+	failed   int // number of failed runs
 	time     time.Duration
 	failures map[string]*failure // by test
 }
 
-// failure is a test that failed, the first time and how often.
+// failure is a failed test: its first failure and the number of failures.
 type failure struct {
 	conditions conditions
 	log        string
 	times      int
 }
 
-// program is the path of the suite's test program.
+// program returns the path of the suite's test program.
 func (s *suite) program(race bool) string {
 	name := strings.ReplaceAll(s.name, "/", "_")
 	if race {
@@ -38,8 +38,8 @@ func (s *suite) program(race bool) string {
 	return filepath.Join(s.folder, name)
 }
 
-// note adds the result of a run.
-func (s *suite) note(failed []string, c conditions, log string, took time.Duration) {
+// add adds the result of a run.
+func (s *suite) add(failed []string, c conditions, log string, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.runs++
@@ -57,7 +57,7 @@ func (s *suite) note(failed []string, c conditions, log string, took time.Durati
 	}
 }
 
-// report prints what all runs have shown, and returns the exit code.
+// report prints the results of all runs and returns the exit code.
 func report(suites []*suite) (code int) {
 	fmt.Println("\n| suite | runs | failed | seconds a run |\n|---|---|---|---|")
 	for _, s := range suites {

@@ -67,7 +67,7 @@ type sample struct {
 	Inner  *sample        `json:"inner"`
 }
 
-// What is decoded is what encoding/json decodes, and nothing is left of it that points into the text.
+// Unmarshal gives the same result as encoding/json, and the result does not refer to the text.
 func FuzzUnmarshal(f *testing.F) {
 	for _, text := range texts {
 		f.Add([]byte(text))
@@ -87,7 +87,7 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
-// What is encoded says to encoding/json what its own encoding says.
+// encoding/json decodes the output of Append to the same value as its own output.
 func FuzzAppend(f *testing.F) {
 	for _, text := range append(texts, "cut off \xf0\x9f\x98", "\xed\xa0\x80", "two\nlines\r\x00\x1f\x7f") {
 		f.Add(text, 1.5, int64(7))

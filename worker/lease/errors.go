@@ -6,18 +6,18 @@ import (
 	"io/fs"
 )
 
-// HeldError means that the lease is another's.
+// HeldError means that another process holds the lease.
 type HeldError struct {
 	Dir    string
 	Holder Holder
-	Reason string // why the lock is not, or no longer, ours
+	Reason string // why the lock was not acquired, or was lost
 }
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is held by %s (%s)", e.Dir, e.Holder, e.Reason)
 }
 
-// FileError means that a lock cannot be read or written.
+// FileError means that a lock file cannot be read or written.
 type FileError struct {
 	Path string
 	Err  error
@@ -26,7 +26,7 @@ type FileError struct {
 func (e *FileError) Error() string { return fmt.Sprintf("lock %s: %v", e.Path, cause(e.Err)) }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// cause drops the operation and path that os already put in front: FileError says them.
+// cause removes os's operation and path from an error, because FileError adds its own.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

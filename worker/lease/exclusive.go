@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// LinkExclusive gives a whole file a second name that is not there yet, or fails with fs.ErrExist: nobody reads half of it.
-// Where there are no hard links an exclusive create does, and a reader may find too little.
+// LinkExclusive gives a complete file a second name, or fails with fs.ErrExist if that name exists. So no reader finds
+// an incomplete file. Without hard links it creates the file exclusively; then a reader may find an incomplete file.
 func LinkExclusive(from, to string) error {
 	err := os.Link(from, to)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		// NFS may repeat a request whose answer was lost, and then says that the first one succeeded.
+		// NFS may repeat a request whose answer was lost, and the repetition fails because the first request succeeded.
 		if a, statErr := os.Stat(from); statErr == nil {
 			if b, statErr := os.Stat(to); statErr == nil && os.SameFile(a, b) {
 				return nil

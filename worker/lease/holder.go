@@ -12,32 +12,33 @@ import (
 	"syscall"
 )
 
-// Holder is who has a lease. It stands in the lock, for people and for other processes.
+// Holder identifies the process that holds a lease. The lock contains it, for users and for other processes.
 type Holder struct {
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
-	// Job is the SLURM job, with array task and rank where there are some; empty outside of SLURM. Restart counts how
-	// often SLURM has started it again.
+	// Job is the SLURM job, with its array task and rank if it has them; empty outside SLURM. Restart is how often
+	// SLURM has restarted the job.
 	Job     string `json:"job,omitempty"`
 	Restart int    `json:"restart"`
 
-	// Node tells apart what a host's name may not: the kernel's boot and the PID namespace. Began is when the process did,
-	// in clock ticks since the boot, since a PID is used again.
+	// Node is the kernel's boot id and the PID namespace, because host names may not be unique. Began is the start of
+	// the process in clock ticks since the boot, because PIDs are reused.
 	Node  string `json:"node"`
 	Began string `json:"began"`
-	// Nonce is different in each process that ever held a lease.
+	// Nonce is unique among all processes that ever held a lease.
 	Nonce string `json:"nonce"`
 }
 
-// Self is this process. Job and restart are what SLURM says of it.
+// Self returns the Holder of this process. Job and restart come from SLURM.
 func Self(job string, restart int) Holder {
 	h := Holder{PID: os.Getpid(), Job: job, Restart: restart, Node: thisNode(), Nonce: rand.Text()}
-	h.Host, _ = os.Hostname()         // for people
-	h.Began, _ = startOf(os.Getpid()) // empty where there is no /proc, and then nothing is judged by it
+	h.Host, _ = os.Hostname()         // for users only
+	h.Began, _ = startOf(os.Getpid()) // empty without /proc; then Began is not used
 	return h
 }
 
-// thisNode is empty where the system does not tell: then no process of another holder is taken for dead.
+// thisNode returns the Node of this process. It is empty if the system does not provide it; then no other holder counts
+// as dead.
 func thisNode() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -50,23 +51,23 @@ func thisNode() string {
 	return strings.TrimSpace(string(boot)) + " " + namespace
 }
 
-// startOf is when a process began; false where it is gone.
+// startOf returns the start of a process; ok is false if the process is gone.
 func startOf(pid int) (string, bool) {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", false
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the name before may hold anything
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the process name before ')' may hold any character
 	if len(fields) < 20 || string(fields[0]) == "Z" {
 		return "", false
 	}
 	return string(fields[19]), true
 }
 
-// Gone tells why a holder cannot come back, as far as that is certain at once; empty where it is not.
+// Gone returns why a holder certainly cannot come back, or "" if that is not certain.
 func (h Holder) Gone(self Holder) string {
 	if h.Job != "" && h.Job == self.Job && h.Restart < self.Restart {
-		return "SLURM has started its job again"
+		return "SLURM has restarted its job"
 	}
 	if h.dead(self) {
 		return "its process is gone"
@@ -74,19 +75,19 @@ func (h Holder) Gone(self Holder) string {
 	return ""
 }
 
-// dead tells whether a holder was a process of this node that is there no more. It is false where that is not certain.
+// dead reports whether the holder was a process of this node that certainly does not exist any more.
 func (h Holder) dead(self Holder) bool {
 	if h.Node == "" || h.Node != self.Node || h.Began == "" {
 		return false
 	}
 	began, alive := startOf(h.PID)
 	if !alive && errors.Is(syscall.Kill(h.PID, 0), syscall.EPERM) {
-		return false // another user's, which /proc may hide
+		return false // a process of another user, which /proc may hide
 	}
 	return !alive || began != h.Began
 }
 
-// String names the holder for people.
+// String names the holder in messages.
 func (h Holder) String() string {
 	if h == (Holder{}) {
 		return "an unknown process"

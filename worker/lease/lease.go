@@ -14,31 +14,32 @@ import (
 	"time"
 )
 
-// DefaultStale is for how long a lock must show no sign of life before another process takes it over. It is six
-// heartbeats: a network file system may hold up a few.
+// DefaultStale is how long a lock must be unchanged before another process takes it over. It is six heartbeats, because
+// a network file system may delay some.
 const DefaultStale = 30 * time.Second
 
-// longestPoll is the longest time between two looks at another's lock. A look costs two requests to a file server.
-const longestPoll = 500 * time.Millisecond
+// maxPoll is the maximum interval between two checks of another's lock. A check costs two requests to a file server.
+const maxPoll = 500 * time.Millisecond
 
-// Options say which lease is wanted, and how.
+// Options describe a lease.
 type Options struct {
-	Dir    string      // the folder that the locks are in; it must be there
-	Prefix string      // begins the locks' names; a number follows
-	Mode   fs.FileMode // of the locks, less the umask: whoever is to wait for one must be able to read it
-	Self   Holder      // who wants it
-	// Stale is for how long another's lock must show no sign of life before it is taken over; DefaultStale where it is 0.
+	Dir    string      // folder of the locks; it must exist
+	Prefix string      // prefix of the lock names; a number follows
+	Mode   fs.FileMode // mode of the locks before the umask; other processes that wait must be able to read them
+	Self   Holder      // identity of this process
+	// Stale is how long another's lock must be unchanged before Acquire takes it over; 0 means DefaultStale.
 	Stale time.Duration
-	// Patient waits for a holder that lives for as long as it takes. Without it one that lives so long is a HeldError.
+	// Patient waits without limit for a live holder. Otherwise Acquire returns a *HeldError if the holder is still
+	// alive after the stale time.
 	Patient bool
-	// OnWait is told, once for each holder, whom Acquire waits for; nil is told nothing.
+	// OnWait, if not nil, is called once per holder for which Acquire waits.
 	OnWait func(Holder)
 }
 
-// Lease is a folder's lock that is ours. Its heart beats until Release.
+// Lease is a lock that this process holds. Its heartbeat runs until Release.
 type Lease struct {
 	Options
-	// Uncertain tells that the lease was taken over from a holder who may yet come back, before it notices.
+	// Uncertain is true if the lease was taken over from a holder that may resume before it notices.
 	Uncertain bool
 
 	number int
@@ -48,22 +49,23 @@ type Lease struct {
 	ended  chan struct{}
 }
 
-// lock is what stands in the file.
+// lock is the content of a lock file.
 type lock struct {
 	Holder
 	Beat     int64 `json:"beat"`
 	Released bool  `json:"released,omitempty"`
 }
 
-// seen is a lock as somebody finds it.
+// seen is a lock file as it was read.
 type seen struct {
 	number int
 	lock   lock
-	text   string // all of it; a change is a sign of life, whatever it says
+	text   string // the complete content; any change is a sign of life
 }
 
-// Acquire gets the lease. It takes over at once what is free or whose holder is certainly gone; for another it waits until
-// the lock is given free, or has not changed for the stale time. Errors: HeldError, FileError, or the context's cause.
+// Acquire blocks until this process holds the lease. It takes over a released lock, or the lock of a holder that is
+// certainly gone, at once. Otherwise it waits until the lock is released or unchanged for the stale time. Errors:
+// *HeldError, *FileError, or the context's cause.
 func Acquire(ctx context.Context, o Options) (*Lease, error) {
 	if o.Stale == 0 {
 		o.Stale = DefaultStale
@@ -71,7 +73,7 @@ func Acquire(ctx context.Context, o Options) (*Lease, error) {
 	l := &Lease{Options: o, lock: lock{Holder: o.Self}, every: o.Stale / 6, stop: make(chan struct{}), ended: make(chan struct{})}
 	var first seen
 	var since time.Time
-	var told string // the nonce of whom OnWait was told
+	var notified string // the nonce of the last holder in OnWait
 	for {
 		now, err := l.newest()
 		if err != nil {
@@ -92,23 +94,23 @@ func Acquire(ctx context.Context, o Options) (*Lease, error) {
 				go l.beat()
 				return l, nil
 			}
-			continue // somebody was faster; look who
+			continue // another process was faster
 		case waited >= o.Stale:
-			return nil, &HeldError{Dir: o.Dir, Holder: now.lock.Holder, Reason: "its lock shows that it lives"}
+			return nil, &HeldError{Dir: o.Dir, Holder: now.lock.Holder, Reason: "its lock has a recent heartbeat"}
 		}
-		if who := "held by " + now.lock.Nonce; told != who && o.OnWait != nil {
+		if who := "held by " + now.lock.Nonce; notified != who && o.OnWait != nil {
 			o.OnWait(now.lock.Holder)
-			told = who
+			notified = who
 		}
 		select {
-		case <-time.After(min(o.Stale/60, longestPoll)):
+		case <-time.After(min(o.Stale/60, maxPoll)):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// newest finds the lock with the highest number; none has number 0.
+// newest returns the lock with the highest number; number is 0 if there is no lock.
 func (l *Lease) newest() (seen, error) {
 	numbers, err := l.numbers()
 	if err != nil || len(numbers) == 0 {
@@ -119,13 +121,13 @@ func (l *Lease) newest() (seen, error) {
 		s.number = max(s.number, n)
 	}
 	data, err := os.ReadFile(l.path(s.number))
-	// It may be gone since, or replaced, which NFS tells its readers.
+	// The file may have been removed or replaced meanwhile; NFS reports the latter as ESTALE.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESTALE) {
 		return seen{}, &FileError{Path: l.path(s.number), Err: err}
 	}
 	s.text = string(data)
 	if json.Unmarshal(data, &s.lock) != nil {
-		s.lock = lock{} // cut off by a power cut; only the wait can tell
+		s.lock = lock{} // truncated by a power cut; only the stale time can decide
 	}
 	return s, nil
 }
@@ -149,12 +151,12 @@ func (l *Lease) path(number int) string {
 	return filepath.Join(l.Dir, fmt.Sprintf("%s%06d", l.Prefix, number))
 }
 
-// create makes the lock of that number, unless it is there, and removes those before it, and what processes have left that
-// were killed while they made a lock.
+// create creates the lock with the given number, unless it exists. It removes older locks, and drafts of processes that
+// were killed in create.
 func (l *Lease) create(number int) (ours bool, _ error) {
 	l.number = number
 	err := l.createExclusive()
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) { // the next holder took our draft for a dead process's
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) { // ErrNotExist: the next holder took our draft for a dead process's
 		return false, nil
 	}
 	if err != nil {
@@ -165,7 +167,7 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 		return false, err
 	}
 	for _, n := range numbers {
-		if n > number { // we were so slow that this number was used and removed meanwhile
+		if n > number { // this process was so slow that the number was used and removed meanwhile
 			os.Remove(l.path(number))
 			return false, nil
 		}
@@ -177,7 +179,7 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 	}
 	drafts, err := os.ReadDir(l.Dir)
 	if err != nil {
-		return true, nil // a holder that cannot tidy up is a holder
+		return true, nil // a failed cleanup does not matter
 	}
 	for _, e := range drafts {
 		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) && name != filepath.Base(l.draft()) {
@@ -187,14 +189,14 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 	return true, nil
 }
 
-// draft is the path of the file that becomes this process's lock.
+// draft returns the path of the draft that becomes this process's lock.
 func (l *Lease) draft() string { return filepath.Join(l.Dir, l.draftPrefix()+l.lock.Nonce) }
 
 func (l *Lease) draftPrefix() string { return "." + l.Prefix }
 
-// createExclusive puts the lock in its place; fs.ErrExist where one is there.
+// createExclusive creates the lock file, or returns fs.ErrExist.
 func (l *Lease) createExclusive() error {
-	own, err := l.writeOwn()
+	own, err := l.writeDraft()
 	if err != nil {
 		return err
 	}
@@ -202,8 +204,8 @@ func (l *Lease) createExclusive() error {
 	return LinkExclusive(own, l.path(l.number))
 }
 
-// writeOwn puts the lock into a file of this process's own name.
-func (l *Lease) writeOwn() (path string, err error) {
+// writeDraft writes the lock to this process's draft.
+func (l *Lease) writeDraft() (path string, err error) {
 	path = l.draft()
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.Mode)
 	if err != nil {
@@ -221,8 +223,8 @@ func (l *Lease) text() []byte {
 	return append(data, '\n')
 }
 
-// beat shows at intervals that the holder lives. A beat that fails is none: a full disk stops the holder elsewhere, and
-// nobody takes over before several are missing.
+// beat writes heartbeats. It ignores a failed write: a full disk stops the holder elsewhere, and nobody takes over
+// before several heartbeats are missing.
 func (l *Lease) beat() {
 	defer close(l.ended)
 	tick := time.NewTicker(l.every)
@@ -238,17 +240,17 @@ func (l *Lease) beat() {
 	}
 }
 
-// update puts the lock in its place again, if it is still ours.
+// update rewrites the lock file, if this process still holds the lease.
 func (l *Lease) update() {
 	if l.Check() != nil {
 		return
 	}
-	if own, err := l.writeOwn(); err == nil {
+	if own, err := l.writeDraft(); err == nil {
 		os.Rename(own, l.path(l.number))
 	}
 }
 
-// Check tells whether the lease is still ours. The error is a HeldError, or a FileError where that cannot be told.
+// Check returns nil if this process still holds the lease, a *HeldError if not, and a *FileError if it cannot find out.
 func (l *Lease) Check() error {
 	newest, err := l.newest()
 	if err != nil {
@@ -258,12 +260,12 @@ func (l *Lease) Check() error {
 	case newest.number == l.number && newest.lock.Nonce == l.lock.Nonce:
 		return nil
 	case newest.number < l.number:
-		return &HeldError{Dir: l.Dir, Reason: "somebody removed our lock from " + filepath.Base(l.Dir)}
+		return &HeldError{Dir: l.Dir, Reason: "our lock was removed from " + filepath.Base(l.Dir)}
 	}
-	return &HeldError{Dir: l.Dir, Holder: newest.lock.Holder, Reason: "it took the lock over while we were held up"}
+	return &HeldError{Dir: l.Dir, Holder: newest.lock.Holder, Reason: "it took over the lock while this process was stopped"}
 }
 
-// Release gives the lease free, and waits until its heart has stopped.
+// Release stops the heartbeat and releases the lease.
 func (l *Lease) Release() {
 	close(l.stop)
 	<-l.ended

@@ -23,7 +23,7 @@ const never = time.Hour
 // brief is long enough for a holder's heartbeats to be seen, and short enough to be waited for.
 const brief = 600 * time.Millisecond
 
-// options are those of a process that wants the folder.
+// options returns the options of a process that wants the folder.
 func options(dir string, self Holder, stale time.Duration) Options {
 	return Options{Dir: dir, Prefix: "lock.", Mode: 0o600, Self: self, Stale: stale}
 }
@@ -108,7 +108,7 @@ func TestTheDeadLeaveNothing(t *testing.T) {
 	}
 }
 
-// Whoever shows no sign of life is waited for, and then taken over. What cannot be read shows none.
+// Acquire waits for a holder without a sign of life and then takes over. An unreadable lock shows no sign of life.
 func TestTakesOverWhatIsStale(t *testing.T) {
 	for name, text := range map[string]string{
 		"another node's":                  `{"host":"n2","pid":1,"node":"another boot","began":"1","nonce":"x","beat":4}`,
@@ -218,7 +218,7 @@ func TestAPatientOneWaitsForAHolderThatLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Release()
-	if l, err := Look(dir, "lock."); err != nil || l == nil || l.Held || l.Holder.Host != "n2" {
+	if l, err := Inspect(dir, "lock."); err != nil || l == nil || l.Held || l.Holder.Host != "n2" {
 		t.Errorf("the lock is %+v, %v", l, err)
 	}
 }

@@ -9,30 +9,31 @@ import (
 // Answer is a complete answer to a request.
 type Answer struct {
 	Text             string
-	Reasoning        string // what the model thought before it spoke
+	Reasoning        string // the model's reasoning before the answer
 	ToolCalls        []prompt.ToolCall
-	Logprobs         []Logprob   // of the tokens, where the request asks for them
-	Vectors          [][]float32 // of /v1/embeddings: one for each text, and then there is no text
-	FinishReason     string      // Ollama's: stop or length
+	Logprobs         []Logprob   // log probabilities of the answer's tokens; only if the request asks for them
+	Vectors          [][]float32 // only for /v1/embeddings: one vector per input text; Text is empty then
+	FinishReason     string      // as Ollama reports it: "stop" or "length"
 	PromptTokens     int
-	CompletionTokens int // those of the reasoning included
+	CompletionTokens int // reasoning tokens included
 	Created          time.Time
 	Timings          Timings
 }
 
-// Timings say where the server's time went.
+// Timings holds the durations that the server measured for one answer.
 type Timings struct {
 	Total, Load, Prompt, Generation time.Duration
 }
 
-// Cut tells whether the answer ended because it had reached the row's limit of tokens.
+// Cut reports whether the answer ended because it reached the row's token limit.
 func (a *Answer) Cut() bool { return a.FinishReason == "length" }
 
-// Empty tells whether there is neither a text nor a call nor a vector: a model that thinks may use up its tokens before.
+// Empty reports whether the answer has no text, no tool call and no vector. A model with reasoning can spend all its
+// tokens before the text begins.
 func (a *Answer) Empty() bool { return a.Text == "" && len(a.ToolCalls)+len(a.Vectors) == 0 }
 
-// reasoningTokens is how many of the answer's tokens are reasoning. Ollama counts them together, so they are divided as the
-// bytes are; where nothing but reasoning came the number is exact.
+// reasoningTokens estimates how many of the answer's tokens are reasoning. Ollama counts reasoning and answer together,
+// so the estimate divides the count in proportion to the bytes. It is exact if the answer has nothing but reasoning.
 func (a *Answer) reasoningTokens() int {
 	rest := len(a.Text)
 	for _, call := range a.ToolCalls {
@@ -44,7 +45,8 @@ func (a *Answer) reasoningTokens() int {
 	return int(float64(a.CompletionTokens)*float64(len(a.Reasoning))/float64(len(a.Reasoning)+rest) + 0.5)
 }
 
-// Check tells why the answer is not what the row wants of its form; nil where it is. A call is one in any case.
+// Check returns an error if the answer does not have the form that the row asks for. If the answer has tool calls,
+// Check checks the calls only.
 func (a *Answer) Check(r *prompt.Request) error {
 	if len(a.ToolCalls) > 0 {
 		return r.CheckCalls(a.ToolCalls)

@@ -19,33 +19,34 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// maxAnswer bounds what one answer may make us hold.
+// maxAnswer limits the size of one answer in memory.
 const maxAnswer = 256 << 20 // bytes
 
-// Client asks one server for answers. It may be used from many goroutines.
+// Client sends requests to one server. It is safe for concurrent use.
 type Client struct {
 	base   *url.URL
 	http   *http.Client
-	direct *connections // nil where net/http has to ask: by TLS, or with a login
+	direct *connections // nil if net/http must send the requests: for TLS, or with a login
 	runner Runner
-	sight  sight
+	vision visionCapability
 }
 
-// Runner is what a server needs to know to load a model. It is the same in every request: with another one the server would
-// load the model anew.
+// Runner holds the options with which a server loads a model. They must be the same in every request: the server
+// reloads the model when they change.
 type Runner struct {
-	Context int // tokens in each slot, at least 1
-	// Longest is set where Context is all that the model has.
-	Longest bool
-	Threads int // that compute on the CPU; 0 leaves it to the server and the model
-	// Embeds is set for a model that does nothing but embed: it is loaded, and proved to answer, by embeddings.
+	Context int // tokens per slot, at least 1
+	// AtMaxContext is true if Context is the longest context of the model.
+	AtMaxContext bool
+	Threads      int // number of CPU threads that compute; 0 leaves the number to the server and the model
+	// Embeds is true for a model that only makes embeddings. Such a model is loaded and verified with an embedding
+	// request.
 	Embeds bool
-	// NoEmbeddings is set where the model makes none: the new generation would load it anew for each row that asks for them,
-	// only to refuse it then.
+	// NoEmbeddings is true if the model makes no embeddings. Without this flag the new generation of Ollama reloads the
+	// model for each row that asks for embeddings, and then rejects the row.
 	NoEmbeddings bool
 }
 
-// options are the runner's part of a request's options.
+// options returns the runner's part of a request's options.
 func (r Runner) options() map[string]any {
 	o := map[string]any{"num_ctx": r.Context}
 	if r.Threads > 0 {
@@ -54,22 +55,23 @@ func (r Runner) options() map[string]any {
 	return o
 }
 
-// Dialer connects to an address, once for each connection.
+// Dialer connects to an address. The client calls it once per connection.
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// NewClient makes a client for the server at base ("http://127.0.0.1:4711"). Connections is how many requests will be
-// in flight; each keeps its connection. A user and password in base log in, and are in no error.
+// NewClient returns a client for the server at base, for example "http://127.0.0.1:4711". Connections is the number of
+// requests that are in flight at the same time; each request keeps its connection. If base has a user and password, the
+// client logs in with them and keeps them out of every error.
 func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("--ollama-url is no address of a server; want something like http://127.0.0.1:11434") // and may hold a password
+		return nil, errors.New("--ollama-url is not the address of a server; give one like http://127.0.0.1:11434") // without the value: it may hold a password
 	}
 	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner)
 	if u.Scheme == "http" && u.User == nil {
 		c.direct = newConnections((&net.Dialer{}).DialContext, u)
 	}
 	if u.User != nil {
-		// Out of the address, which errors and logs name.
+		// Errors and logs print the address, so remove the password from it.
 		password, _ := u.User.Password()
 		c.http.Transport = &login{host: u.Host, user: u.User.Username(), password: password, next: c.http.Transport}
 		u.User = nil
@@ -77,8 +79,8 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	return c, nil
 }
 
-// NewClientVia makes a client for a server that only dial reaches, such as an isolated one of our own; the address is how the
-// server knows itself. It must be listening.
+// NewClientVia returns a client for a server that only dial can reach, such as our own isolated server. The address is
+// the one on which the server itself listens. The server must be listening already.
 func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
 	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
 	c.direct = newConnections(dial, c.base)
@@ -88,7 +90,7 @@ func NewClientVia(address string, dial Dialer, connections int, runner Runner) *
 func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Client {
 	transport := &http.Transport{
 		DialContext:         dial,
-		Proxy:               nil, // a proxy of the job's environment is not for loopback
+		Proxy:               nil, // a proxy of the job's environment must not see loopback requests
 		MaxIdleConns:        connections,
 		MaxIdleConnsPerHost: connections,
 		DisableCompression:  true,
@@ -96,7 +98,7 @@ func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Clie
 	return &Client{base: base, http: &http.Client{Transport: transport}, runner: runner}
 }
 
-// Close lets go of the idle connections.
+// Close closes the idle connections.
 func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 	if c.direct != nil {
@@ -104,38 +106,40 @@ func (c *Client) Close() {
 	}
 }
 
-// control is the client for everything but answers: api.Client allocates 8 MB for each request it reads a stream of.
+// control returns the client for all requests except rows: api.Client allocates 8 MB for each response that it reads as
+// a stream.
 func (c *Client) control() *api.Client { return api.NewClient(c.base, c.http) }
 
-// buffers hold what is sent and what is received, for the time of one request.
+// buffers holds the request and response bytes of one request.
 type buffers struct{ request, answer []byte }
 
 var spare = sync.Pool{New: func() any { return new(buffers) }}
 
-// keptBuffer is how large a buffer may be and still be kept for the next request.
+// keptBuffer is the largest size in bytes of a buffer that is kept for reuse.
 const keptBuffer = 1 << 20
 
-// giveBack keeps the buffers for another request.
-func (b *buffers) giveBack() {
+// release keeps the buffers for another request, unless they are too large.
+func (b *buffers) release() {
 	if cap(b.request)+cap(b.answer) <= keptBuffer {
 		spare.Put(b)
 	}
 }
 
-// Ask gets one answer, also of a row that wants several. Errors: RequestError where the request is to blame, AnswerError
-// where the answer is, UnavailableError where the server is, ErrModelMissing, or the context's.
+// Ask returns one answer, also for a row that asks for several. It returns a *RequestError if the request is at fault,
+// an *AnswerError if the model's answer is, an *UnavailableError if the server is, ErrModelMissing, or the context's
+// error.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
 	return c.AskWithin(ctx, 0, r)
 }
 
-// AskWithin is Ask with a limit of its own, after which the server counts as unavailable (ErrTimeout); 0 is no limit. It
-// costs less than a context made for each row.
+// AskWithin is like Ask, but after limit it returns an *UnavailableError with ErrTimeout; 0 means no limit. It costs
+// less than a new context for each row.
 func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Request) (*Answer, error) {
-	var deadline time.Time // the context's own ends the request by the context, and with its cause
+	var deadline time.Time // limit only; the context has its own deadline and cause
 	if limit > 0 {
 		deadline = time.Now().Add(limit)
 	}
-	if err := c.checkSight(ctx, deadline, r); err != nil {
+	if err := c.checkVision(ctx, deadline, r); err != nil {
 		return nil, err
 	}
 	if r.Endpoint == prompt.Embeddings && c.runner.NoEmbeddings {
@@ -143,7 +147,7 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 			Message: fmt.Sprintf("the row asks for embeddings, which model %s does not make; choose one that does, and another --output", r.Model)}
 	}
 	b := spare.Get().(*buffers)
-	defer b.giveBack()
+	defer b.release()
 	path, native := c.render(&r)
 	var err error
 	if b.request, err = appendRequest(b.request[:0], native); err != nil {
@@ -157,11 +161,11 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	return c.interpret(ctx, got.status, got.body, &r)
 }
 
-// post sends a body to the path below the server's address, and appends the body of the response to into. It ends with the
-// context or at the deadline, which may be zero.
+// post sends body to path below the server's address and appends the body of the response to into. It stops when the
+// context ends or at the deadline; the zero deadline means none.
 func (c *Client) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
 	if c.direct != nil {
-		if r := c.direct.post(ctx, deadline, path, body, into); r.status/100 != 3 { // a redirect is for net/http to follow
+		if r := c.direct.post(ctx, deadline, path, body, into); r.status/100 != 3 { // net/http follows redirects
 			return r
 		}
 	}
@@ -170,7 +174,8 @@ func (c *Client) post(ctx context.Context, deadline time.Time, path string, body
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	// A copy: after an early answer, or the context's end, net/http may go on sending while the buffer is in use again.
+	// Copy the body: after an early response or the end of the context, net/http may still send while the buffer is in
+	// use again.
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(bytes.Clone(body)))
 	if err != nil {
 		return response{body: into, err: fmt.Errorf("make request: %w", err)}
@@ -187,29 +192,29 @@ func (c *Client) post(ctx context.Context, deadline time.Time, path string, body
 	return r
 }
 
-// interpret makes an answer, or the reason why there is none, of what the server sent.
+// interpret converts the server's response to an answer, or to the error that explains why there is no answer.
 func (c *Client) interpret(ctx context.Context, status int, data []byte, r *prompt.Request) (*Answer, error) {
 	if status != http.StatusOK {
-		return nil, c.refusal(ctx, status, data)
+		return nil, c.httpError(ctx, status, data)
 	}
 	if r.Endpoint == prompt.Embeddings {
 		return c.vectors(ctx, status, data, r.Embedding)
 	}
 	native, err := decodeAnswer(data)
 	if err != nil {
-		return nil, unavailable(ctx, status, fmt.Errorf("the answer is no JSON: %w", err))
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is not JSON: %w", err))
 	}
-	// HTTP 200 does not mean an answer: a generation that the server gave up comes with done false, and one that its
-	// runner broke off without a reason.
+	// HTTP 200 does not prove that the answer is complete: done is false if the server aborted the generation, and
+	// done_reason is empty if the server's runner aborted it.
 	if !native.Done || native.DoneReason != "stop" && native.DoneReason != "length" {
 		return nil, unavailable(ctx, status, fmt.Errorf("the answer is incomplete (done %t, done_reason %q)", native.Done, native.DoneReason))
 	}
 	return c.answer(native, r)
 }
 
-// unavailable keeps a cancelled request apart from a failing server.
+// unavailable returns context.Canceled for a cancelled request and an *UnavailableError otherwise.
 func unavailable(ctx context.Context, status int, err error) error {
-	if errors.Is(ctx.Err(), context.Canceled) { // whatever the cause: a signal, or the loss of the server
+	if errors.Is(ctx.Err(), context.Canceled) { // for any cause: a signal, or a lost server
 		return context.Canceled
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -218,19 +223,19 @@ func unavailable(ctx context.Context, status int, err error) error {
 	return &UnavailableError{Status: status, Err: err}
 }
 
-// refusal tells whose fault an HTTP error is.
-func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
-	message := refusalText(body)
+// httpError converts an HTTP error to the error type that names the party at fault: row, answer or server.
+func (c *Client) httpError(ctx context.Context, status int, body []byte) error {
+	message := errorText(body)
 	switch {
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%w: the server does not know it any more: %s", ErrModelMissing, message)
 	case status == http.StatusInternalServerError && unreadable(message), status == http.StatusNotImplemented:
 		return &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: message}
-	case status == http.StatusInternalServerError && misread(message):
+	case status == http.StatusInternalServerError && invalidToolCalls(message):
 		return &AnswerError{Message: message}
 	case status < 400, status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
 		status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
-		// A login that is refused is not the row's fault either.
+		// A rejected login is not the row's fault.
 		return unavailable(ctx, status, errors.New(message))
 	case tooLong(message):
 		return &RequestError{
@@ -238,13 +243,13 @@ func (c *Client) refusal(ctx context.Context, status int, body []byte) error {
 			PromptTokens: countedTokens(message),
 		}
 	default:
-		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message + lacking(message)}
+		return &RequestError{Status: status, Code: CodeInvalidRequest, Message: message + unsupportedHint(message)}
 	}
 }
 
-// lacking says in the words of a row what the server's refusal of a model that cannot do something is about, and the way
-// out; it is empty for any other refusal. None gives a code.
-func lacking(message string) string {
+// unsupportedHint returns advice for the message "... does not support ..." of a server, and "" for any other message.
+// The server sends no error code for it.
+func unsupportedHint(message string) string {
 	_, what, _ := strings.Cut(message, " does not support ")
 	switch what {
 	case "thinking":
@@ -259,7 +264,7 @@ func lacking(message string) string {
 	return ""
 }
 
-func refusalText(body []byte) string {
+func errorText(body []byte) string {
 	if len(body) == 0 {
 		return "it gave no reason"
 	}
@@ -269,7 +274,7 @@ func refusalText(body []byte) string {
 	if json.Unmarshal(body, &e) != nil || e.Error == "" {
 		return fmt.Sprintf("%.200q", body)
 	}
-	// The new generation passes llama-server's own error object on as a string.
+	// The new generation forwards llama-server's own error object as a string.
 	var inner struct {
 		Error struct {
 			Message string `json:"message"`
@@ -281,23 +286,24 @@ func refusalText(body []byte) string {
 	return e.Error
 }
 
-// contextHint is the way out of a context that is too short. What the context is makes no part of a row: it may change
-// within an output.
+// contextHint returns advice for a context that is too short. The context is not part of a row's request, so it may
+// change within one output.
 func (r Runner) contextHint() string {
-	if r.Longest {
+	if r.AtMaxContext {
 		return "that is all that the model has, shorten the row"
 	}
 	return "run again with --retry-failed and --context auto or a larger one, or shorten the row"
 }
 
-// misread knows by what the new generation says that it finds no calls, or broken ones, in what a model said: itself, and
-// llama-server.
-func misread(message string) bool {
+// invalidToolCalls reports whether the message says that the model's answer has no tool calls or malformed ones. The
+// first text is of the new generation of Ollama, the second of llama-server.
+func invalidToolCalls(message string) bool {
 	return strings.Contains(message, "returned invalid tool call arguments") ||
 		strings.Contains(message, "produced output that does not match the expected")
 }
 
-// tooLong knows the two sentences by which the generations refuse a prompt; neither gives a code.
+// tooLong reports whether the message rejects a prompt that is too long. The two texts are of the two generations;
+// neither sends an error code.
 func tooLong(message string) bool {
 	return strings.Contains(message, "exceeds the available context size") ||
 		strings.Contains(message, "input length exceeds the context length")

@@ -117,8 +117,8 @@ func TestAskTellsWhoIsToBlame(t *testing.T) {
 		{"redirected to nowhere", 302, ``, "", true, nil, "302"},
 		{"no content", 204, ``, "", true, nil, "204"},
 		{"broken off without a reason", 200, `{"done":true,"message":{"content":"45"}}`, "", true, nil, "incomplete"},
-		{"garbage", 200, `<html>`, "", true, nil, "no JSON"},
-		{"empty", 200, ``, "", true, nil, "no JSON"},
+		{"garbage", 200, `<html>`, "", true, nil, "not JSON"},
+		{"empty", 200, ``, "", true, nil, "not JSON"},
 		{"gave up", 200, `{"done":false,"message":{"content":"45"}}`, "", true, nil, "incomplete"},
 		{"only loaded", 200, `{"done":true,"done_reason":"load"}`, "", true, nil, "incomplete"},
 		{"cut by the context", 200, `{"done":true,"done_reason":"length","prompt_eval_count":500,"eval_count":12,"message":{"content":"4"}}`, CodeContextLength, false, nil, "prompt has 500 and the context length is 512"},
@@ -157,8 +157,8 @@ func TestAskTellsAnswersThatTheServerCannotRead(t *testing.T) {
 	} {
 		body, _ := json.Marshal(map[string]string{"error": said})
 		_, _, err := ask(t, request(), 500, string(body))
-		var misread *AnswerError
-		if !errors.As(err, &misread) || misread.Message != said {
+		var invalidToolCalls *AnswerError
+		if !errors.As(err, &invalidToolCalls) || invalidToolCalls.Message != said {
 			t.Errorf("got %v (%T), want an AnswerError with %q", err, err, said)
 		}
 	}

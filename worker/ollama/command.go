@@ -9,33 +9,34 @@ import (
 	"time"
 )
 
-// Device says what a server may compute on.
+// Device is the kind of device on which a server may compute.
 type Device string
 
 // The devices.
 const (
-	DeviceAuto Device = "auto" // a GPU; without one the server counts as failed
+	DeviceAuto Device = "auto" // a GPU; the server fails without one
 	DeviceCPU  Device = "cpu"
 )
 
-// Settings are what a server is told by its environment.
+// Settings holds the settings that a server gets in its environment.
 type Settings struct {
-	Models      string        // the folder with the models
-	File        *File         // the one model that it has, in a folder of its own instead of Models; nil is none
-	Home        string        // scratch; Ollama writes a key pair there and does not start without
-	Slots       int           // requests answered at the same time, at least 1
-	Context     int           // tokens in each slot's context, at least 1
-	Device      Device        //
-	Devices     []string      // UUIDs of the GPUs that it may use; empty leaves the job's setting as it is
-	KVCacheType string        // "f16", "q8_0" or "q4_0"; empty is f16
-	LoadTimeout time.Duration // how long the load of the model may stand still
-	Isolate     Isolation     // the zero value is never
+	Models      string // the model folder
+	File        *File  // the only model of the server, in a model folder of its own that replaces Models; nil if there is none
+	Home        string // scratch folder; Ollama writes a key pair to it and does not start without it
+	Slots       int    // number of parallel requests, at least 1
+	Context     int    // tokens per slot, at least 1
+	Device      Device
+	Devices     []string      // UUIDs of the GPUs that the server may use; empty keeps the job's setting
+	KVCacheType string        // "f16", "q8_0" or "q4_0"; empty means f16
+	LoadTimeout time.Duration // the server aborts a load that makes no progress for this time
+	Isolate     Isolation     // the zero value means never
 }
 
-// inherited tells which of the job's variables a server may see. Ollama's and llama-server's own would win over ours,
-// change what a request means, have prompts logged (OLLAMA_DEBUG_LOG_REQUESTS, LLAMA_ARG_LOG_VERBOSITY), let web pages in
-// (OLLAMA_ORIGINS) or keep us out (LLAMA_API_KEY). SLURM sets the AMD and Intel ones even for NVIDIA GPUs, and Ollama then finds no GPU at all and
-// silently computes on the CPU (ollama issues 10833 and 11220). Empty is not enough, they must be gone.
+// inherited reports whether the server may see a variable of the job's environment. The variables of Ollama and
+// llama-server are removed because they would override our settings, change the meaning of a request, log prompts
+// (OLLAMA_DEBUG_LOG_REQUESTS, LLAMA_ARG_LOG_VERBOSITY), admit web pages (OLLAMA_ORIGINS) or lock us out
+// (LLAMA_API_KEY). SLURM sets the AMD and Intel variables even for NVIDIA GPUs; Ollama then finds no GPU and silently
+// computes on the CPU (ollama issues 10833 and 11220). Empty values do not help: the variables must be absent.
 func inherited(name string) bool {
 	for _, prefix := range []string{"OLLAMA_", "LLAMA_", "MTMD_", "GGML_", "FLUXWORKER_"} {
 		if strings.HasPrefix(name, prefix) {
@@ -48,7 +49,7 @@ func inherited(name string) bool {
 	}, name)
 }
 
-// environment builds a server's environment from the job's.
+// environment returns the server's environment, made from the job's environment and the settings.
 func environment(job []string, s Settings) []string {
 	env := make([]string, 0, len(job)+16)
 	for _, v := range job {
@@ -64,38 +65,38 @@ func environment(job []string, s Settings) []string {
 		env = set(env, "CUDA_VISIBLE_DEVICES", strings.Join(s.Devices, ","))
 	}
 	if len(s.Devices) > 1 {
-		env = append(env, "OLLAMA_SCHED_SPREAD=1") // or it puts on the first what it thinks fits there
+		env = append(env, "OLLAMA_SCHED_SPREAD=1") // otherwise Ollama fills the first GPU with all that it thinks fits
 	}
 	if s.KVCacheType != "" {
 		env = append(env, "OLLAMA_KV_CACHE_TYPE="+s.KVCacheType)
 	}
 	return append(env,
 		"HOME="+s.Home,
-		"TMPDIR="+s.Home,               // the job's may be another node's, and what is left here goes with the server
-		"CUDA_DEVICE_ORDER=PCI_BUS_ID", // NVML's order; CUDA's own puts the fastest first
+		"TMPDIR="+s.Home,               // the job's TMPDIR may belong to another node; files left in Home are removed with the server
+		"CUDA_DEVICE_ORDER=PCI_BUS_ID", // the order of NVML; CUDA's default puts the fastest GPU first
 		"GIN_MODE=release",
-		"OLLAMA_HOST=127.0.0.1:0", // the kernel picks the port, the log says which
+		"OLLAMA_HOST=127.0.0.1:0", // the kernel chooses the port, the log reports it
 		"OLLAMA_MODELS="+s.Models,
 		"OLLAMA_NUM_PARALLEL="+strconv.Itoa(s.Slots),
 		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(s.Context),
 		"OLLAMA_MAX_LOADED_MODELS=1",
-		"OLLAMA_FLASH_ATTENTION=1", // the plan counts on it; the old generation wants it for a quantised cache
+		"OLLAMA_FLASH_ATTENTION=1", // batcher's memory figures assume it; the old generation needs it for a quantised cache
 		"OLLAMA_KEEP_ALIVE=-1",
 		"OLLAMA_LOAD_TIMEOUT="+s.LoadTimeout.String(),
-		"OLLAMA_NOPRUNE=1",      // the folder is shared with other jobs
-		"OLLAMA_NO_CLOUD=1",     // or it calls out every few hours
-		"LLAMA_ARG_CACHE_RAM=0", // or llama-server keeps 8 GiB of prompts in host memory and the job is killed for it
+		"OLLAMA_NOPRUNE=1",      // other jobs share the model folder
+		"OLLAMA_NO_CLOUD=1",     // otherwise Ollama connects to the internet every few hours
+		"LLAMA_ARG_CACHE_RAM=0", // otherwise llama-server keeps 8 GiB of prompts in host memory, and SLURM kills the job
 	)
 }
 
-// set replaces a variable: of two with one name, which one counts is up to the program.
+// set replaces a variable. With two variables of the same name, the choice between them would depend on the program.
 func set(env []string, name, value string) []string {
 	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
 	return append(env, name+"="+value)
 }
 
-// SplitCommand takes a command line apart: blanks separate words, quotes and backslashes keep them together, and
-// nothing is expanded.
+// SplitCommand splits a command line into words at blanks. Quotes and backslashes work as in a shell; nothing is
+// expanded. It returns an error if the line is empty or a quotation is not closed.
 func SplitCommand(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder

@@ -97,7 +97,7 @@ func TestSameModel(t *testing.T) {
 		{"llama3.2:3b", "llama3.2", false},
 		{"localhost:5000/a/b", "localhost:5000/a/b:latest", true},
 	} {
-		if got := SameModel(tt.a, tt.b); got != tt.want {
+		if got := sameModel(tt.a, tt.b); got != tt.want {
 			t.Errorf("%s and %s: %t, want %t", tt.a, tt.b, got, tt.want)
 		}
 	}

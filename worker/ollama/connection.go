@@ -15,54 +15,54 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connection is one HTTP/1.1 connection for one request after the other. net/http's Transport has two goroutines for each,
-// which take four switches and ninety allocations to hand a request over and an answer back: half of what a row cost. Here
-// the one that asks writes and reads by itself; the response is net/http's to read.
+// connection is one HTTP/1.1 connection that carries one request after the other. net/http's Transport has two
+// goroutines per connection, which need four context switches and ninety allocations for each request: half of the cost
+// of a row. Here the caller's goroutine writes and reads; net/http only parses the response.
 type connection struct {
 	net.Conn
 	in      *bufio.Reader
-	limited bool // a deadline is set
+	limited bool // true if a deadline is set on Conn
 	idle    time.Time
 
-	raw    syscall.RawConn           // nil where there is no socket
-	look   func(socket uintptr) bool // sets silent; here, so that no request allocates it
+	raw    syscall.RawConn           // nil if Conn is not a socket
+	peek   func(socket uintptr) bool // sets silent; a field, so that no request allocates the function
 	silent bool
 }
 
 func newConnection(conn net.Conn) *connection {
 	c := &connection{Conn: conn, in: bufio.NewReader(conn)}
 	if socket, ok := conn.(syscall.Conn); ok {
-		c.raw, _ = socket.SyscallConn() // without it nothing is noticed before the next request
+		c.raw, _ = socket.SyscallConn() // without it, data on an idle connection goes unnoticed
 	}
-	c.look = func(socket uintptr) bool {
+	c.peek = func(socket uintptr) bool {
 		var one [1]byte
-		_, err := unix.Read(int(socket), one[:]) // at once, as Go's sockets do; what it takes nobody wants
+		_, err := unix.Read(int(socket), one[:]) // Go's sockets do not block here; the byte is discarded
 		c.silent = err == unix.EAGAIN
 		return true
 	}
 	return c
 }
 
-// isQuiet tells whether nothing has come on an idle connection: neither its end, which would cost a request, nor more than the
-// last answer, which would pass for the answer to the next request.
+// isQuiet reports whether nothing arrived on an idle connection: not its end, which would cost the next request, and no
+// extra bytes, which would be taken for the answer to the next request.
 func (c *connection) isQuiet() bool {
-	return c.raw == nil || c.raw.Read(c.look) == nil && c.silent
+	return c.raw == nil || c.raw.Read(c.peek) == nil && c.silent
 }
 
-// exchange sends a request, whose head ends before the length of the body, and appends the body of the response to into.
-// A status of 0 means that no response came. The connection must not be used again where reusable is false.
+// exchange sends a request and appends the body of the response to into. The head ends before the value of
+// Content-Length. Status 0 means that no response came. If reusable is false, the connection must not be used again.
 func (c *connection) exchange(ctx context.Context, deadline time.Time, head, body, into []byte) (r response, reusable bool) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	r, reusable = c.send(deadline, head, body, into)
 	if !stop() {
-		reusable = false // it is closed, or about to be
+		reusable = false // the connection is closed, or closes soon
 	}
 	return r, reusable
 }
 
-// response is what came back, as far as it did.
+// response is the server's response, complete or up to the error.
 type response struct {
-	status int // 0 where nothing came
+	status int // 0 if no response came
 	body   []byte
 	err    error
 }
@@ -74,7 +74,7 @@ func (c *connection) send(deadline time.Time, head, body, into []byte) (r respon
 	}
 	packet := net.Buffers{head, body}
 	_, sent := packet.WriteTo(c.Conn)
-	// A server that does not like what it reads may answer and close before it has read all.
+	// A server that rejects a request may answer and close before it read the whole request.
 	answer, err := c.readHead()
 	switch {
 	case sent != nil && err != nil:
@@ -87,14 +87,14 @@ func (c *connection) send(deadline time.Time, head, body, into []byte) (r respon
 	if err != nil {
 		r.err = fmt.Errorf("the answer broke off: %w", err)
 	}
-	// What a server sends beyond the answer would pass for the answer to the next request.
+	// Bytes after the response would be taken for the answer to the next request.
 	return r, r.err == nil && sent == nil && !answer.Close && c.in.Buffered() == 0
 }
 
-// posted tells net/http to which kind of request the responses belong.
+// posted is the request to which http.ReadResponse assigns every response: it needs the method only.
 var posted = &http.Request{Method: http.MethodPost}
 
-// readHead reads a response up to its body; responses that only announce another one are passed over.
+// readHead reads a response up to its body. It skips informational responses (1xx).
 func (c *connection) readHead() (*http.Response, error) {
 	for {
 		answer, err := http.ReadResponse(c.in, posted)
@@ -104,7 +104,7 @@ func (c *connection) readHead() (*http.Response, error) {
 	}
 }
 
-// readBody appends the body of a response to into.
+// readBody appends the body of a response to into. It returns an error if the body is longer than maxAnswer.
 func readBody(answer *http.Response, into []byte) ([]byte, error) {
 	defer answer.Body.Close()
 	into = slices.Grow(into, int(max(0, min(answer.ContentLength, maxAnswer))))

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// idleLimit is for how long a connection may lie idle and be used again. Some servers close such connections by and by,
-// and a request that meets its connection's end is lost; a new connection is cheap where nothing was in a hurry.
+// idleLimit is how long a connection may be idle and still be used again. Some servers close idle connections, and a
+// request that meets the close is lost. After a pause of this length a new connection is cheap.
 const idleLimit = time.Second
 
-// connections are those to one server: as many as requests are in flight, since each that becomes free is there for the next
-// request.
+// connections is a pool of connections to one server. It holds as many connections as there are requests in flight: a
+// new request takes an idle connection first.
 type connections struct {
 	dial    Dialer
 	address string
-	base    string // of every URL, for errors
-	path    string // of the base
-	headers string // of every request, up to the length of its body
+	base    string // base URL, for errors
+	path    string // path of the base URL
+	headers string // all headers, up to the value of Content-Length
 
-	mu     sync.Mutex // held for no more than a look at the fields below
+	mu     sync.Mutex // guards the fields below; held for short accesses only
 	idle   []*connection
 	closed bool
 }
 
-// newConnections makes connections for POST requests with JSON. The scheme of base must be http.
+// newConnections returns a pool for POST requests with JSON. The scheme of base must be http.
 func newConnections(dial Dialer, base *url.URL) *connections {
 	address := base.Host
 	if base.Port() == "" {
@@ -41,27 +41,27 @@ func newConnections(dial Dialer, base *url.URL) *connections {
 	}
 }
 
-// post sends a body to the path below the base, and appends the body of the response to into. It ends with the context or at
-// the deadline, which may be zero.
+// post sends body to path below the base URL and appends the body of the response to into. It stops when the context
+// ends or at the deadline; the zero deadline means none.
 func (p *connections) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
 	r := response{body: into}
-	c, err := p.take(ctx, deadline)
+	c, err := p.acquire(ctx, deadline)
 	if err == nil {
 		var reusable bool
 		r, reusable = c.exchange(ctx, deadline, p.head(path, len(body)), body, into)
-		p.giveBack(c, reusable)
+		p.release(c, reusable)
 		err = r.err
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx) // and not that the connection was closed
+			err = context.Cause(ctx) // the cause, not the closed connection that it led to
 		}
 		r.err = fmt.Errorf("post %s: %w", strings.TrimSuffix(p.base, "/")+path, err)
 	}
 	return r
 }
 
-// head is what stands in front of a body of so many bytes.
+// head returns the head of a request whose body has the given length in bytes.
 func (p *connections) head(path string, length int) []byte {
 	head := make([]byte, 0, 256)
 	head = append(head, "POST "...)
@@ -72,9 +72,8 @@ func (p *connections) head(path string, length int) []byte {
 	return append(head, "\r\n\r\n"...)
 }
 
-// take returns an idle connection on which nothing has come, or a new one. Taken is the one that was used last: the others may
-// grow old.
-func (p *connections) take(ctx context.Context, deadline time.Time) (*connection, error) {
+// acquire returns the idle connection that was used last and is still quiet, or a new connection.
+func (p *connections) acquire(ctx context.Context, deadline time.Time) (*connection, error) {
 	for {
 		c := p.last()
 		if c == nil {
@@ -97,7 +96,7 @@ func (p *connections) take(ctx context.Context, deadline time.Time) (*connection
 	return newConnection(conn), nil
 }
 
-// last takes the connection that became idle last; nil where none is.
+// last removes and returns the connection that became idle last, or nil if there is none.
 func (p *connections) last() *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,7 +109,8 @@ func (p *connections) last() *connection {
 	return c
 }
 
-func (p *connections) giveBack(c *connection, reusable bool) {
+// release returns a connection to the pool, or closes it if it is not reusable.
+func (p *connections) release(c *connection, reusable bool) {
 	if reusable {
 		c.idle = time.Now()
 		p.mu.Lock()
@@ -125,7 +125,7 @@ func (p *connections) giveBack(c *connection, reusable bool) {
 	}
 }
 
-// close closes the idle connections, and each of the others when its request is through.
+// close closes the idle connections at once and every other connection at the end of its request.
 func (p *connections) close() {
 	p.mu.Lock()
 	idle := p.idle

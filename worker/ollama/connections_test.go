@@ -131,7 +131,7 @@ func TestAnswersAsServersSendThem(t *testing.T) {
 	}
 }
 
-// An answer that breaks off is none, and the next request gets a connection that is whole.
+// An interrupted answer is an error, and the next request gets an intact connection.
 func TestAnswersThatBreakOff(t *testing.T) {
 	var n atomic.Int64
 	c, _, _ := asking(t, func(w http.ResponseWriter, r *http.Request) {
@@ -219,7 +219,7 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 	}
 }
 
-// What a server sends beyond an answer is nobody's answer.
+// Bytes that a server sends after an answer are not part of any answer.
 func TestNothingIsLeftForTheNextRequest(t *testing.T) {
 	response := func(body string) string {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)

@@ -10,36 +10,36 @@ import (
 	"time"
 )
 
-// clockTick is the unit of CPU times in /proc: USER_HZ, which is 100 on every Linux that Go runs on.
+// clockTick is the unit of CPU times in /proc: USER_HZ, which is 100 on every Linux that Go supports.
 const clockTick = 10 * time.Millisecond
 
-// exiting is the kernel's PF_EXITING, the flag of a process that ends.
+// exiting is the kernel's flag PF_EXITING of a process that is exiting.
 const exiting = 4
 
-// Consumption is what a server's processes have taken from the machine.
+// Consumption holds the CPU time and memory that a server's processes use.
 type Consumption struct {
-	CPU time.Duration // of all processes that live, since each began
-	// Memory is what the processes hold of the machine's memory and the kernel cannot take back, in bytes. The pages of files
-	// that they have mapped, such as a model's weights, are no part of it.
+	CPU time.Duration // sum over the live processes, each since its start
+	// Memory is the anonymous resident memory of the processes in bytes. Pages of mapped files, such as a model's
+	// weights, do not count: the kernel can take them back.
 	Memory int64
-	Procs  []int // ids of processes that live, ascending; the guard's first child and what is below it
+	Procs  []int // ids of the live processes, ascending; the guard's child and its descendants
 }
 
-// Consumption reads it from /proc.
+// Consumption reads the use of CPU and memory from /proc. It returns an error if the server has no process left.
 func (s *Server) Consumption() (Consumption, error) {
 	var u Consumption
 	for _, pid := range descendants(s.cmd.Process.Pid) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			continue // it ended meanwhile
+			continue // the process ended meanwhile
 		}
-		// Behind "pid (name)": the name may hold blanks and brackets.
+		// The fields follow "pid (name)"; the name may hold blanks and brackets.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 		if len(fields) < 22 {
 			continue
 		}
 		number := func(i int) int64 { n, _ := strconv.ParseInt(string(fields[i]), 10, 64); return n }
-		// One that is on its way out has closed its connections, or is about to; to give memory back may take seconds.
+		// An exiting process has closed its connections, or closes them soon. It may need seconds to free its memory.
 		if state := fields[0][0]; state == 'Z' || state == 'X' || number(6)&exiting != 0 {
 			continue
 		}
@@ -48,14 +48,14 @@ func (s *Server) Consumption() (Consumption, error) {
 		u.Procs = append(u.Procs, pid)
 	}
 	if len(u.Procs) == 0 {
-		return u, errors.New("the server has no process any more")
+		return u, errors.New("the server has no process left")
 	}
 	slices.Sort(u.Procs)
 	return u, nil
 }
 
-// anonymous is the resident memory of a process less that of files, in bytes; 0 where it is gone. It is RssAnon of
-// /proc/PID/status, which kernels before 4.5 do not have.
+// anonymous returns the resident memory of a process without mapped files, in bytes, and 0 if the process is gone. The
+// value equals RssAnon of /proc/PID/status, which kernels before 4.5 do not have.
 func anonymous(pid int) int64 {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

@@ -1,17 +1,17 @@
-// Package ollama is the inference server as the worker sees it: starting and ending one, telling when it is really
-// ready, and asking it for answers.
+// Package ollama starts, guards and stops an Ollama server, verifies that the server is ready, and sends requests to
+// it.
 //
 // Invariants:
 //
-//   - No server outlives the worker. A guard, this same binary as a small child, stands between the two; when the
-//     worker's end of its pipe closes, for whatever reason, the guard ends everything below it. An isolated guard is the
-//     first process of a PID namespace: nothing of the server can outlive it, either.
-//   - An isolated server has a network of its own, which holds nothing but loopback. The one way in is the hatch, a socket
-//     pair that the worker and the guard were born with: the guard connects inside and passes the connected socket out.
-//   - A server answers on loopback and on a port that nobody chose, from a scratch HOME, with an environment in which
-//     only the worker's settings for it remain.
-//   - Its output is always read: a full pipe would stop it.
-//   - Ready means that an answer came, on the device that was asked for. A server that listens has proved nothing.
-//   - Every request carries the same runner options (num_ctx above all): a difference makes the server load the model
-//     again.
+//   - No server outlives the worker. A guard (this binary as a small child process) runs between the worker and the
+//     server. When the worker's end of the guard's pipe closes, for any reason, the guard ends all its descendants. An
+//     isolated guard is the first process of a PID namespace, so no process of the server can outlive the guard.
+//   - An isolated server has its own network namespace with nothing but loopback. The only way in is the socket broker,
+//     a socket pair that the guard inherits from the worker: the guard connects inside the namespace and passes the
+//     connected socket to the worker.
+//   - A server listens on loopback at a port that the kernel chooses. It has a scratch HOME and an environment that
+//     holds only the worker's settings for Ollama.
+//   - The worker always reads the server's output: a full pipe would block the server.
+//   - A server is ready when it has answered a request on the requested device. A listening socket proves nothing.
+//   - Every request carries the same runner options (num_ctx above all): the server reloads the model when they change.
 package ollama

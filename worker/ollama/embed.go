@@ -10,13 +10,13 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// embedding renders a request for /api/embed.
+// embedding returns the body of a request to /api/embed.
 func (c *Client) embedding(r *prompt.Request) *embedRequest {
 	return &embedRequest{Model: r.Model, Input: r.Embedding.Input, Dimensions: r.Embedding.Dimensions, Options: c.runner.options()}
 }
 
-// vectors reads what /api/embed answers. The server takes a model's own number of dimensions where it is less than asked
-// for, and says nothing.
+// vectors decodes a response of /api/embed. If the row asks for more dimensions than the model has, the server silently
+// returns the model's own number; vectors returns a *RequestError then.
 func (c *Client) vectors(ctx context.Context, status int, data []byte, e *prompt.Embedding) (*Answer, error) {
 	var n struct {
 		Embeddings [][]float32   `json:"embeddings"`
@@ -25,7 +25,7 @@ func (c *Client) vectors(ctx context.Context, status int, data []byte, e *prompt
 		Tokens     int           `json:"prompt_eval_count"`
 	}
 	if err := json.Unmarshal(data, &n); err != nil {
-		return nil, unavailable(ctx, status, fmt.Errorf("the answer is no JSON: %w", err))
+		return nil, unavailable(ctx, status, fmt.Errorf("the answer is not JSON: %w", err))
 	}
 	if len(n.Embeddings) != len(e.Input) {
 		return nil, unavailable(ctx, status, fmt.Errorf("the answer is incomplete: %d vectors for %d texts", len(n.Embeddings), len(e.Input)))

@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// ErrModelMissing means that the server does not have the model and was not allowed to fetch it.
+// ErrModelMissing means that the server does not have the model and was not allowed to pull it.
 var ErrModelMissing = errors.New("model missing")
 
-// ErrNotInRegistry means that the place where the server fetches models from does not have this one.
+// ErrNotInRegistry means that the registry does not have the model.
 var ErrNotInRegistry = errors.New("the registry does not have it")
 
-// ErrModelsFull means that the folder of the models, or its owner's quota, has no room for what was to be fetched.
+// ErrModelsFull means that the disk or the quota of the model folder is full.
 var ErrModelsFull = errors.New("no room for the model")
 
-// ErrNoGPU means that the server runs on the CPU although nobody asked for that.
+// ErrNoGPU means that the server computes on the CPU although --device cpu is not set.
 var ErrNoGPU = errors.New("no usable GPU")
 
-// ErrNotFound means that the server's program is not there to be started.
+// ErrNotFound means that the server's program does not exist.
 var ErrNotFound = errors.New("server program not found")
 
-// ErrTimeout is a request that got no answer in the time that it had.
+// ErrTimeout means that a request got no answer within its time limit.
 var ErrTimeout = errors.New("no answer within the request timeout")
 
-// ServerError is a server that did not start, did not become ready or ended. The rows that it had are not to blame.
+// ServerError is the failure of a server to start, to become ready or to keep running. It is not the fault of a row.
 type ServerError struct {
-	Op      string   // what was going on, as in "start server"
-	Err     error    // why
-	LogPath string   // the server's whole log; empty where it wrote none
-	LogTail []string // its last lines
+	Op      string   // the failed operation, for example "start server"
+	Err     error    // the cause
+	LogPath string   // path of the server's log; empty if there is no log
+	LogTail []string // the last lines of the log
 }
 
 func (e *ServerError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v", e.Op, e.Err)
 	if len(e.LogTail) > 0 {
-		fmt.Fprintf(&b, "; the end of its log (all of it: %s):", e.LogPath)
+		fmt.Fprintf(&b, "; last lines of the server log %s:", e.LogPath)
 		for _, line := range e.LogTail {
 			b.WriteString("\n    " + line)
 		}
@@ -46,36 +46,37 @@ func (e *ServerError) Error() string {
 
 func (e *ServerError) Unwrap() error { return e.Err }
 
-// RequestError is a request that the server refused or could not answer whole because of what is in it. Asking again
-// gives the same.
+// RequestError is a request that the server rejected or could not answer completely because of the request's content. A
+// retry gives the same result.
 type RequestError struct {
 	Status  int // HTTP status, 4xx
 	Code    string
 	Message string
-	// With CodeContextLength: the tokens of the prompt, 0 where the server does not say, and those that the answer had when
-	// the context was full, 0 where the prompt alone was too long.
+	// PromptTokens and CompletionTokens are set with CodeContextLength. PromptTokens is 0 if the server does not report
+	// it. CompletionTokens is the length of the answer when the context was full, and 0 if the prompt alone was too
+	// long.
 	PromptTokens, CompletionTokens int
 }
 
 func (e *RequestError) Error() string { return e.Message }
 
-// AnswerError is an answer that the server itself could not read, and so did not give: a call that was cut off, say. With
-// another seed there may be a better one.
+// AnswerError is an answer of the model that the server could not parse and therefore did not return, for example an
+// incomplete tool call. A retry with another seed may succeed.
 type AnswerError struct {
-	Message string // the server's
+	Message string // the server's message
 }
 
-func (e *AnswerError) Error() string { return "the server could not read it: " + e.Message }
+func (e *AnswerError) Error() string { return "the server could not parse the answer: " + e.Message }
 
-// The codes of a RequestError.
+// Values of RequestError.Code.
 const (
 	CodeContextLength  = "context_length_exceeded"
 	CodeInvalidRequest = "invalid_request"
 )
 
-// UnavailableError is a request that failed for reasons that are the server's: asking again may help.
+// UnavailableError is a request that failed because of the server. A retry may succeed.
 type UnavailableError struct {
-	Status int // HTTP status, or 0 where no answer came
+	Status int // HTTP status; 0 if no response came
 	Err    error
 }
 

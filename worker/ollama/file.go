@@ -12,22 +12,22 @@ import (
 	"github.com/ollama/ollama/types/model"
 )
 
-// File is a model that comes as a GGUF file. Each server gets a model folder of its own in its scratch, with a link to the
-// file in it, and looks into no other.
+// File is a model in a GGUF file. Each server gets its own model folder in its scratch folder, with a link to the file,
+// and uses no other folder.
 type File struct {
-	Path      string // absolute
-	Projector string // absolute; the GGUF that encodes images, empty where there is none
-	Name      string // what requests call the model: an Ollama tag
-	// Digest is of a sample of the file, and of the projector: 64 hexadecimal digits. See sampleDigest.
+	Path      string // absolute path
+	Projector string // absolute path of the GGUF file that encodes images; empty if there is none
+	Name      string // model name in requests: an Ollama tag
+	// Digest identifies the file and its projector, as 64 hexadecimal digits. See sampleDigest.
 	Digest string
 
 	model, projector *gguf.Metadata
-	digests          map[string]string // of the samples, by path
-	template         string            // Go's, as Ollama has it; empty leaves it to the server
-	stop             []string          // what ends an answer, beside what the file says
+	digests          map[string]string // sample digest of each file, by path
+	template         string            // Go template in Ollama's form; empty leaves the template to the server
+	stop             []string          // stop sequences in addition to the file's own
 }
 
-// FileError is a GGUF file that cannot be used.
+// FileError is a GGUF file that cannot be used, and the reason.
 type FileError struct {
 	Path string
 	Err  error
@@ -36,8 +36,8 @@ type FileError struct {
 func (e *FileError) Error() string { return fmt.Sprintf("read model %s: %v", e.Path, e.Err) }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// OpenFile reads the headers of a model and of its projector, which may be empty. Name is what requests will call the model;
-// without one it is the file's, without ending. The error is a *FileError.
+// OpenFile reads the headers of a model and of its projector; projector may be empty. Name is the model name in
+// requests; if it is empty, OpenFile makes it from the file name. The error is a *FileError.
 func OpenFile(path, projector, name string) (*File, error) {
 	f := &File{Name: name, digests: make(map[string]string)}
 	var err error
@@ -56,7 +56,7 @@ func OpenFile(path, projector, name string) (*File, error) {
 			return nil, err
 		}
 		if family := f.projector.Architecture(); family != "clip" {
-			return nil, &FileError{projector, fmt.Errorf("its architecture is %s; a projector's is clip", family)}
+			return nil, &FileError{projector, fmt.Errorf("its architecture is %s; a projector has the architecture clip", family)}
 		}
 		digest, err := sampleDigest(f.Projector)
 		if err != nil {
@@ -69,12 +69,12 @@ func OpenFile(path, projector, name string) (*File, error) {
 		f.Name = nameOf(f.Path)
 	}
 	if !model.ParseName(f.Name).IsValid() {
-		return nil, &FileError{path, fmt.Errorf("%q is no name that Ollama takes; name the model with --model", f.Name)}
+		return nil, &FileError{path, fmt.Errorf("%q is not a model name that Ollama accepts; give another with --model", f.Name)}
 	}
 	return f, nil
 }
 
-// readHeader reads everything of a GGUF but its tensors, and checks that they are there.
+// readHeader reads the metadata of a GGUF file and checks that the tensors are complete.
 func readHeader(path string) (absolute string, header *gguf.Metadata, err error) {
 	fail := func(err error) (string, *gguf.Metadata, error) { return "", nil, &FileError{path, err} }
 	if absolute, err = filepath.Abs(path); err != nil {
@@ -82,7 +82,7 @@ func readHeader(path string) (absolute string, header *gguf.Metadata, err error)
 	}
 	info, err := os.Stat(absolute)
 	if err != nil {
-		return fail(errors.Unwrap(err)) // the path is in the message already
+		return fail(errors.Unwrap(err)) // FileError holds the path already
 	}
 	if !info.Mode().IsRegular() {
 		return fail(errors.New("it is not a regular file; name a GGUF file"))
@@ -92,7 +92,7 @@ func readHeader(path string) (absolute string, header *gguf.Metadata, err error)
 	}
 	header, err = gguf.ReadFileMetadata(absolute, 0)
 	if err != nil {
-		return fail(fmt.Errorf("it is a GGUF file, but damaged or cut short (%d bytes): %w; fetch it again", info.Size(), err))
+		return fail(fmt.Errorf("it is a GGUF file, but damaged or truncated (%d bytes): %w; download it again", info.Size(), err))
 	}
 	return absolute, header, nil
 }
@@ -107,7 +107,7 @@ func checkMagic(path string) error {
 	n, err := io.ReadFull(file, magic)
 	switch {
 	case errors.Is(err, io.EOF):
-		return errors.New("it is empty; fetch it again")
+		return errors.New("it is empty; download it again")
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case string(magic[:n]) != "GGUF":
@@ -116,7 +116,7 @@ func checkMagic(path string) error {
 	return nil
 }
 
-// checkModel refuses GGUF files that no server loads as a model.
+// checkModel rejects GGUF files that no server loads as a model.
 func checkModel(header *gguf.Metadata) error {
 	family := header.ExactKeyValue("general.architecture").String()
 	split, _ := header.UintOK("split.count")
@@ -124,18 +124,18 @@ func checkModel(header *gguf.Metadata) error {
 	case family == "":
 		return errors.New("its header names no architecture (general.architecture)")
 	case split > 1:
-		return fmt.Errorf("it is one of %d files of a split model; put them together first (llama-gguf-split --merge FIRST-FILE WHOLE-FILE)", split)
+		return fmt.Errorf("it is one of the %d files of a split model; merge them first (llama-gguf-split --merge FIRST-FILE WHOLE-FILE)", split)
 	case family == "clip":
-		return errors.New("it is the projector of a model that sees, without the model; name it with --gguf-projector, and the model with --gguf")
+		return errors.New("it is the projector of a vision model, without the model; give it with --gguf-projector, and the model with --gguf")
 	case header.Kind() == "adapter":
-		return errors.New("it is an adapter (LoRA) without the model that it is for")
+		return errors.New("it is an adapter (LoRA) without its base model")
 	case header.NumTensors() == 0:
-		return errors.New("it has no tensors: it is a vocabulary or the like, no model")
+		return errors.New("it has no tensors: it is not a model, but a vocabulary or similar")
 	}
 	return nil
 }
 
-// nameOf makes a model's name of a file's: what Ollama does not take becomes a dash.
+// nameOf makes a model name from a file name: each character that Ollama does not accept becomes a dash.
 func nameOf(path string) string {
 	stem := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	name := strings.Map(func(r rune) rune {
@@ -144,6 +144,6 @@ func nameOf(path string) string {
 		}
 		return '-'
 	}, stem)
-	const longest = 80 // of Ollama's names
-	return strings.TrimLeft(name[:min(len(name), longest)], "._-")
+	const maxName = 80 // limit of Ollama's model names
+	return strings.TrimLeft(name[:min(len(name), maxName)], "._-")
 }

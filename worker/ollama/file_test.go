@@ -65,14 +65,14 @@ func TestOpenFileRefuses(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ model, projector, as, want string }{
 		"no architecture":       {writeGGUF(t, "m.gguf", nil), "", "", "names no architecture"},
-		"one part of a split":   {writeGGUF(t, "m-00001-of-00003.gguf", map[string]any{"general.architecture": "llama", "split.count": uint32(3)}), "", "", "it is one of 3 files"},
-		"a projector":           {writeGGUF(t, "m.gguf", map[string]any{"general.architecture": "clip"}), "", "", "it is the projector of a model that sees"},
+		"one part of a split":   {writeGGUF(t, "m-00001-of-00003.gguf", map[string]any{"general.architecture": "llama", "split.count": uint32(3)}), "", "", "it is one of the 3 files"},
+		"a projector":           {writeGGUF(t, "m.gguf", map[string]any{"general.architecture": "clip"}), "", "", "it is the projector of a vision model"},
 		"an adapter":            {writeGGUF(t, "m.gguf", map[string]any{"general.architecture": "llama", "general.type": "adapter"}), "", "", "it is an adapter"},
-		"cut in its tensors":    {cut, "", "", "damaged or cut short (200 bytes)"},
+		"cut in its tensors":    {cut, "", "", "damaged or truncated (200 bytes)"},
 		"no such projector":     {good, filepath.Join(t.TempDir(), "none"), "", "no such file"},
-		"a model as projector":  {good, good, "", "its architecture is llama; a projector's is clip"},
-		"a name that no one is": {good, "", "a:b:c/d", "is no name that Ollama takes"},
-		"an unusable stem":      {writeGGUF(t, "---.gguf", whole), "", "", "name the model with --model"},
+		"a model as projector":  {good, good, "", "its architecture is llama; a projector has the architecture clip"},
+		"a name that no one is": {good, "", "a:b:c/d", "is not a model name that Ollama accepts"},
+		"an unusable stem":      {writeGGUF(t, "---.gguf", whole), "", "", "give another with --model"},
 	} {
 		_, err := OpenFile(tt.model, tt.projector, tt.as)
 		var file *FileError
@@ -96,8 +96,8 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
-// The digest is the contents': neither name, place nor time. A file of which only a sample is read is told apart by its size
-// and by any part of the sample.
+// The digest depends on the contents only, not on name, folder and time. For a sampled file, the size and every part of
+// the sample count.
 func TestSampleDigest(t *testing.T) {
 	dir := t.TempDir()
 	data := make([]byte, 20<<20)
@@ -166,7 +166,7 @@ func TestReplacedFileIsNotServed(t *testing.T) {
 	if err := os.Rename(other, path); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.layOut(filepath.Join(t.TempDir(), "models")); err == nil || !strings.Contains(err.Error(), "is not the file any more") {
-		t.Errorf("%v, want a refusal", err)
+	if err := f.layOut(filepath.Join(t.TempDir(), "models")); err == nil || !strings.Contains(err.Error(), "was replaced after the run began") {
+		t.Errorf("%v, want an error", err)
 	}
 }

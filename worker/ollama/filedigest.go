@@ -14,11 +14,13 @@ const (
 	headBytes   = 1 << 20
 )
 
-// sampleDigest tells two model files apart without reading them: it is the SHA-256 of the size, the first MiB, and 64 pieces
-// of 64 KiB from there to the end, the last of which is the end. That takes the same time for 40 GB as for 40 MB. Files
-// with other weights differ almost everywhere; what it would miss is a change of a few bytes of them by hand.
+// sampleDigest returns a digest that distinguishes model files without reading them completely: the SHA-256 of the
+// size, the first MiB, and 64 samples of 64 KiB between there and the end; the last sample ends at the end of the file.
+// It takes the same time for 40 GB as for 40 MB. Files with different weights differ almost everywhere; the digest
+// misses only a manual change of a few bytes.
 //
-// Ollama takes the name of a blob for its digest and never compares the two when it loads a model (v0.17.4 to v0.34.3).
+// Ollama uses the name of a blob as its digest and does not compare the name with the contents when it loads a model
+// (v0.17.4 to v0.34.3).
 func sampleDigest(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -32,20 +34,20 @@ func sampleDigest(path string) (string, error) {
 	hash := sha256.New()
 	size := info.Size()
 	binary.Write(hash, binary.LittleEndian, size)
-	take := func(offset, bytes int64) error {
+	add := func(offset, bytes int64) error {
 		_, err := io.Copy(hash, io.NewSectionReader(file, offset, bytes))
 		return err
 	}
 	if size <= headBytes+samples*sampleBytes {
-		err = take(0, size)
+		err = add(0, size)
 		return hex.EncodeToString(hash.Sum(nil)), err
 	}
-	if err := take(0, headBytes); err != nil {
+	if err := add(0, headBytes); err != nil {
 		return "", err
 	}
 	for i := range int64(samples) {
 		last := size - sampleBytes
-		if err := take(headBytes+(last-headBytes)*i/(samples-1), sampleBytes); err != nil {
+		if err := add(headBytes+(last-headBytes)*i/(samples-1), sampleBytes); err != nil {
 			return "", err
 		}
 	}

@@ -18,13 +18,13 @@ type layer struct {
 	Size      int64  `json:"size"`
 }
 
-// folder is a model folder that is being laid out, as Ollama has it: manifests by name, blobs by digest.
+// folder is a model folder in Ollama's layout, while layOut writes it: manifests by name, blobs by digest.
 type folder struct {
 	dir    string
 	layers []layer
 }
 
-// layOut makes dir a model folder with this model and no other. The files are linked, never copied.
+// layOut makes dir a model folder with this model only. It links the files and copies none.
 func (f *File) layOut(dir string) error {
 	manifest := filepath.Join(dir, "manifests", model.ParseName(f.Name).Filepath())
 	for _, d := range []string{filepath.Join(dir, "blobs"), filepath.Dir(manifest)} {
@@ -66,23 +66,24 @@ func (f *File) layOut(dir string) error {
 	})
 }
 
-// link makes a file a blob without reading it. The blob's name is the digest of a sample; nothing compares it with the
-// contents. A file that was replaced since it was opened is refused: answers of two models would get into one output.
+// link makes a file a blob without reading the file completely. The name of the blob is the sample digest; Ollama does
+// not compare the name with the contents. A file that was replaced after OpenFile is an error: the output would mix
+// answers of two models.
 func (f *File) link(to *folder, kind, path string) error {
 	digest, err := sampleDigest(path)
 	if err != nil {
 		return err
 	}
 	if digest != f.digests[path] {
-		return fmt.Errorf("%s is not the file any more that it was when the run began", path)
+		return fmt.Errorf("%s was replaced after the run began", path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	blob := filepath.Join(to.dir, "blobs", "sha256-"+digest)
-	// A hard link is seen wherever the scratch is, as in a container. It takes one file system, and some kernels refuse one to
-	// a file of another user.
+	// Prefer a hard link: it works wherever the scratch folder is visible, for example in a container. It needs the
+	// same file system, and some kernels forbid hard links to files of another user.
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
@@ -92,18 +93,18 @@ func (f *File) link(to *folder, kind, path string) error {
 			return fmt.Errorf("link %s into the server's model folder: %w", path, err)
 		}
 	}
-	to.note(kind, digest, info.Size())
+	to.addLayer(kind, digest, info.Size())
 	return nil
 }
 
-// add writes a small blob.
+// add writes a small blob and adds its layer.
 func (to *folder) add(kind string, data []byte) error {
 	digest := hashOf(data)
-	to.note(kind, digest, int64(len(data)))
+	to.addLayer(kind, digest, int64(len(data)))
 	return os.WriteFile(filepath.Join(to.dir, "blobs", "sha256-"+digest), data, 0o600)
 }
 
-func (to *folder) note(kind, digest string, size int64) {
+func (to *folder) addLayer(kind, digest string, size int64) {
 	to.layers = append(to.layers, layer{"application/vnd.ollama.image." + kind, "sha256:" + digest, size})
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/ollama/ollama/format"
 )
 
-// Info is what the file itself says of the model: all that a server would, but for its version and the capabilities, which
-// take one to tell.
+// Info returns the model's properties from the file. It has all that a server reports, except the version and the
+// capabilities.
 func (f *File) Info() (Info, error) {
 	values := f.model.Values()
-	// The tokens are left out of the header that is kept. As many there are as the embedding has rows.
+	// The header does not keep the tokens. Their number equals the rows of the embedding tensor.
 	delete(values, "tokenizer.ggml.tokens")
 	for _, t := range f.model.TensorInfos("token_embd.weight") {
 		if len(t.Shape) == 2 {
@@ -23,13 +23,13 @@ func (f *File) Info() (Info, error) {
 		Digest: f.Digest, Family: f.model.Architecture(), Parameters: format.HumanNumber(f.model.ParameterCount()),
 		Quantization: f.model.FileType().String(), Projector: f.Projector != "",
 	}
-	// As a server sends it: the numbers of JSON are of one kind.
+	// Convert the values as JSON from a server would have them: every number is a float64.
 	data, err := json.Marshal(values)
 	if err == nil {
 		err = json.Unmarshal(data, &info.Metadata)
 	}
 	if err != nil {
-		return Info{}, &FileError{f.Path, fmt.Errorf("use its header: %w", err)}
+		return Info{}, &FileError{f.Path, fmt.Errorf("convert its header: %w", err)}
 	}
 	for _, path := range []string{f.Path, f.Projector} {
 		if path == "" {

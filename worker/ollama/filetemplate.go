@@ -7,18 +7,19 @@ import (
 	"github.com/ollama/ollama/template"
 )
 
-// plainTemplate gives a model the messages as they are.
+// plainTemplate passes the messages to the model without a chat format.
 const plainTemplate = "{{ if .System }}{{ .System }}\n\n{{ end }}{{ .Prompt }}"
 
-// For returns the file as a server of some version is to have it, and a warning where messages will reach the model in
-// another form than it was trained with.
+// For returns a copy of the file for a server of the given version, and a warning if the model will get messages in
+// another form than in its training.
 //
-// The new generation applies the template in the file. The old one has templates of its own, of which one is chosen that was
-// made for the file's, as "ollama create" does. A model that only embeds gets no messages, and needs no template.
+// The new generation applies the template in the file. The old generation has its own templates; For chooses the one
+// that belongs to the file's template, as "ollama create" does. A model that only embeds gets no messages and needs no
+// template.
 func (f File) For(version string) (_ *File, warning string) {
 	chat := f.model.ChatTemplate()
 	switch {
-	case f.model.Has("pooling_type"): // by which Ollama, too, knows one
+	case f.model.Has("pooling_type"): // Ollama, too, recognises an embedding model by this key
 		return &f, ""
 	case chat == "":
 		f.template = plainTemplate

@@ -17,10 +17,10 @@ import (
 	"fluxworker/test/await"
 )
 
-// helperCommand makes the test binary a worker of its own, which can be killed, or be somebody else.
+// helperCommand makes the test binary a separate worker, which can be killed or run as another user.
 const helperCommand = "helper"
 
-// nobody is a user without any privilege.
+// nobody is a user without privileges.
 const nobody = 65534
 
 // order is what a helper is to do.
@@ -153,7 +153,7 @@ type user struct {
 	attr *syscall.SysProcAttr
 }
 
-// users are ourselves and, where we can become that, somebody without privilege who has a supplementary group.
+// users returns this user and, if possible, a user without privileges who has a supplementary group.
 func users() []user {
 	list := []user{{fmt.Sprintf("uid %d", os.Getuid()), nil}}
 	if os.Getuid() == 0 {
@@ -162,7 +162,7 @@ func users() []user {
 	return list
 }
 
-// sharedGroup is nobody's supplementary group.
+// sharedGroup is the supplementary group of the user nobody.
 const sharedGroup = 4711
 
 func asNobody() *syscall.SysProcAttr {

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 )
 
-// Isolatable tells why a server that the command runs could not be isolated on this machine; nil where it could. It tries it
-// with a program that does nothing.
+// Isolatable returns the reason why a server of this command could not be isolated on this machine, or nil if it could.
+// It starts an isolated program that does nothing.
 func Isolatable(command []string, device Device) error {
 	if program, err := exec.LookPath(command[0]); err == nil {
-		if err := unfit(program, command[1:]); err != nil {
+		if err := checkSetuid(program, command[1:]); err != nil {
 			return err
 		}
 	}
 	if device != DeviceCPU {
-		if err := missingDevice("/dev"); err != nil {
+		if err := checkDeviceFiles("/dev"); err != nil {
 			return err
 		}
 	}

@@ -14,30 +14,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Isolation says whether a server lives in a user, network and PID namespace of its own. No other user of the node can
-// reach it there, and the kernel ends all of its processes with the first of them. Root, too, has no privilege in there
-// and reads of other users' files only what everybody may read.
+// Isolation says whether a server lives in its own user, network and PID namespaces. Other users of the node cannot
+// reach an isolated server, and the kernel ends all its processes together with the first one. Root, too, has no
+// privilege in the namespaces and can read only world-readable files of other users.
 type Isolation string
 
-// The isolations. A server that is to fetch a model must not be isolated: there is no way out to the network.
+// Values of Isolation. A server that pulls a model must not be isolated: it has no network outside.
 const (
-	IsolateAuto   Isolation = "auto"   // where it is possible; Server.IsolationRefused says why it was not
-	IsolateAlways Isolation = "always" // or the server does not start
-	IsolateNever  Isolation = "never"  // the zero value means the same
+	IsolateAuto   Isolation = "auto"   // isolate if possible; Server.IsolationRefused returns the reason if it was not
+	IsolateAlways Isolation = "always" // fail if isolation is not possible
+	IsolateNever  Isolation = "never"  // do not isolate; same as the zero value
 )
 
-// Isolations lists the values that there are.
-func Isolations() []Isolation { return []Isolation{IsolateAuto, IsolateAlways, IsolateNever} }
+// isolations lists the valid values.
+func isolations() []Isolation { return []Isolation{IsolateAuto, IsolateAlways, IsolateNever} }
 
 func (i Isolation) check() error {
-	if i != "" && !slices.Contains(Isolations(), i) {
-		return fmt.Errorf("isolation %q is none of auto, always and never", string(i))
+	if i != "" && !slices.Contains(isolations(), i) {
+		return fmt.Errorf("isolation %q is unknown; use auto, always or never", string(i))
 	}
 	return nil
 }
 
-// namespaces are what an isolated guard starts in. Users and groups other than ours are nobody in there; what the
-// supplementary groups permit stays permitted, because whoever has no privilege cannot drop them.
+// namespaces returns the attributes of an isolated guard. Other users and groups map to nobody. The rights of the
+// supplementary groups remain, because a process without privileges cannot drop them.
 func namespaces() *syscall.SysProcAttr {
 	uid, gid := os.Geteuid(), os.Getegid()
 	return &syscall.SysProcAttr{
@@ -45,30 +45,31 @@ func namespaces() *syscall.SysProcAttr {
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}, // for loopback; the guard drops it before the server starts
+		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}, // to bring up loopback; the guard drops it before the server starts
 	}
 }
 
-// refusal puts a failed start of an isolated guard in words that a researcher can bring to the administrator.
-func refusal(err error) error {
-	what := "start in namespaces of its own"
+// namespaceError adds the likely cause to the error of an isolated start, in words that a user can forward to the
+// administrator.
+func namespaceError(err error) error {
+	what := "start in its own namespaces"
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s: %w; the kernel, AppArmor or the container around us forbids user namespaces", what, err)
+		return fmt.Errorf("%s: %w; the kernel, AppArmor or the enclosing container forbids user namespaces", what, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EUSERS):
 		return fmt.Errorf("%s: %w; /proc/sys/user/max_*_namespaces is at its limit", what, err)
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
-		return fmt.Errorf("%s: %w; this kernel has none", what, err)
+		return fmt.Errorf("%s: %w; this kernel has no user namespaces", what, err)
 	default:
 		return fmt.Errorf("%s: %w", what, err)
 	}
 }
 
-// unfit tells why a command cannot run in a user namespace: a setuid Apptainer has no privilege there and gives up.
-func unfit(program string, args []string) error {
+// checkSetuid returns an error if the command is a setuid Apptainer: it has no privilege in a user namespace and stops.
+func checkSetuid(program string, args []string) error {
 	real, err := filepath.EvalSymlinks(program)
 	if err != nil {
-		return nil // exec will say so better
+		return nil // exec reports this error better
 	}
 	named := func(path string) bool {
 		name := filepath.Base(path)
@@ -77,20 +78,20 @@ func unfit(program string, args []string) error {
 	if !named(program) && !named(real) || slices.ContainsFunc(args, unprivileged) {
 		return nil
 	}
-	for _, path := range append([]string{real}, starters(real)...) {
+	for _, path := range append([]string{real}, starterPaths(real)...) {
 		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeSetuid != 0 {
-			return fmt.Errorf("%s is setuid, and a setuid %s does not start in a user namespace; with its --userns it does",
+			return fmt.Errorf("%s is setuid, and a setuid %s does not start in a user namespace; add its option --userns",
 				path, filepath.Base(program))
 		}
 	}
 	return nil
 }
 
-// unprivileged knows the flag by which Apptainer leaves its setuid starter alone.
+// unprivileged reports whether arg is Apptainer's flag that avoids the setuid starter.
 func unprivileged(arg string) bool { return arg == "-u" || arg == "--userns" }
 
-// starters are the places where distributions put the setuid program that does Apptainer's work.
-func starters(program string) []string {
+// starterPaths lists the files where distributions install Apptainer's setuid starter.
+func starterPaths(program string) []string {
 	prefix := filepath.Dir(filepath.Dir(program))
 	var found []string
 	for _, libexec := range []string{"libexec", "lib", "lib/*", "lib64"} {
@@ -102,26 +103,26 @@ func starters(program string) []string {
 	return found
 }
 
-// missingDevice tells why GPUs would not be found in a user namespace. CUDA makes a device file that is not there by
-// nvidia-modprobe, which is setuid.
-func missingDevice(dev string) error {
+// checkDeviceFiles returns an error if CUDA would find no GPUs in a user namespace. CUDA creates a missing device file
+// with nvidia-modprobe, which is setuid.
+func checkDeviceFiles(dev string) error {
 	if _, err := os.Stat(filepath.Join(dev, "nvidiactl")); err != nil {
-		return nil // there is no NVIDIA driver, or it works without device files
+		return nil // no NVIDIA driver, or a driver without device files
 	}
 	uvm := filepath.Join(dev, "nvidia-uvm")
 	if _, err := os.Stat(uvm); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not there yet, and CUDA cannot make it from a user namespace; `nvidia-modprobe -u -c 0` does", uvm)
+		return fmt.Errorf("%s does not exist, and CUDA cannot create it in a user namespace; run `nvidia-modprobe -u -c 0`", uvm)
 	}
 	return nil
 }
 
-// escape makes a path match only itself in filepath.Glob.
+// escape quotes a path for filepath.Glob.
 func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// isolate makes the command start an isolated guard, which finds its end of the hatch as its first extra file.
-func isolate(cmd *exec.Cmd, hatchEnd *os.File) {
+// isolate makes cmd an isolated guard. The guard finds its end of the socket broker at its first extra file descriptor.
+func isolate(cmd *exec.Cmd, brokerEnd *os.File) {
 	cmd.SysProcAttr = namespaces()
-	cmd.ExtraFiles = []*os.File{hatchEnd}
+	cmd.ExtraFiles = []*os.File{brokerEnd}
 }

@@ -58,7 +58,7 @@ func TestIsolatedGuardByHand(t *testing.T) {
 	scratch := filepath.Join(t.TempDir(), scratchPrefix+"x")
 	output, err := exec.Command("/proc/self/exe", GuardCommand, isolatedFlag, scratch, "true").CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(output), "fluxworker's own") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(output), "internal to fluxworker") {
 		t.Errorf("%v, %s", err, output)
 	}
 }
@@ -161,7 +161,7 @@ func TestKernelRefuses(t *testing.T) {
 	}
 	h.end()
 	o.Isolate = IsolateAlways
-	if h = startHelper(t, o, forbidden); !strings.Contains(h.Err, "start server: isolate it") || h.Guard != 0 {
+	if h = startHelper(t, o, forbidden); !strings.Contains(h.Err, "start server: isolate the server") || h.Guard != 0 {
 		t.Errorf("always: %+v, want an error", h.report)
 	}
 }
@@ -206,7 +206,7 @@ func TestSetuidApptainerIsNotIsolated(t *testing.T) {
 	}
 }
 
-func TestUnfit(t *testing.T) {
+func TestCheckSetuid(t *testing.T) {
 	setuid, plain := apptainer(t, 0o755|os.ModeSetuid), apptainer(t, 0o755)
 	link := filepath.Join(t.TempDir(), "singularity")
 	if err := os.Symlink(setuid, link); err != nil {
@@ -220,9 +220,9 @@ func TestUnfit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		name    string
-		command []string
-		unfit   bool
+		name        string
+		command     []string
+		checkSetuid bool
 	}{
 		{"setuid starter", []string{setuid, "exec", "x.sif", "ollama"}, true},
 		{"by a link of another name", []string{link, "exec"}, true},
@@ -233,13 +233,13 @@ func TestUnfit(t *testing.T) {
 		{"another program", []string{os.Args[0]}, false},
 		{"no program", []string{"/nonexistent/apptainer"}, false},
 	} {
-		if err := unfit(tt.command[0], tt.command[1:]); (err != nil) != tt.unfit {
+		if err := checkSetuid(tt.command[0], tt.command[1:]); (err != nil) != tt.checkSetuid {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
 }
 
-// What is said of a command before it is started is what becomes of it.
+// Isolatable predicts the result of a start.
 func TestIsolatable(t *testing.T) {
 	s, _ := startFake(t, IsolateAlways) // skips
 	s.Stop()
@@ -254,7 +254,7 @@ func TestIsolatable(t *testing.T) {
 	}
 }
 
-func TestMissingDevice(t *testing.T) {
+func TestCheckDeviceFiles(t *testing.T) {
 	dev := t.TempDir()
 	for _, tt := range []struct {
 		device  string // that appears
@@ -265,7 +265,7 @@ func TestMissingDevice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := missingDevice(dev); (err != nil) != tt.missing {
+		if err := checkDeviceFiles(dev); (err != nil) != tt.missing {
 			t.Errorf("with %q: %v", tt.device, err)
 		}
 	}

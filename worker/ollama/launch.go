@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// startIsolatedOrNot starts the guard as the settings want it. A refusal costs nothing: it comes before the guard starts
-// the server.
+// startIsolatedOrNot starts the guard with the isolation of the settings. With IsolateAuto it starts a guard without
+// isolation if isolation fails. The retry is cheap: isolation fails before the guard starts the server.
 func (s *Server) startIsolatedOrNot(program string, args []string, settings Settings) error {
 	if err := settings.Isolate.check(); err != nil {
 		return err
@@ -18,9 +18,9 @@ func (s *Server) startIsolatedOrNot(program string, args []string, settings Sett
 	if settings.Isolate == "" || settings.Isolate == IsolateNever {
 		return s.launch(program, args, settings, false)
 	}
-	err := unfit(program, args)
+	err := checkSetuid(program, args)
 	if err == nil && settings.Device != DeviceCPU {
-		err = missingDevice("/dev")
+		err = checkDeviceFiles("/dev")
 	}
 	if err == nil {
 		err = s.launch(program, args, settings, true)
@@ -29,13 +29,13 @@ func (s *Server) startIsolatedOrNot(program string, args []string, settings Sett
 		return nil
 	}
 	if settings.Isolate == IsolateAlways {
-		return fmt.Errorf("isolate it: %w", err)
+		return fmt.Errorf("isolate the server: %w", err)
 	}
 	s.refused = err
 	return s.launch(program, args, settings, false)
 }
 
-// launch starts a guard and returns when it starts the server: an isolated one only where its namespaces are ready.
+// launch starts a guard. For an isolated guard it waits until the namespaces are ready.
 func (s *Server) launch(program string, args []string, settings Settings, isolated bool) (err error) {
 	var ours, theirs files
 	defer func() {
@@ -63,23 +63,23 @@ func (s *Server) launch(program string, args []string, settings Settings, isolat
 	cmd := guardCommand(program, args, settings, isolated)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = lifelineEnd, outputEnd, outputEnd
 	if isolated {
-		hatchOurs, hatchTheirs, err := socketPair()
+		brokerOurs, brokerTheirs, err := socketPair()
 		if err != nil {
 			return err
 		}
-		ours, theirs = append(ours, hatchOurs), append(theirs, hatchTheirs)
-		isolate(cmd, hatchTheirs)
+		ours, theirs = append(ours, brokerOurs), append(theirs, brokerTheirs)
+		isolate(cmd, brokerTheirs)
 		if err := cmd.Start(); err != nil {
-			return refusal(err)
+			return namespaceError(err)
 		}
-		theirs.close() // or the guard's end would not show
-		if s.hatch, err = openHatch(hatchOurs); err != nil {
+		theirs.close() // otherwise the end of the guard would stay unnoticed
+		if s.broker, err = openBroker(brokerOurs); err != nil {
 			cmd.Process.Kill()
 			cmd.Wait()
 			if errors.Is(err, errGuardSilent) {
-				err = fmt.Errorf("%w%s", err, lastWords(output))
+				err = fmt.Errorf("%w%s", err, guardOutput(output))
 			}
-			return refusal(err)
+			return namespaceError(err)
 		}
 	} else if err := cmd.Start(); err != nil {
 		return err
@@ -90,9 +90,9 @@ func (s *Server) launch(program string, args []string, settings Settings, isolat
 	return nil
 }
 
-// guardCommand is this program again, as a guard.
+// guardCommand returns the command that runs this program as a guard.
 func guardCommand(program string, args []string, settings Settings, isolated bool) *exec.Cmd {
-	argv := []string{"fluxworker", GuardCommand} // the first is what ps shows
+	argv := []string{"fluxworker", GuardCommand} // argv[0] is the name in ps
 	if isolated {
 		argv = append(argv, isolatedFlag)
 	}
@@ -100,13 +100,13 @@ func guardCommand(program string, args []string, settings Settings, isolated boo
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append(argv, "serve")
 	cmd.Env = environment(os.Environ(), settings)
-	// A group of its own: the terminal's Ctrl-C is for us alone, and what is left of the group can be killed at once.
+	// A process group of its own: the terminal's Ctrl-C reaches only the worker, and one kill ends the whole group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
-// lastWords is what a guard printed that has ended before it started anything.
-func lastWords(output io.Reader) string {
+// guardOutput returns the output of a guard that ended before it started the server.
+func guardOutput(output io.Reader) string {
 	text, _ := io.ReadAll(io.LimitReader(output, 300))
 	if len(text) == 0 {
 		return ""
@@ -114,10 +114,10 @@ func lastWords(output io.Reader) string {
 	return fmt.Sprintf(" (%q)", text)
 }
 
-// files are open files that belong together.
+// files is a set of open files that are closed together.
 type files []*os.File
 
-// close closes all, and may be called again.
+// close closes all files. A second call does nothing.
 func (f *files) close() {
 	for _, file := range *f {
 		file.Close()

@@ -7,26 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// TokenLogprob is a token and how likely it was.
+// TokenLogprob is a token with its log probability.
 type TokenLogprob struct {
 	Token   string  `json:"token"`
 	Logprob float64 `json:"logprob"` // natural logarithm of the probability
-	Bytes   []int   `json:"bytes"`   // of the token, which need not be whole characters
+	Bytes   []int   `json:"bytes"`   // a token may hold a part of a character
 }
 
-// Logprob is a token of an answer, and the likeliest ones in its place. Ollama's API spells it as OpenAI's chat does.
+// Logprob is a token of an answer with the most likely alternatives. Ollama's API has the same JSON names as OpenAI's
+// chat API.
 type Logprob struct {
 	TokenLogprob
 	Top []TokenLogprob `json:"top_logprobs"`
 }
 
-// behindThought leaves of the tokens those that the text begins in or that follow: servers tell those of the thought in the same
-// list, without the tags. Where a text is not in the tokens as it stands, all are left.
-func behindThought(tokens []Logprob, text string) []Logprob {
+// afterReasoning returns the tokens from the one in which text begins. Servers list the tokens of the reasoning before
+// them, without the tags. It returns all tokens if text does not occur in them literally.
+func afterReasoning(tokens []Logprob, text string) []Logprob {
 	var said []byte
 	ends := make([]int, len(tokens))
 	for i, t := range tokens {
-		for _, b := range t.Bytes { // a token may hold a part of a character, which no string of JSON does
+		for _, b := range t.Bytes { // unlike a JSON string, a token may hold a part of a character
 			said = append(said, byte(b))
 		}
 		ends[i] = len(said)
@@ -36,9 +37,9 @@ func behindThought(tokens []Logprob, text string) []Logprob {
 	return tokens[first:]
 }
 
-// chatLogprobs are those of a choice of a chat.completion.
+// chatLogprobs returns the logprobs of a choice in a chat.completion.
 func chatLogprobs(tokens []Logprob) any {
-	list := make([]Logprob, len(tokens)) // a list, if an empty one
+	list := make([]Logprob, len(tokens)) // empty, not null
 	for i, t := range tokens {
 		list[i] = t
 		list[i].Top = append([]TokenLogprob{}, t.Top...)
@@ -49,8 +50,8 @@ func chatLogprobs(tokens []Logprob) any {
 	}{Content: list}
 }
 
-// textLogprobs are those of a choice of a text_completion, with top alternatives. Offsets count characters from where the
-// answer begins.
+// textLogprobs returns the logprobs of a choice in a text_completion, with top alternatives per token. Offsets count
+// characters from the begin of the answer.
 func textLogprobs(tokens []Logprob, top int) any {
 	list := struct {
 		Tokens   []string             `json:"tokens"`

@@ -2,8 +2,8 @@ package ollama
 
 import "strings"
 
-// SameModel tells whether two names mean the same model: Ollama leaves ":latest" out and adds it as it likes.
-func SameModel(a, b string) bool { return canonical(a) == canonical(b) }
+// sameModel reports whether two names mean the same model. Ollama omits or adds ":latest".
+func sameModel(a, b string) bool { return canonical(a) == canonical(b) }
 
 func canonical(name string) string {
 	if slash := strings.LastIndexByte(name, '/'); !strings.Contains(name[slash+1:], ":") {

@@ -10,9 +10,9 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// render makes a request of the native API: the OpenAI-compatible endpoints of the server would be nearer, but they know
-// neither num_ctx nor truncate and drop options silently. By default a prompt that is too long loses its beginning, and the
-// answer looks like any other (ollama issue 3839): so truncate and shift are false everywhere.
+// render returns the path and body of a native API request. The server's OpenAI-compatible endpoints support neither
+// num_ctx nor truncate, and silently drop options. By default Ollama cuts off the beginning of a prompt that is too
+// long, and the answer looks normal (ollama issue 3839); so truncate and shift are always false.
 func (c *Client) render(r *prompt.Request) (path string, body any) {
 	switch r.Endpoint {
 	case prompt.Embeddings:
@@ -24,13 +24,13 @@ func (c *Client) render(r *prompt.Request) (path string, body any) {
 	}
 }
 
-// chat renders a request for /api/chat.
+// chat returns the body of a request to /api/chat.
 func (c *Client) chat(r *prompt.Request) *chatRequest {
 	n := &chatRequest{
 		Model:    r.Model,
 		Messages: make([]chatMessage, len(r.Messages)),
 		Options:  c.options(r.Sampling),
-		Think:    false, // unset means true for a model that can
+		Think:    false, // without a value, a model with reasoning would think
 		Format:   answerFormat(r.Structure),
 	}
 	for i, m := range r.Messages {
@@ -55,7 +55,7 @@ func (c *Client) chat(r *prompt.Request) *chatRequest {
 	return n
 }
 
-// answerFormat is what the server holds the tokens of an answer to.
+// answerFormat returns the format to which the server constrains the tokens of the answer.
 func answerFormat(s *prompt.Structure) json.RawMessage {
 	switch {
 	case s == nil:
@@ -77,8 +77,8 @@ func nativeCalls(calls []prompt.ToolCall) []chatCall {
 	return native
 }
 
-// generation renders a request for /api/generate. A prompt is continued as it stands, but for one with a suffix: how a
-// model is told of that is in its template.
+// generation returns the body of a request to /api/generate. Raw mode continues the prompt unchanged. A request with a
+// suffix needs the model's template instead, because the template holds the fill-in format.
 func (c *Client) generation(r *prompt.Request) *generateRequest {
 	n := &generateRequest{
 		Model: r.Model, Prompt: r.Messages[0].Content, Suffix: r.Suffix, Raw: r.Suffix == "", Options: c.options(r.Sampling),
@@ -89,10 +89,10 @@ func (c *Client) generation(r *prompt.Request) *generateRequest {
 	return n
 }
 
-// options names every option that changes an answer: the generations differ in their defaults (repeat_penalty is 1.1 in
-// the old one and 1.0 in the new one), and a model's own parameters would decide the rest.
+// options sets every option that changes an answer. The defaults differ between the generations (repeat_penalty is 1.1
+// in the old one and 1.0 in the new one), and the model's own parameters would apply to options that are absent.
 func (c *Client) options(s prompt.Sampling) map[string]any {
-	seed := int64(-1) // a new one each time
+	seed := int64(-1) // a new seed for each request
 	if s.Seed != nil {
 		seed = *s.Seed
 	}
@@ -112,12 +112,12 @@ func (c *Client) options(s prompt.Sampling) map[string]any {
 		options["repeat_last_n"] = *s.RepeatLastN
 	}
 	maps.Copy(options, c.runner.options())
-	options["stop"] = append([]string{}, s.Stop...) // an empty list, too, wins over the model's own
+	options["stop"] = append([]string{}, s.Stop...) // an empty list also overrides the model's own stop sequences
 	return options
 }
 
-// answer reads a complete native answer. One that ended because the context was full is a cut, not an answer: the
-// row's own limit was not reached and the model had not finished.
+// answer converts a complete native response. It returns a *RequestError if the answer ended because the context was
+// full: the answer reached neither the row's limit nor its natural end.
 func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 	a := &Answer{
 		Text:             n.Message.Content,
@@ -138,7 +138,7 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 		a.ToolCalls = append(a.ToolCalls, prompt.ToolCall{ID: call.ID, Name: call.Function.Name, Arguments: arguments(call)})
 	}
 	if a.Reasoning != "" && len(a.ToolCalls) == 0 {
-		a.Logprobs = behindThought(a.Logprobs, a.Text)
+		a.Logprobs = afterReasoning(a.Logprobs, a.Text)
 	}
 	if a.FinishReason == "length" && a.CompletionTokens < r.Sampling.MaxTokens && a.PromptTokens+a.CompletionTokens >= c.runner.Context {
 		return nil, &RequestError{
@@ -151,12 +151,12 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 	}
 	if r.Logprobs != nil && len(a.Logprobs) == 0 && a.Text != "" {
 		return nil, &RequestError{Status: http.StatusBadRequest, Code: CodeInvalidRequest,
-			Message: "the row asks for logprobs, but the server tells none for this model"}
+			Message: "the row asks for logprobs, but the server returns none for this model"}
 	}
 	return a, nil
 }
 
-// arguments are those of a call, of which a server may leave out an empty object.
+// arguments returns the arguments of a call. A server may omit an empty object.
 func arguments(call chatCall) json.RawMessage {
 	if a := call.Function.Arguments; len(a) > 0 && string(a) != "null" {
 		return a

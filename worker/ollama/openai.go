@@ -8,7 +8,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Completion is an answer as OpenAI's API gives it: a chat.completion, or a text_completion for a completions row.
+// Completion is an answer in OpenAI's format: a chat.completion, or a text_completion for a completions row.
 type Completion struct {
 	ID      string   `json:"id"`
 	Object  string   `json:"object"`
@@ -19,7 +19,7 @@ type Completion struct {
 	Timings millis   `json:"timings"`
 }
 
-// Choice is one answer; Message or Text is set, as the endpoint wants it.
+// Choice is one answer. Either Message or Text is set, depending on the endpoint.
 type Choice struct {
 	Index        int      `json:"index"`
 	Message      *Message `json:"message,omitempty"`
@@ -28,16 +28,16 @@ type Choice struct {
 	FinishReason string   `json:"finish_reason"`
 }
 
-// Message is the assistant's turn. Its content is null where it only calls tools.
+// Message is the assistant's message. Content is null if the message has only tool calls.
 type Message struct {
 	Role    string  `json:"role"`
 	Content *string `json:"content"`
-	// Reasoning is an addition to OpenAI's schema, under the name that most servers of open models have given it.
+	// Reasoning extends OpenAI's schema; most servers of open models use this name.
 	Reasoning string `json:"reasoning_content,omitempty"`
 	ToolCalls []Call `json:"tool_calls,omitempty"`
 }
 
-// Call is a call of a tool.
+// Call is a tool call.
 type Call struct {
 	ID       string `json:"id"`
 	Type     string `json:"type"`
@@ -47,7 +47,7 @@ type Call struct {
 	} `json:"function"`
 }
 
-// Usage counts tokens as the server counted them.
+// Usage holds the server's token counts.
 type Usage struct {
 	PromptTokens     int           `json:"prompt_tokens"`
 	CompletionTokens int           `json:"completion_tokens"`
@@ -55,12 +55,12 @@ type Usage struct {
 	Details          *UsageDetails `json:"completion_tokens_details,omitempty"`
 }
 
-// UsageDetails are there where the model thought.
+// UsageDetails is present if the model did reasoning.
 type UsageDetails struct {
 	ReasoningTokens int `json:"reasoning_tokens"` // an estimate
 }
 
-// millis is an addition to OpenAI's schema: the server's own times in milliseconds.
+// millis holds the server's durations in milliseconds. It extends OpenAI's schema.
 type millis struct {
 	Total      float64 `json:"total_ms"`
 	Load       float64 `json:"load_ms"`
@@ -68,7 +68,8 @@ type millis struct {
 	Generation float64 `json:"generation_ms"`
 }
 
-// Body renders the answers for the row they belong to, in order; there is at least one. Ids come from the row's key.
+// Body returns the response body for a row in OpenAI's format. Answers holds at least one answer, in order. Ids are
+// made from the row's key.
 func Body(row prompt.Row, answers []*Answer) any {
 	if row.Request.Endpoint == prompt.Embeddings {
 		return embeddingList(row, answers[0])
@@ -117,7 +118,7 @@ func (a *Answer) choice(i int, row prompt.Row) Choice {
 	return c
 }
 
-// calls renders the calls of the answer with an index. A call whose server gave it no id gets one of the row's key.
+// calls returns the tool calls of the answer at index. A call without an id gets one made from the row's key.
 func (a *Answer) calls(index int, key prompt.Key) []Call {
 	var calls []Call
 	for i, call := range a.ToolCalls {
@@ -131,7 +132,7 @@ func (a *Answer) calls(index int, key prompt.Key) []Call {
 	return calls
 }
 
-// add counts an answer. The prompt of all is the same, and counts once, as it does for OpenAI.
+// add adds an answer. The prompt is the same for all answers of a row and counts once, as in OpenAI's API.
 func (u *Usage) add(a *Answer) {
 	u.PromptTokens = a.PromptTokens
 	u.CompletionTokens += a.CompletionTokens
@@ -154,7 +155,7 @@ func (m *millis) add(t Timings) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// ErrorBody is OpenAI's error object, the body of an answer with a status code of 4xx.
+// ErrorBody is OpenAI's error object: the body of a response with a 4xx status.
 type ErrorBody struct {
 	Error struct {
 		Message string  `json:"message"`
@@ -162,11 +163,11 @@ type ErrorBody struct {
 		Param   *string `json:"param"`
 		Code    string  `json:"code"`
 	} `json:"error"`
-	// Completion keeps what was answered, where the answer itself is at fault.
+	// Completion holds the completed answer if the answer itself is at fault.
 	Completion any `json:"completion,omitempty"`
 }
 
-// Body renders the error for the row's line.
+// Body returns the error object for the row's line.
 func (e *RequestError) Body() ErrorBody {
 	var b ErrorBody
 	b.Error.Message, b.Error.Type, b.Error.Code = e.Message, "invalid_request_error", e.Code

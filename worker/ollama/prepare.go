@@ -19,11 +19,11 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// lowest is the oldest version whose truncate and shift options were seen to work. Older ones ignore them and cut
-// prompts without a word.
-const lowest = "v0.17.4"
+// minVersion is the oldest version whose options truncate and shift were tested to work. Older versions ignore them and
+// silently cut prompts.
+const minVersion = "v0.17.4"
 
-// Info is what a server says of itself and of the model.
+// Info holds the properties of a server and its model.
 type Info struct {
 	Version      string   `json:"ollama_version"`
 	Digest       string   `json:"model_digest,omitempty"`
@@ -31,37 +31,39 @@ type Info struct {
 	Parameters   string   `json:"parameters,omitempty"`
 	Quantization string   `json:"quantization,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
-	// Threads is the num_thread that the model's own parameters name; 0 where they name none.
+	// Threads is num_thread from the model's own parameters; 0 if they do not set it.
 	Threads int `json:"num_thread,omitempty"`
-	// WeightsBytes is the size of the model's files, a projector included; 0 where the server does not say.
+	// WeightsBytes is the size of the model's files including a projector; 0 if the server does not report it.
 	WeightsBytes int64 `json:"weights_bytes,omitempty"`
-	// Projector says that images are encoded by a file of its own, and not by the model's.
+	// Projector is true if a separate file encodes images.
 	Projector bool `json:"projector,omitempty"`
-	// Metadata holds the raw keys of the model's GGUF file, arrays in full.
+	// Metadata holds all keys of the model's GGUF header, with complete arrays.
 	Metadata map[string]any `json:"-"`
 }
 
-// EmbedsOnly tells whether the model makes embeddings and nothing else.
+// EmbedsOnly reports whether the model makes embeddings and nothing else.
 func (i Info) EmbedsOnly() bool {
 	return slices.Contains(i.Capabilities, string(model.CapabilityEmbedding)) &&
 		!slices.Contains(i.Capabilities, string(model.CapabilityCompletion))
 }
 
-// Runner is how clients ask for the model. Threads is how many compute on the CPU; 0 leaves it to the server.
+// Runner returns the runner options for this model. Context is in tokens per slot. Threads is the number of CPU
+// threads; 0 leaves it to the server.
 func (i Info) Runner(context, threads int) Runner {
 	family, _ := i.Metadata["general.architecture"].(string)
 	longest, known := i.Metadata[family+".context_length"].(float64)
 	return Runner{
-		Context: context, Longest: known && float64(context) >= longest, Threads: threads,
+		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads,
 		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version),
 	}
 }
 
-// unreachableFor is how long an address may refuse connections. A server that is about to start takes no longer.
+// unreachableFor is how long an address may refuse connections. A starting server listens sooner than this.
 const unreachableFor = 3 * time.Second
 
-// WaitAnswering waits until HTTP is answered: the socket accepts connections long before, while GPUs are looked for.
-// Where nobody accepts a connection it does not wait. Versions that cannot be trusted are refused.
+// WaitAnswering waits until the server answers HTTP: its socket accepts connections long before, while the server
+// searches for GPUs. If the address refuses connections, it fails after unreachableFor. It rejects unsupported
+// versions.
 func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) {
 	began := time.Now()
 	for {
@@ -74,33 +76,34 @@ func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) 
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("it does not answer at %s: %w", c.base.Redacted(), err)
+			return "", fmt.Errorf("the server at %s does not answer: %w", c.base.Redacted(), err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// unreachable tells whether an error means that there is nobody at an address, in contrast to somebody who is slow.
+// unreachable reports whether the error means that no server listens at the address, in contrast to a slow server.
 func unreachable(err error) bool {
 	var name *net.DNSError
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) ||
 		errors.As(err, &name) && name.IsNotFound
 }
 
-// checkVersion accepts 0.0.0: a build of somebody's own says that.
+// checkVersion rejects versions below minVersion. It accepts 0.0.0, the version of a private build.
 func checkVersion(version string) error {
 	v := "v" + version
-	if version == "0.0.0" || semver.IsValid(v) && semver.Compare(v, lowest) >= 0 {
+	if version == "0.0.0" || semver.IsValid(v) && semver.Compare(v, minVersion) >= 0 {
 		return nil
 	}
-	return fmt.Errorf("it is Ollama %s, which cuts long prompts silently; %s or later is needed", version, lowest[1:])
+	return fmt.Errorf("the server is Ollama %s, which silently cuts long prompts; use %s or later", version, minVersion[1:])
 }
 
-// Describe tells what the server knows of the model. ErrModelMissing where it does not have it.
+// Describe returns what the server knows about the model. The error is ErrModelMissing if the server does not have the
+// model.
 func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 	show, err := c.control().Show(ctx, &api.ShowRequest{
 		Model:   model,
-		Verbose: true, // or the old generation leaves long arrays out, such as the KV heads of each layer
+		Verbose: true, // without it, the old generation omits long arrays, such as the KV heads of each layer
 	})
 	if err != nil {
 		return Info{}, controlError("look up model", err)
@@ -121,29 +124,29 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		return Info{}, controlError("list models", err)
 	}
 	for _, m := range list.Models {
-		if SameModel(m.Name, model) {
+		if sameModel(m.Name, model) {
 			info.Digest, info.WeightsBytes = m.Digest, m.Size
 		}
 	}
 	return info, nil
 }
 
-// ownThreads finds num_thread among a model's parameters, a name and a value on each line.
+// ownThreads returns num_thread from a model's parameters, which have one name and value per line; 0 if it is absent.
 func ownThreads(parameters string) int {
 	for line := range strings.Lines(parameters) {
 		if f := strings.Fields(line); len(f) == 2 && f[0] == "num_thread" {
-			n, _ := strconv.Atoi(f[1]) // the server has checked it
+			n, _ := strconv.Atoi(f[1]) // the server has checked the value
 			return n
 		}
 	}
 	return 0
 }
 
-// Load brings the model into memory, with the runner options of the requests to come (for the new generation shift is
-// one): with others it would be loaded twice. Should the connection break meanwhile, the server gives the load up.
+// Load loads the model with the same runner options as the later requests (in the new generation shift is one of them);
+// other options would cause a second load. If the connection breaks, the server aborts the load.
 func (c *Client) Load(ctx context.Context, model string) error {
 	if c.runner.Embeds {
-		// Without a text nothing is embedded, but the model is loaded.
+		// An empty list embeds nothing, but loads the model.
 		_, err := c.control().Embed(ctx, &api.EmbedRequest{Model: model, Input: []string{}, Options: c.runner.options()})
 		if err != nil {
 			return controlError("load model "+model, err)
@@ -162,28 +165,29 @@ func (c *Client) Load(ctx context.Context, model string) error {
 	return nil
 }
 
-// Footprint is what a loaded model takes, as the server accounts for it. The part that is not on a GPU makes every token
-// slow.
+// Footprint is the memory of a loaded model in bytes, as the server accounts for it. Any part outside the GPU makes
+// every token slow.
 type Footprint struct {
 	Bytes    int64 `json:"bytes"`
 	GPUBytes int64 `json:"gpu_bytes"`
 }
 
-// Loaded is the footprint of the model, which must be loaded.
+// Loaded returns the footprint of the model. It returns an error if the model is not loaded.
 func (c *Client) Loaded(ctx context.Context, model string) (Footprint, error) {
 	running, err := c.control().ListRunning(ctx)
 	if err != nil {
 		return Footprint{}, controlError("list loaded models", err)
 	}
 	for _, m := range running.Models {
-		if SameModel(m.Name, model) {
+		if sameModel(m.Name, model) {
 			return Footprint{Bytes: m.Size, GPUBytes: m.SizeVRAM}, nil
 		}
 	}
 	return Footprint{}, fmt.Errorf("list loaded models: %s is not among them", model)
 }
 
-// Prove gets a one-token answer, or a vector: green health checks have been seen on servers that answer nothing.
+// Prove requests a one-token answer or a vector. A health check is not enough: servers with a good health check have
+// failed to answer.
 func (c *Client) Prove(ctx context.Context, model string) error {
 	r := prompt.Request{
 		Endpoint: prompt.Chat,
@@ -200,7 +204,7 @@ func (c *Client) Prove(ctx context.Context, model string) error {
 	return nil
 }
 
-// controlError names the sentinel where the API's answer has one.
+// controlError adds an operation to an error, and ErrModelMissing if the server answered 404.
 func controlError(op string, err error) error {
 	var status api.StatusError
 	if errors.As(err, &status) && status.StatusCode == http.StatusNotFound {

@@ -49,7 +49,7 @@ func processesBelow(t testing.TB, guard, want int) []int {
 	return all
 }
 
-// wantGone checks that no process is left, and ends those that are.
+// wantGone fails the test if processes are left, and kills them.
 func wantGone(t testing.TB, pids []int) {
 	t.Helper()
 	for _, pid := range pids {
@@ -60,7 +60,7 @@ func wantGone(t testing.TB, pids []int) {
 	}
 }
 
-// wantGoneSoon is wantGone for processes that nobody waits for.
+// wantGoneSoon is like wantGone, for processes without a parent that waits for them.
 func wantGoneSoon(t testing.TB, pids []int) {
 	t.Helper()
 	await.Until(t, fmt.Sprintf("the end of %v", pids), func() bool { return !slices.ContainsFunc(pids, alive) })
@@ -79,7 +79,7 @@ func awaitStopped(t testing.TB, pid int) {
 	})
 }
 
-// alive tells whether a process is there and no zombie.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {

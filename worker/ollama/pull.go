@@ -9,27 +9,27 @@ import (
 	"github.com/ollama/ollama/api"
 )
 
-// PullStep is what a server tells while it fetches a model: one layer after the other, the weights usually first.
+// PullStep is the server's progress report during a pull. Layers follow one another, the weights usually first.
 type PullStep struct {
 	Status string
-	Layer  string // the digest of the layer that is under way; empty between layers
-	// Done and Total are bytes of this layer; Total is 0 where the step is none of a layer. Done counts what an earlier
-	// pull has left.
+	Layer  string // digest of the current layer; empty between layers
+	// Done and Total are bytes of this layer. Total is 0 if the step does not belong to a layer. Done includes bytes of
+	// an earlier pull.
 	Done, Total int64
 }
 
-// Pull fetches the model into the server's folder. Each step is handed to follow, whose error ends the pull. What has been
-// fetched until then stays, and the next pull goes on from there.
+// Pull downloads the model to the server's model folder. It calls follow for each step; an error of follow ends the
+// pull. An interrupted pull keeps its data, and the next pull continues from there.
 //
-// Errors: ErrNotInRegistry, ErrModelsFull, the one of follow, the context's, or that of the network.
+// Errors: ErrNotInRegistry, ErrModelsFull, the error of follow, of the context or of the network.
 func (c *Client) Pull(ctx context.Context, model string, follow func(PullStep) error) error {
 	return pullError(c.control().Pull(ctx, &api.PullRequest{Model: model}, func(p api.ProgressResponse) error {
 		return follow(PullStep{Status: p.Status, Layer: p.Digest, Done: p.Completed, Total: p.Total})
 	}))
 }
 
-// pullError names the reasons that a person can do something about. They come as text inside HTTP 200, without a code; the
-// words of a full disk are the kernel's.
+// pullError adds a sentinel for causes that the user can fix. Ollama sends them as text inside HTTP 200 without a code;
+// for a full disk the text is the kernel's.
 func pullError(err error) error {
 	switch {
 	case err == nil:

@@ -12,37 +12,37 @@ import (
 	"time"
 )
 
-// stopTimeout is what the guard's own limits add up to, and some.
+// stopTimeout is the sum of the guard's own limits plus a margin.
 const stopTimeout = termGrace + killGrace + 2*time.Second
 
-// Server is a server of our own. Whoever starts it must Stop it.
+// Server is a server process of our own. The caller of Start must call Stop.
 type Server struct {
 	cmd      *exec.Cmd
-	hatch    *hatch   // the way to an isolated server, else nil
-	refused  error    // why it is not isolated although it was to be
-	lifeline *os.File // our end of the guard's pipe: closing it ends the server
+	broker   *socketBroker // connects to an isolated server; nil otherwise
+	refused  error         // the reason why isolation failed with IsolateAuto
+	lifeline *os.File      // our end of the guard's pipe; closing it ends the server
 	log      *serverLog
 	logPath  string
 	address  string
 	done     chan struct{}
-	err      error // why it ended; valid after done is closed
+	err      error // why the server ended; valid after done is closed
 }
 
-// Start runs "COMMAND serve" below a guard. The scratch folder goes below scratchRoot and disappears with the server;
-// what the server prints goes to logPath. The server is not ready yet.
+// Start runs "COMMAND serve" below a guard. It makes a scratch folder below scratchRoot, which is removed with the
+// server, and writes the server's output to logPath. The server is not ready yet when Start returns.
 func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q: %w; load the module that brings it or name it with --ollama PATH (a path with blanks in quotes of its own)",
+		return nil, fmt.Errorf("%w: %q: %w; load the module that has it, or give --ollama PATH (put a path with blanks into extra quotes)",
 			ErrNotFound, command[0], errors.Unwrap(err))
 	}
-	// A command found in the current folder was named so by the user (--ollama ./ollama).
+	// A command found in the current folder was given with its path (--ollama ./ollama).
 	if program, err = filepath.Abs(program); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
 	s.Home, err = os.MkdirTemp(scratchRoot, scratchPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("start server: make scratch folder: %w; SLURM_TMPDIR or TMPDIR must name a folder that you may write to", err)
+		return nil, fmt.Errorf("start server: make scratch folder: %w; set SLURM_TMPDIR or TMPDIR to a writable folder", err)
 	}
 	if s.File != nil {
 		s.Models = filepath.Join(s.Home, "models")
@@ -59,24 +59,24 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 	return srv, nil
 }
 
-// wait is the only one to wait for the guard.
+// wait waits for the guard. No other function does so.
 func (s *Server) wait(output *os.File, scratch string) {
 	err := s.cmd.Wait()
-	if s.hatch != nil {
-		s.hatch.close() // and the kernel has killed everything else in the guard's namespace
+	if s.broker != nil {
+		s.broker.close() // the kernel has killed the rest of the guard's PID namespace
 	} else {
-		// Were the guard itself killed, the server died with it (parent-death signal) but its runners did not. They are
-		// in the guard's process group unless they left it on purpose.
+		// If the guard itself was killed, the server died with it (parent-death signal), but the server's runners did
+		// not. They are in the guard's process group unless they left it on purpose.
 		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	}
 	select {
 	case <-s.log.ended:
-	case <-time.After(time.Second): // somebody below still holds the pipe and cannot die
+	case <-time.After(time.Second): // a descendant holds the pipe and cannot die
 		output.Close()
 		<-s.log.ended
 	}
 	output.Close()
-	os.RemoveAll(scratch) // the guard has done so, unless it was killed
+	os.RemoveAll(scratch) // the guard has removed it, unless the guard was killed
 	if err == nil {
 		err = errors.New("the server exited with code 0")
 	} else {
@@ -86,7 +86,7 @@ func (s *Server) wait(output *os.File, scratch string) {
 	close(s.done)
 }
 
-// describe spells a guard's exit code: above 128 it stands for the signal that ended the server.
+// describe decodes a guard's exit code: above 128 it stands for the signal that ended the server.
 func describe(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 128 {
@@ -95,13 +95,13 @@ func describe(err error) error {
 	return err
 }
 
-// Done is closed when the server and all of its processes are gone. Err then says why.
+// Done returns a channel that is closed when all processes of the server are gone. Err returns the reason then.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Err is why the server ended, with the end of its log. Call it after Done is closed.
+// Err returns why the server ended, with the last lines of its log. Call it after Done is closed.
 func (s *Server) Err() error { return s.Failed("run server", s.err) }
 
-// Stop ends the server and waits until nothing of it is left.
+// Stop ends the server and waits until all its processes are gone.
 func (s *Server) Stop() {
 	s.lifeline.Close()
 	select {
@@ -113,45 +113,46 @@ func (s *Server) Stop() {
 	select {
 	case <-s.done:
 	case <-time.After(killGrace):
-		// The first process of a namespace does not end before all the others, and one hangs in a driver. It has been
-		// sent KILL; to wait for it would only keep the job's other nodes.
+		// The first process of a namespace ends after all the others, and one of them hangs in a driver. All have got
+		// SIGKILL; further waiting would only keep the job's other nodes busy.
 	}
 }
 
-// Isolated tells whether the server lives in namespaces of its own. Then it answers at its URL only by Dial.
-func (s *Server) Isolated() bool { return s.hatch != nil }
+// Isolated reports whether the server lives in its own namespaces. An isolated server can only be reached with Dial.
+func (s *Server) Isolated() bool { return s.broker != nil }
 
-// IsolationRefused is why the server is not isolated although IsolateAuto was said; nil where it is or was not to be.
+// IsolationRefused returns the reason why the server is not isolated with IsolateAuto; nil if it is isolated or
+// isolation was not requested.
 func (s *Server) IsolationRefused() error { return s.refused }
 
-// Dial connects to an address where the server lives. It may be called from many goroutines, but not before Start has
-// returned. Network is tcp.
+// Dial connects to an address in the server's network. It is safe for concurrent use after Start has returned. Network
+// must be tcp.
 func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if s.hatch == nil {
+	if s.broker == nil {
 		var d net.Dialer
 		return d.DialContext(ctx, network, address)
 	}
 	if network != "tcp" {
 		return nil, fmt.Errorf("connect to isolated server: network %q is not tcp", network)
 	}
-	return s.hatch.dial(ctx, address)
+	return s.broker.dial(ctx, address)
 }
 
-// Address is where the server listens, as host:port; empty before WaitListening.
+// Address returns the server's host:port; empty before WaitListening.
 func (s *Server) Address() string { return s.address }
 
-// URL is where the server answers; empty before WaitListening.
+// URL returns the server's base URL. It is valid after WaitListening.
 func (s *Server) URL() string { return "http://" + s.address }
 
-// Layers tells where the layers of the model went, once it is loaded; nil where the server did not say.
+// Layers returns how many layers of the loaded model are on the GPU; nil if the server did not report it.
 func (s *Server) Layers() *Layers {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	return s.log.layers
 }
 
-// WaitListening waits until the server has a port and has told what it computes on. A GPU is demanded unless the CPU
-// was asked for: a server that found none runs anyway, a hundred times slower.
+// WaitListening waits until the server has reported its port and its device. Unless device is DeviceCPU it returns
+// ErrNoGPU for a server without a GPU: such a server would run, but a hundred times slower.
 func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	const op = "start server"
 	select {
@@ -159,11 +160,11 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	case <-s.done:
 		err := s.err
 		if s.Isolated() {
-			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, say --isolate never", err)
+			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, use --isolate never", err)
 		}
 		return s.Failed(op, err)
 	case <-ctx.Done():
-		return s.Failed(op, fmt.Errorf("it said no address to answer on: %w", context.Cause(ctx)))
+		return s.Failed(op, fmt.Errorf("it reported no listening address: %w", context.Cause(ctx)))
 	}
 	if device == DeviceCPU {
 		return nil
@@ -171,18 +172,18 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	select {
 	case library := <-s.log.library:
 		if library == "cpu" {
-			return fmt.Errorf("%w: the server found none and would compute on the CPU; ask SLURM for one (--gres=gpu:1), or say --device cpu if that is what you want",
+			return fmt.Errorf("%w: the server found no GPU and would compute on the CPU; request a GPU from SLURM (--gres=gpu:1), or use --device cpu to compute on the CPU",
 				ErrNoGPU)
 		}
 		return nil
 	case <-s.done:
 		return s.Failed(op, s.err)
 	case <-ctx.Done():
-		return s.Failed(op, fmt.Errorf("it did not say what it computes on: %w", context.Cause(ctx)))
+		return s.Failed(op, fmt.Errorf("it did not report its compute device: %w", context.Cause(ctx)))
 	}
 }
 
-// Failed is an error of this server with the end of its log.
+// Failed returns a *ServerError with the last lines of the server's log.
 func (s *Server) Failed(op string, err error) error {
 	return &ServerError{Op: op, Err: err, LogPath: s.logPath, LogTail: s.log.last()}
 }

@@ -146,8 +146,8 @@ func TestWaitListening(t *testing.T) {
 		{"no GPU", nil, DeviceAuto, await.Patience, ErrNoGPU, "--gres=gpu:1", false},
 		{"CPU asked for", nil, DeviceCPU, await.Patience, nil, "", false},
 		{"exits at once", []string{"--start-fault", "exit"}, DeviceCPU, await.Patience, nil, "exit status 1", false},
-		{"says nothing", []string{"--start-fault", "silent"}, DeviceCPU, 50 * time.Millisecond, context.DeadlineExceeded, "no address", false},
-		{"does not name its device", []string{"--start-fault", "deaf"}, DeviceAuto, 300 * time.Millisecond, context.DeadlineExceeded, "what it computes on", true},
+		{"says nothing", []string{"--start-fault", "silent"}, DeviceCPU, 50 * time.Millisecond, context.DeadlineExceeded, "no listening address", false},
+		{"does not name its device", []string{"--start-fault", "deaf"}, DeviceAuto, 300 * time.Millisecond, context.DeadlineExceeded, "report its compute device", true},
 	}
 	eachIsolation(t, func(t *testing.T, i Isolation) {
 		for _, tt := range tests {

@@ -11,33 +11,34 @@ import (
 )
 
 const (
-	// maxLog bounds the log file: a long run makes a line or more for each request.
+	// maxLog limits the log file in bytes: a long run has at least one line per request.
 	maxLog = 16 << 20
-	// tailLines is how much of the end an error message shows.
+	// tailLines is the number of last lines in an error message.
 	tailLines = 15
-	// maxLine bounds what a server without line ends can make us hold.
+	// maxLine limits the memory in bytes for output without line ends.
 	maxLine = 64 << 10
 )
 
 var (
 	listening = regexp.MustCompile(`Listening on (\S+:\d+)`)
-	// In both generations, from llama.cpp ("load_tensors: offloaded 29/29 layers to GPU") and from Ollama's own engine.
+	// Both generations print it: llama.cpp ("load_tensors: offloaded 29/29 layers to GPU") and Ollama's own engine.
 	offloaded = regexp.MustCompile(`offloaded (\d+)/(\d+) layers to GPU`)
-	compute   = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a GPU's line has more in between
+	compute   = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a line for a GPU has more fields in between
 )
 
-// serverLog reads what a server prints: into a file, its last lines into memory, and what the lines tell into channels.
+// serverLog reads the server's output: it copies the lines to a file, keeps the last lines in memory, and sends parsed
+// values to channels.
 type serverLog struct {
-	address chan string   // gets the address that the server listens on
-	library chan string   // gets the compute library of the first device found: "CUDA", "cpu"
-	ended   chan struct{} // closed when the server's output has ended
+	address chan string   // receives the server's listening address
+	library chan string   // receives the compute library of the first device: "CUDA", "cpu"
+	ended   chan struct{} // closed at the end of the server's output
 
 	mu     sync.Mutex
 	tail   []string
-	layers *Layers // of the last load
+	layers *Layers // of the last model load
 }
 
-// Layers is how many of a model's layers a server put on the GPU.
+// Layers holds the number of a model's layers on the GPU and in total.
 type Layers struct {
 	GPU int `json:"gpu"`
 	All int `json:"all"`
@@ -51,22 +52,22 @@ func newServerLog() *serverLog {
 	}
 }
 
-// read consumes r to its end. A log file that cannot be written any more stops nothing.
+// read consumes r to its end. It continues if it cannot write to the log file.
 func (l *serverLog) read(r io.Reader, file *os.File) {
 	defer close(l.ended)
 	defer file.Close()
 	written := 0
 	lines := bufio.NewReaderSize(r, maxLine)
 	for {
-		line, _, err := lines.ReadLine() // a longer line comes in pieces, which is good enough for a log
+		line, _, err := lines.ReadLine() // a longer line comes in pieces; the log may split it
 		if err != nil {
 			return
 		}
 		text := string(line)
 		if strings.HasPrefix(text, "[GIN]") {
-			continue // one for each request, and they say nothing that the results do not
+			continue // one line per request, without information beyond the results
 		}
-		l.note(text)
+		l.parse(text)
 		if written < maxLog {
 			n, _ := file.WriteString(text + "\n")
 			written += n
@@ -74,7 +75,7 @@ func (l *serverLog) read(r io.Reader, file *os.File) {
 	}
 }
 
-func (l *serverLog) note(line string) {
+func (l *serverLog) parse(line string) {
 	if m := listening.FindStringSubmatch(line); m != nil {
 		offer(l.address, m[1])
 	}
@@ -97,7 +98,7 @@ func (l *serverLog) note(line string) {
 	l.tail = append(l.tail, line)
 }
 
-// offer sends the first value only.
+// offer sends the value if the channel is empty: only the first value counts.
 func offer(c chan string, value string) {
 	select {
 	case c <- value:
@@ -105,7 +106,7 @@ func offer(c chan string, value string) {
 	}
 }
 
-// last returns the log's last lines.
+// last returns a copy of the log's last lines.
 func (l *serverLog) last() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

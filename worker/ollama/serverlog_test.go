@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The lines are those of real servers: Ollama 0.24.0 and 0.34.3.
+// The lines come from real servers: Ollama 0.24.0 and 0.34.3.
 func TestServerLogReadsWhatServersSay(t *testing.T) {
 	const (
 		listens = `time=2026-11-23T23:09:10.663Z level=INFO source=routes.go:1864 msg="Listening on 127.0.0.1:37563 (version 0.24.0)"`

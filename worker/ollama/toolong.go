@@ -5,16 +5,16 @@ import (
 	"strconv"
 )
 
-// counted is how the new generation says how many tokens a prompt has that is too long. Its error object has the number as
-// n_prompt_tokens as well, but only where it comes through whole.
+// counted matches the number of prompt tokens in the new generation's message about a prompt that is too long. The
+// error object has the number as n_prompt_tokens, too, but only if it arrives complete.
 var counted = regexp.MustCompile(`request \((\d+) tokens\)`)
 
-// countedTokens is how many tokens a prompt has, by the message that refuses it; 0 where it does not say.
+// countedTokens returns the number of prompt tokens in the error message, or 0 if it has none.
 func countedTokens(message string) int {
 	m := counted.FindStringSubmatch(message)
 	if m == nil {
 		return 0
 	}
-	n, _ := strconv.Atoi(m[1]) // digits; one that is too large is none
+	n, _ := strconv.Atoi(m[1]) // digits only; 0 if out of range
 	return n
 }

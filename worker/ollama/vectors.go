@@ -8,7 +8,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// EmbeddingList is the vectors of a row as OpenAI's API gives them.
+// EmbeddingList holds the vectors of a row in OpenAI's format.
 type EmbeddingList struct {
 	Object string          `json:"object"`
 	Data   []EmbeddingItem `json:"data"`
@@ -20,10 +20,10 @@ type EmbeddingList struct {
 type EmbeddingItem struct {
 	Object    string `json:"object"`
 	Index     int    `json:"index"`
-	Embedding any    `json:"embedding"` // numbers, or base64
+	Embedding any    `json:"embedding"` // array of numbers, or a base64 string
 }
 
-// EmbeddingUsage counts tokens as the server counted them.
+// EmbeddingUsage holds the server's token counts.
 type EmbeddingUsage struct {
 	PromptTokens int `json:"prompt_tokens"`
 	TotalTokens  int `json:"total_tokens"`

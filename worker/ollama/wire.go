@@ -7,8 +7,8 @@ import (
 	"github.com/ollama/ollama/api"
 )
 
-// The native API's own types have the schemas and arguments of tools in a form of their own, which loses what it does not
-// know. These pass them on as the row and the model wrote them.
+// The types of Ollama's api package parse tool schemas and arguments and lose unknown fields. The types below pass them
+// on unchanged.
 
 // chatRequest is the body of /api/chat.
 type chatRequest struct {
@@ -18,7 +18,7 @@ type chatRequest struct {
 	Format      json.RawMessage `json:"format,omitempty"`
 	Stream      bool            `json:"stream"`
 	Options     map[string]any  `json:"options"`
-	Think       any             `json:"think"` // false or a level
+	Think       any             `json:"think"` // false, or a level as a string
 	Truncate    bool            `json:"truncate"`
 	Shift       bool            `json:"shift"`
 	Logprobs    bool            `json:"logprobs,omitempty"`
@@ -70,7 +70,7 @@ type generateRequest struct {
 	TopLogprobs int            `json:"top_logprobs,omitempty"`
 }
 
-// embedRequest is the body of /api/embed. It has no shift: the server takes what it takes for a model that embeds.
+// embedRequest is the body of /api/embed. It has no shift option.
 type embedRequest struct {
 	Model      string         `json:"model"`
 	Input      []string       `json:"input"`
@@ -79,15 +79,15 @@ type embedRequest struct {
 	Options    map[string]any `json:"options"`
 }
 
-// nativeAnswer is what /api/chat and /api/generate answer.
+// nativeAnswer is the response of /api/chat and /api/generate.
 type nativeAnswer struct {
 	CreatedAt time.Time `json:"created_at"`
 	Message   struct {
 		Content   string     `json:"content"`
 		Thinking  string     `json:"thinking"`
 		ToolCalls []chatCall `json:"tool_calls"`
-	} `json:"message"` // chat's
-	Response   string    `json:"response"` // generate's
+	} `json:"message"` // of /api/chat
+	Response   string    `json:"response"` // of /api/generate
 	Done       bool      `json:"done"`
 	DoneReason string    `json:"done_reason"`
 	Logprobs   []Logprob `json:"logprobs"`

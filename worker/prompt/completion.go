@@ -1,11 +1,11 @@
 package prompt
 
-// decodeCompletion reads what only a row of /v1/completions has.
-func decodeCompletion(o *object, r *Request) (p *problem) {
+// decodeCompletion reads the fields that only a row of /v1/completions has.
+func decodeCompletion(o *object, r *Request) (p *rowError) {
 	if value := o.get(fieldLogprobs); value != nil {
 		top := 0
-		if p = decodeInt(o, fieldLogprobs, 0, &top); p == nil && top > mostLogprobs {
-			p = problemf(CodeInvalidValue, fieldLogprobs.String(), "is %d; the servers name at most %d", top, mostLogprobs)
+		if p = decodeInt(o, fieldLogprobs, 0, &top); p == nil && top > maxLogprobs {
+			p = rowErrorf(CodeInvalidValue, fieldLogprobs.String(), "is %d; the maximum is %d", top, maxLogprobs)
 		}
 		if p != nil {
 			return p
@@ -16,7 +16,7 @@ func decodeCompletion(o *object, r *Request) (p *problem) {
 		return p
 	}
 	if r.Echo && r.Logprobs != nil {
-		return problemf(CodeUnsupported, fieldEcho.String(), "is true beside logprobs; Ollama tells no probabilities of a prompt")
+		return rowErrorf(CodeUnsupported, fieldEcho.String(), "is true together with logprobs; Ollama returns no probabilities of a prompt")
 	}
 	switch value := o.get(fieldSuffix); {
 	case value == nil:
@@ -27,7 +27,7 @@ func decodeCompletion(o *object, r *Request) (p *problem) {
 	}
 	best := max(r.N, 1)
 	if p = decodeInt(o, fieldBestOf, 1, &best); p == nil && best != max(r.N, 1) {
-		p = problemf(CodeUnsupported, fieldBestOf.String(), "is %d; all answers are written, so only as many as n are supported", best)
+		p = rowErrorf(CodeUnsupported, fieldBestOf.String(), "is %d; it must equal n, because all answers are written", best)
 	}
 	return p
 }

@@ -12,53 +12,52 @@ import (
 	fast "fluxworker/worker/json"
 )
 
-// Defaults is what a row's request gets where the row itself says nothing. It is taken as valid.
+// Defaults holds the parts of a request that a row may omit. Defaults are not validated.
 type Defaults struct {
-	// Model is the name that the server knows the run's model by. Empty accepts every model that a row names.
+	// Model is the server's name of the run's model. If Model is empty, rows may name any model.
 	Model string
-	// ModelNames are other names that rows may give for the same model.
+	// ModelNames are other names by which rows may call the same model.
 	ModelNames []string
-	// System is put in front of every row that has no system message; empty for none.
+	// System is the system message for rows without one; empty for none.
 	System string
-	// Sampling holds the options that a row may override one by one.
+	// Sampling holds the sampling options; a row may override each.
 	Sampling Sampling
-	// ImageFiles is where rows may name files with images; nil for nowhere.
+	// ImageFiles is the folder in which rows may name image files; nil if they may not.
 	ImageFiles *ImageFolder
 }
 
-// decoder makes requests of lines.
+// decoder decodes the rows of an input to requests.
 type decoder struct {
 	defaults Defaults
-	limit    int // bytes of a line, and once more of the images that it names
+	limit    int // limit of a line in bytes, and of all images that a row names in files
 	schemas  schemas
 }
 
-// textLine makes the request of a line that is a prompt as it stands.
-func (d *decoder) textLine(line []byte) (Request, *problem) {
+// textLine returns the request for a line of text: the line is the prompt.
+func (d *decoder) textLine(line []byte) (Request, *rowError) {
 	if p := checkUTF8(line, CodeInvalidValue); p != nil {
 		return Request{}, p
 	}
 	return d.single(Message{Role: roleUser, Content: string(line)}), nil
 }
 
-// single makes the request of one message.
+// single returns the request with one message.
 func (d *decoder) single(m Message) Request {
 	r := Request{Endpoint: Chat, Model: d.defaults.Model, Messages: []Message{m}, Sampling: d.sampling()}
 	d.addSystem(&r)
 	return r
 }
 
-// promptRow makes the request of a prompt and the images that go with it. It takes them over.
-func (d *decoder) promptRow(text string, images [][]byte) (Request, *problem) {
+// promptRow returns the request for a prompt and its images. The request takes ownership of images.
+func (d *decoder) promptRow(text string, images [][]byte) (Request, *rowError) {
 	if text == "" {
-		return Request{}, problemf(CodeInvalidValue, "", "makes an empty prompt")
+		return Request{}, rowErrorf(CodeInvalidValue, "", "makes an empty prompt")
 	}
 	return d.single(Message{Role: roleUser, Content: text, Images: images}), nil
 }
 
-// jsonLine makes the request of a line that is a JSON object. customID is set wherever it can be read, also in a row
-// with a problem.
-func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *problem) {
+// jsonLine decodes a line with a JSON object. customID is set if it is readable, also for a row with an error.
+func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *rowError) {
 	row, customID, p := objectOf(line)
 	switch {
 	case p != nil:
@@ -70,17 +69,17 @@ func (d *decoder) jsonLine(line []byte) (r Request, customID string, p *problem)
 	return r, customID, p
 }
 
-// objectOf reads the top of a line, and the name of its row.
-func objectOf(line []byte) (row object, customID string, p *problem) {
+// objectOf reads the top level of a line, and the row's custom_id.
+func objectOf(line []byte) (row object, customID string, p *rowError) {
 	if p := checkUTF8(line, CodeInvalidJSON); p != nil {
 		return row, "", p
 	}
 	if !fast.Valid(line) {
-		return row, "", syntaxProblem(line)
+		return row, "", syntaxError(line)
 	}
 	line = bytes.Trim(line, blanks)
 	if line[0] != '{' {
-		return row, "", problemf(CodeInvalidJSON, "", "the line is %s; it must be an object%s", describe(line, false), listHint(line))
+		return row, "", rowErrorf(CodeInvalidJSON, "", "the line is %s; it must be an object%s", describe(line, false), listHint(line))
 	}
 	row.read(line)
 	if value := row.get(fieldCustomID); value != nil {
@@ -92,9 +91,9 @@ func objectOf(line []byte) (row object, customID string, p *problem) {
 	return row, customID, nil
 }
 
-// batchRow decodes a row as OpenAI's Batch API wants it.
-func (d *decoder) batchRow(row *object) (Request, *problem) {
-	const advice = "is not a field of a row that has a body: request fields belong into body, your own data into metadata"
+// batchRow decodes a row in the format of OpenAI's Batch API.
+func (d *decoder) batchRow(row *object) (Request, *rowError) {
+	const advice = "is not a field of a row with a body: put request fields into body, and your own data into metadata"
 	if p := row.check(batchFields, advice); p != nil {
 		return Request{}, p
 	}
@@ -103,7 +102,7 @@ func (d *decoder) batchRow(row *object) (Request, *problem) {
 			return Request{}, wrongType(value, true, "a string").under(fieldMethod.String())
 		}
 		if unquote(value) != "POST" {
-			return Request{}, problemf(CodeInvalidValue, fieldMethod.String(), `is %s; it must be "POST"`, quote(unquote(value)))
+			return Request{}, rowErrorf(CodeInvalidValue, fieldMethod.String(), `is %s; it must be "POST"`, quote(unquote(value)))
 		}
 	}
 	value := row.get(fieldBody)
@@ -123,16 +122,16 @@ func (d *decoder) batchRow(row *object) (Request, *problem) {
 	return r, nil
 }
 
-// shortRow decodes a row whose request fields stand at its top. It asks for a chat completion whether it has a prompt
-// or messages; system is another way to write a system message.
-func (d *decoder) shortRow(row *object) (Request, *problem) {
+// shortRow decodes a row with the request fields at its top level. It is a chat request, with prompt or messages;
+// system is an alternative to a system message.
+func (d *decoder) shortRow(row *object) (Request, *rowError) {
 	if !row.present.has(fieldPrompt) && !row.present.has(fieldMessages) {
 		instead := ""
-		if row.unknown != nil { // maybe misspelt
+		if row.unknown != nil { // possibly misspelt
 			instead = "; it has " + quote(unquote(row.unknown))
 		}
-		return Request{}, problemf(CodeMissing, fieldBody.String(),
-			"is missing: a row needs a body, or else a prompt or messages of its own%s", instead)
+		return Request{}, rowErrorf(CodeMissing, fieldBody.String(),
+			"is missing: a row needs a body, a prompt or messages%s", instead)
 	}
 	r, p := d.body(row, Chat, shortFields)
 	if p != nil {
@@ -141,8 +140,8 @@ func (d *decoder) shortRow(row *object) (Request, *problem) {
 	return r, nil
 }
 
-// endpointOf is the endpoint that a row names by its url, or, without one, the one that its body is made for.
-func endpointOf(value []byte, body *object) (Endpoint, *problem) {
+// endpointOf returns the endpoint in the row's url. Without url, the fields of the body decide.
+func endpointOf(value []byte, body *object) (Endpoint, *rowError) {
 	hasMessages, hasPrompt, hasInput := body.present.has(fieldMessages), body.present.has(fieldPrompt), body.present.has(fieldInput)
 	endpoint := Chat
 	switch {
@@ -159,18 +158,18 @@ func endpointOf(value []byte, body *object) (Endpoint, *problem) {
 	path := fieldBody.String() + "."
 	switch {
 	case endpoint != Chat && endpoint != Completions && endpoint != Embeddings:
-		return "", problemf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(string(endpoint)), Chat, Completions, Embeddings)
+		return "", rowErrorf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(string(endpoint)), Chat, Completions, Embeddings)
 	case endpoint == Chat && !hasMessages:
-		return "", problemf(CodeMissing, path+fieldMessages.String(), "is missing, which %s needs", Chat)
+		return "", rowErrorf(CodeMissing, path+fieldMessages.String(), "is missing; %s needs it", Chat)
 	case endpoint == Completions && !hasPrompt:
-		return "", problemf(CodeMissing, path+fieldPrompt.String(), "is missing, which %s needs", Completions)
+		return "", rowErrorf(CodeMissing, path+fieldPrompt.String(), "is missing; %s needs it", Completions)
 	case endpoint == Embeddings && !hasInput:
-		return "", problemf(CodeMissing, path+fieldInput.String(), "is missing, which %s needs", Embeddings)
+		return "", rowErrorf(CodeMissing, path+fieldInput.String(), "is missing; %s needs it", Embeddings)
 	}
 	return endpoint, nil
 }
 
-// fieldsOf are the fields that a body may have.
+// fieldsOf returns the fields that a body may have.
 func fieldsOf(e Endpoint) fieldSet {
 	switch e {
 	case Completions:
@@ -182,8 +181,8 @@ func fieldsOf(e Endpoint) fieldSet {
 	}
 }
 
-// body decodes the fields that make the request.
-func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Request, p *problem) {
+// body decodes the fields of the request.
+func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Request, p *rowError) {
 	if p = o.check(allowed, unsupportedField); p != nil {
 		return r, p
 	}
@@ -214,8 +213,8 @@ func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Reques
 	return r, d.decodeChat(o, &r)
 }
 
-// decodeChat reads what only a row of /v1/chat/completions has.
-func (d *decoder) decodeChat(o *object, r *Request) (p *problem) {
+// decodeChat reads the fields that only a row of /v1/chat/completions has.
+func (d *decoder) decodeChat(o *object, r *Request) (p *rowError) {
 	d.addSystem(r)
 	if r.Logprobs, p = decodeLogprobs(o); p != nil {
 		return p
@@ -230,7 +229,7 @@ func (d *decoder) decodeChat(o *object, r *Request) (p *problem) {
 	return p
 }
 
-// addSystem puts the run's system message before a conversation that has none.
+// addSystem inserts the run's system message into a conversation without one.
 func (d *decoder) addSystem(r *Request) {
 	isSystem := func(m Message) bool { return m.Role == roleSystem }
 	if d.defaults.System != "" && !slices.ContainsFunc(r.Messages, isSystem) {
@@ -238,7 +237,7 @@ func (d *decoder) addSystem(r *Request) {
 	}
 }
 
-// sampling is a copy of the defaults that shares nothing with them.
+// sampling returns a deep copy of the default sampling options.
 func (d *decoder) sampling() Sampling {
 	s := d.defaults.Sampling
 	s.Stop = slices.Clone(s.Stop)
@@ -248,9 +247,9 @@ func (d *decoder) sampling() Sampling {
 	return s
 }
 
-// model checks the model that a row names. Whatever it calls it, the request gets the run's own name for it, so that
-// the spelling makes no difference to the key.
-func (d *decoder) model(value []byte) (string, *problem) {
+// model checks the model that a row names. It returns the run's own name, so that different spellings give the same
+// key.
+func (d *decoder) model(value []byte) (string, *rowError) {
 	if value == nil {
 		return d.defaults.Model, nil
 	}
@@ -267,19 +266,19 @@ func (d *decoder) model(value []byte) (string, *problem) {
 	case same(d.defaults.Model) || slices.ContainsFunc(d.defaults.ModelNames, same):
 		return d.defaults.Model, nil
 	}
-	return "", problemf(CodeModelMismatch, "", "is %s, but this run's model is %s; remove the field, or run it with --model %s",
+	return "", rowErrorf(CodeModelMismatch, "", "is %s, but this run's model is %s; remove the field, or use --model %s",
 		quote(name), quote(d.defaults.Model), quote(name))
 }
 
-// checkUTF8 finds bytes that are no UTF-8. encoding/json would replace them silently.
-func checkUTF8(line []byte, code string) *problem {
+// checkUTF8 returns an error if the line is not UTF-8. encoding/json would silently replace the wrong bytes.
+func checkUTF8(line []byte, code string) *rowError {
 	if wrong := notUTF8(line); wrong != "" {
-		return problemf(code, "", "the line %s", wrong)
+		return rowErrorf(code, "", "the line %s", wrong)
 	}
 	return nil
 }
 
-// notUTF8 says where text is no UTF-8; empty where all of it is.
+// notUTF8 says where text is not UTF-8; it returns "" for valid UTF-8.
 func notUTF8(line []byte) string {
 	if utf8.Valid(line) {
 		return ""
@@ -296,27 +295,27 @@ func notUTF8(line []byte) string {
 	if bytes.HasPrefix(line, []byte("\xff\xfe")) || bytes.HasPrefix(line, []byte("\xfe\xff")) {
 		hint = "; the file looks like UTF-16, save it as UTF-8"
 	}
-	return fmt.Sprintf("is not UTF-8: byte %d of it, 0x%02x, does not belong there%s", at+1, line[at], hint)
+	return fmt.Sprintf("is not UTF-8: byte %d, 0x%02x, is invalid%s", at+1, line[at], hint)
 }
 
-// syntaxProblem says where line stops being JSON.
-func syntaxProblem(line []byte) *problem {
+// syntaxError says where line is not JSON.
+func syntaxError(line []byte) *rowError {
 	reason := "it cannot be decoded"
 	var value any
 	err := json.Unmarshal(line, &value)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		reason = fmt.Sprintf("%s at column %d", syntax, syntax.Offset)
 	}
-	return problemf(CodeInvalidJSON, "", "the line is not JSON: %s%s", reason, listHint(line))
+	return rowErrorf(CodeInvalidJSON, "", "the line is not JSON: %s%s", reason, listHint(line))
 }
 
-// listHint helps with the two ways in which a JSON file is often taken for a JSONL file.
+// listHint returns advice for the two common kinds of JSON file that are not JSONL.
 func listHint(line []byte) string {
 	switch trimmed := bytes.Trim(line, blanks); {
 	case trimmed[0] == '[':
-		return "; to make rows of a JSON list, run jq -c '.[]' on the file"
+		return "; to convert a JSON list to rows, run jq -c '.[]' on the file"
 	case len(trimmed) == 1 && trimmed[0] == '{':
-		return "; an object must be on one line, and jq -c . on the file puts it there"
+		return "; an object must be on one line, run jq -c . on the file"
 	}
 	return ""
 }

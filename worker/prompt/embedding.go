@@ -1,18 +1,18 @@
 package prompt
 
-// Embedding is what a row of /v1/embeddings asks for.
+// Embedding is the request of a row of /v1/embeddings.
 type Embedding struct {
-	Input []string `json:"input"` // texts, none of them empty
-	// Dimensions is how many numbers of each vector are wanted; 0 is all.
+	Input []string `json:"input"` // at least one text; no text is empty
+	// Dimensions is the requested length of each vector; 0 means the model's own.
 	Dimensions int `json:"dimensions,omitempty"`
-	// Base64 writes each vector as the base64 of its little-endian 32-bit floats.
+	// Base64 requests each vector as the base64 of its little-endian 32-bit floats.
 	Base64 bool `json:"base64,omitempty"`
 }
 
-// mostInputs is how many texts a row may have, as in OpenAI's API.
-const mostInputs = 2048
+// maxInputs is the largest number of texts in a row, as in OpenAI's API.
+const maxInputs = 2048
 
-func decodeEmbedding(o *object) (*Embedding, *problem) {
+func decodeEmbedding(o *object) (*Embedding, *rowError) {
 	input, p := decodeInput(o.get(fieldInput))
 	if p != nil {
 		return nil, p.under(fieldInput.String())
@@ -31,21 +31,21 @@ func decodeEmbedding(o *object) (*Embedding, *problem) {
 		case "base64":
 			e.Base64 = true
 		default:
-			return nil, problemf(CodeInvalidValue, fieldEncodingFormat.String(), "is %s; it must be float or base64", word(name))
+			return nil, rowErrorf(CodeInvalidValue, fieldEncodingFormat.String(), "is %s; it must be float or base64", word(name))
 		}
 	}
 	return e, nil
 }
 
-func decodeInput(value []byte) ([]string, *problem) {
-	texts, p := decodeStrings(value, stringsRule{empty: "is empty", most: mostInputs, many: "texts", other: func(value []byte) *problem {
+func decodeInput(value []byte) ([]string, *rowError) {
+	texts, p := decodeStrings(value, stringsRule{empty: "is empty", max: maxInputs, many: "texts", other: func(value []byte) *rowError {
 		if value[0] == '[' || isNumber(value) {
-			return problemf(CodeUnsupported, "", "is of tokens; every model has its own, and Ollama takes only text")
+			return rowErrorf(CodeUnsupported, "", "holds tokens instead of text; tokens differ between models, and Ollama accepts only text")
 		}
 		return nil
 	}})
 	if p == nil && len(texts) == 0 {
-		return nil, problemf(CodeInvalidValue, "", "is an empty list")
+		return nil, rowErrorf(CodeInvalidValue, "", "is an empty list")
 	}
 	return texts, p
 }

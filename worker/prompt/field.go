@@ -2,7 +2,7 @@ package prompt
 
 import "bytes"
 
-// field is a name that means something to us in one of the JSON objects of a row.
+// field is a known name in one of the JSON objects of a row.
 type field int
 
 const (
@@ -66,8 +66,8 @@ const (
 	fieldCount
 )
 
-// fieldNames spells the fields. Names are compared exactly: OpenAI's API does not take "Prompt" for "prompt" either,
-// while encoding/json would.
+// fieldNames holds the spelling of the fields. Names are compared exactly: OpenAI's API does not accept "Prompt" for
+// "prompt" either, while encoding/json would.
 var fieldNames = [fieldCount]string{
 	fieldCustomID:             "custom_id",
 	fieldMethod:               "method",
@@ -128,17 +128,17 @@ var fieldNames = [fieldCount]string{
 	fieldDetail:               "detail",
 }
 
-// ignored are the fields that are accepted and then not looked at: they concern who asks, what is billed, what is kept and
-// how fast an answer comes, and cannot change it. A field that could must never be put here.
+// ignored are the accepted fields without effect. They concern the user, billing, storage and speed, and cannot change
+// the answer. Never add a field that could.
 const ignored fieldSet = 1<<fieldUser | 1<<fieldMetadata | 1<<fieldStore | 1<<fieldServiceTier |
 	1<<fieldSafetyIdentifier | 1<<fieldPromptCacheKey | 1<<fieldPromptCacheRetention | 1<<fieldPrediction
 
-// What may stand where.
+// The fields allowed in each kind of object.
 const (
 	samplingFields fieldSet = 1<<fieldMaxTokens | 1<<fieldMaxCompletionTokens | 1<<fieldTemperature | 1<<fieldTopP |
 		1<<fieldTopK | 1<<fieldSeed | 1<<fieldStop | 1<<fieldFrequencyPenalty | 1<<fieldPresencePenalty |
 		1<<fieldN | 1<<fieldStream | 1<<fieldOptions
-	// What a body has of the two is for the endpoint to say, which differs: so both may have both.
+	// The endpoint decides which of messages and prompt a body must have, so both kinds of body may have both.
 	conversationFields fieldSet = 1<<fieldModel | 1<<fieldMessages | 1<<fieldPrompt
 
 	chatFields = samplingFields | ignored | conversationFields | 1<<fieldResponseFormat | 1<<fieldTools | 1<<fieldToolChoice |
@@ -159,10 +159,10 @@ const (
 		1<<fieldNumPredict
 )
 
-// String spells the field as it is spelled in JSON.
+// String returns the field's name in JSON.
 func (f field) String() string { return fieldNames[f] }
 
-// fieldOf is the field of a name in quotes, or fieldCount.
+// fieldOf returns the field with the quoted name, or fieldCount.
 func fieldOf(quoted []byte) field {
 	name := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
@@ -174,7 +174,7 @@ func fieldOf(quoted []byte) field {
 	return fieldCount
 }
 
-// fieldsByName is fieldNames the other way round.
+// fieldsByName is the inverse of fieldNames.
 var fieldsByName = func() map[string]field {
 	m := make(map[string]field, fieldCount)
 	for f, name := range fieldNames {
@@ -183,7 +183,7 @@ var fieldsByName = func() map[string]field {
 	return m
 }()
 
-// fieldSet is a set of fields, a bit for each.
+// fieldSet is a set of fields, one bit per field.
 type fieldSet uint64
 
 func (s fieldSet) has(f field) bool { return s&(1<<f) != 0 }

@@ -95,38 +95,38 @@ func TestFieldsRefused(t *testing.T) {
 		{format(`{"type":"json_schema","json_schema":{"name":"x","schema":{},"type":"object"}}`), CodeUnsupported, at + "json_schema.type", "is not supported"},
 		{format(`{"type":"json_object","grammar":"x"}`), CodeUnsupported, at + "grammar", "is not supported"},
 		{schema(`[]`), CodeInvalidType, at + "json_schema.schema", "must be an object"},
-		{schema(`{"type":"objekt"}`), CodeInvalidValue, at + "json_schema.schema", `is no valid JSON Schema: at /type it is "objekt", which JSON Schema does not know`},
-		{schema(`{"$ref":"file:///etc/passwd"}`), CodeInvalidValue, at + "json_schema.schema", `is no valid JSON Schema: it refers to a schema that is not in it, "file:///etc/passwd"; write`},
-		{schema(`{"$ref":"https://example.com/x"}`), CodeInvalidValue, at + "json_schema.schema", `refers to a schema that is not in it, "https://example.com/x"; write`},
-		{schema(`{"$ref":"#/$defs/none"}`), CodeInvalidValue, at + "json_schema.schema", "is no valid JSON Schema"},
+		{schema(`{"type":"objekt"}`), CodeInvalidValue, at + "json_schema.schema", `is not a valid JSON Schema: at /type it is "objekt", which is unknown to JSON Schema`},
+		{schema(`{"$ref":"file:///etc/passwd"}`), CodeInvalidValue, at + "json_schema.schema", `is not a valid JSON Schema: it refers to another schema, "file:///etc/passwd"; put`},
+		{schema(`{"$ref":"https://example.com/x"}`), CodeInvalidValue, at + "json_schema.schema", `refers to another schema, "https://example.com/x"; put`},
+		{schema(`{"$ref":"#/$defs/none"}`), CodeInvalidValue, at + "json_schema.schema", "is not a valid JSON Schema"},
 		{body(`"tools":{}`), CodeInvalidType, "body.tools", "must be a list"},
 		{body(`"tools":[{"type":"custom","custom":{"name":"x"}}]`), CodeUnsupported, "body.tools[0].custom", "is not supported"},
 		{body(`"tools":[{"type":"web","function":{}}]`), CodeUnsupported, "body.tools[0].type", "only function"},
 		{body(`"tools":[{"type":"function","function":{"name":"a b"}}]`), CodeInvalidValue, "body.tools[0].function.name", "letters"},
-		{body(`"tools":[` + weather + `,` + weather + `]`), CodeInvalidValue, "body.tools[1].function.name", "is that of [0] too"},
-		{body(`"tools":[{"type":"function","function":{"name":"f","parameters":{"type":5}}}]`), CodeInvalidValue, "body.tools[0].function.parameters", "no valid JSON Schema"},
+		{body(`"tools":[` + weather + `,` + weather + `]`), CodeInvalidValue, "body.tools[1].function.name", "is also the name of [0]"},
+		{body(`"tools":[{"type":"function","function":{"name":"f","parameters":{"type":5}}}]`), CodeInvalidValue, "body.tools[0].function.parameters", "not a valid JSON Schema"},
 		{body(`"tools":[` + weather + `],"tool_choice":"required"`), CodeUnsupported, "body.tool_choice", `is "required"; Ollama cannot make a model call a tool`},
 		{body(`"tools":[` + weather + `],"tool_choice":{"type":"function","function":{"name":"get_weather"}}`), CodeUnsupported, "body.tool_choice", "only auto and none"},
-		{body(`"tools":[` + weather + `],"parallel_tool_calls":false`), CodeUnsupported, "body.parallel_tool_calls", "remove it"},
+		{body(`"tools":[` + weather + `],"parallel_tool_calls":false`), CodeUnsupported, "body.parallel_tool_calls", "remove the field"},
 		{body(`"functions":[]`), CodeUnsupported, "body.functions", "use tools"},
-		{body(`"verbosity":"low"`), CodeUnsupported, "body.verbosity", "ask for it in the prompt"},
-		{body(`"modalities":["text","audio"]`), CodeUnsupported, "body.modalities", "makes nothing else"},
+		{body(`"verbosity":"low"`), CodeUnsupported, "body.verbosity", "put it into the prompt"},
+		{body(`"modalities":["text","audio"]`), CodeUnsupported, "body.modalities", "generates text only"},
 		{body(`"suffix":"x"`), CodeUnsupported, "body.suffix", "is not supported"},
 		{`{"body":{"prompt":"a","tools":[]}}`, CodeUnsupported, "body.tools", "is not supported"},
-		{`{"body":{"prompt":"a","best_of":3}}`, CodeUnsupported, "body.best_of", "only as many as n"},
-		{`{"body":{"prompt":"a","logprobs":21}}`, CodeInvalidValue, "body.logprobs", "at most 20"},
+		{`{"body":{"prompt":"a","best_of":3}}`, CodeUnsupported, "body.best_of", "it must equal n"},
+		{`{"body":{"prompt":"a","logprobs":21}}`, CodeInvalidValue, "body.logprobs", "the maximum is 20"},
 		{`{"body":{"prompt":"a","logprobs":true}}`, CodeInvalidType, "body.logprobs", "a whole number"},
 		{`{"body":{"prompt":"a","echo":true,"logprobs":1}}`, CodeUnsupported, "body.echo", "no probabilities of a prompt"},
 		{`{"body":{"input":"a","max_tokens":3}}`, CodeUnsupported, "body.max_tokens", "is not supported"},
 		{`{"body":{"input":""}}`, CodeInvalidValue, "body.input", "is empty"},
 		{`{"body":{"input":[]}}`, CodeInvalidValue, "body.input", "is an empty list"},
 		{`{"body":{"input":["a",""]}}`, CodeInvalidValue, "body.input[1]", "is empty"},
-		{`{"body":{"input":[1,2]}}`, CodeUnsupported, "body.input[0]", "takes only text"},
-		{`{"body":{"input":[[1,2]]}}`, CodeUnsupported, "body.input[0]", "takes only text"},
+		{`{"body":{"input":[1,2]}}`, CodeUnsupported, "body.input[0]", "accepts only text"},
+		{`{"body":{"input":[[1,2]]}}`, CodeUnsupported, "body.input[0]", "accepts only text"},
 		{`{"body":{"input":"a","dimensions":0}}`, CodeInvalidValue, "body.dimensions", "from 1"},
 		{`{"body":{"input":"a","encoding_format":"int8"}}`, CodeInvalidValue, "body.encoding_format", "must be float or base64"},
 		{`{"input":"a"}`, CodeMissing, "body", "a row needs a body"},
-		{`{"promt":"a"}`, CodeMissing, "body", `messages of its own; it has "promt"`},
+		{`{"promt":"a"}`, CodeMissing, "body", `a prompt or messages; it has "promt"`},
 	})
 }
 
@@ -148,7 +148,7 @@ func TestToolTurns(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	checkRejections(t, []rejection{
-		{line(`{"role":"tool","tool_call_id":"call_1","content":"x"}`), CodeInvalidValue, "messages[1].tool_call_id", "which no message before it has"},
+		{line(`{"role":"tool","tool_call_id":"call_1","content":"x"}`), CodeInvalidValue, "messages[1].tool_call_id", "but no earlier message has it"},
 		{line(call(`[1]`)), CodeInvalidValue, "messages[1].tool_calls[0].function.arguments", "must hold a JSON object"},
 		{line(call(`{`)), CodeInvalidValue, "messages[1].tool_calls[0].function.arguments", "must hold a JSON object"},
 		{line(`{"role":"user","content":"x","tool_calls":[]}`), CodeUnsupported, "messages[1].tool_calls", "in a message of user"},
@@ -180,12 +180,12 @@ func TestOtherEndpoints(t *testing.T) {
 func TestSeeds(t *testing.T) {
 	r := Request{Sampling: Sampling{Seed: new(int64(7))}}
 	seen := map[int64]bool{}
-	for index := range mostAnswers {
+	for index := range maxAnswers {
 		for draw := range 4 {
 			seen[*r.SeedOf(index, draw)] = true
 		}
 	}
-	if len(seen) != 4*mostAnswers || *r.SeedOf(0, 0) != 7 || (&Request{}).SeedOf(1, 1) != nil {
+	if len(seen) != 4*maxAnswers || *r.SeedOf(0, 0) != 7 || (&Request{}).SeedOf(1, 1) != nil {
 		t.Errorf("%d seeds", len(seen))
 	}
 }
@@ -198,14 +198,14 @@ func TestStructureCheck(t *testing.T) {
 		answer, reason string
 	}{
 		{object, ` {"x":[1]} `, ""},
-		{object, `[1]`, "no object"},
-		{object, `{"x":1`, "no JSON"},
-		{object, ``, "no JSON"},
-		{object, `{} {}`, "no JSON"},
+		{object, `[1]`, "not an object"},
+		{object, `{"x":1`, "not JSON"},
+		{object, ``, "not JSON"},
+		{object, `{} {}`, "not JSON"},
 		{schema, `{"a":12345678901234567890}`, ""},
-		{schema, `{"a":"1"}`, "at /a it breaks the schema's type"},
-		{schema, `{}`, "it breaks the schema's required"},
-		{schema, `{"a":1,"b":2}`, "it breaks the schema's additionalProperties"},
+		{schema, `{"a":"1"}`, "at /a it violates the schema's type"},
+		{schema, `{}`, "it violates the schema's required"},
+		{schema, `{"a":1,"b":2}`, "it violates the schema's additionalProperties"},
 	} {
 		err := test.s.Check(test.answer)
 		if (err == nil) != (test.reason == "") || err != nil && !strings.Contains(err.Error(), test.reason) {
@@ -215,14 +215,14 @@ func TestStructureCheck(t *testing.T) {
 	open := requestOf(t, body(`"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":`+
 		`{"properties":{"list":{"items":{"additionalProperties":{"type":"integer"}}}},"patternProperties":{"^S":{"type":"integer"}},"required":["Sure"],"propertyNames":{"maxLength":8}}}}`)).Structure
 	for answer, reason := range map[string]string{ // names and characters that are not in the schema do not show
-		`{"Sure":1,"list":[{},{"secret":"x"}]}`:     "at /list/1/* it breaks the schema's type",
-		`{"Sure":1,"list":[{},{"4111":"x"}]}`:       "at /list/1/* it breaks the schema's type",
-		`{"Sure":1,"list":[{},{"list":{"a":"x"}}]}`: "at /list/1/list it breaks the schema's type",
-		`{"Sure":"x"}`:                   "at /Sure it breaks the schema's type",
-		`{"Sure":1,"Secret":"x"}`:        "at /* it breaks the schema's type",
-		`{"Sure":1,"much too long":"x"}`: "at / it breaks the schema's maxLength",
-		`{"Sure":1,§`:                    "it is no JSON from byte 11 on",
-		`{"Sure":1`:                      "it is no JSON: unexpected EOF",
+		`{"Sure":1,"list":[{},{"secret":"x"}]}`:     "at /list/1/* it violates the schema's type",
+		`{"Sure":1,"list":[{},{"4111":"x"}]}`:       "at /list/1/* it violates the schema's type",
+		`{"Sure":1,"list":[{},{"list":{"a":"x"}}]}`: "at /list/1/list it violates the schema's type",
+		`{"Sure":"x"}`:                   "at /Sure it violates the schema's type",
+		`{"Sure":1,"Secret":"x"}`:        "at /* it violates the schema's type",
+		`{"Sure":1,"much too long":"x"}`: "at / it violates the schema's maxLength",
+		`{"Sure":1,§`:                    "it is not JSON from byte 11 on",
+		`{"Sure":1`:                      "it is not JSON: unexpected EOF",
 	} {
 		if err := open.Check(answer); err == nil || err.Error() != reason {
 			t.Errorf("%s: %v, want %q", answer, err, reason)

@@ -12,27 +12,27 @@ import (
 	"unicode/utf8"
 )
 
-// files reads the rows of a folder.
+// files reads the rows of a folder: each file is one row.
 type files struct {
 	folder   *folder
-	read     *atomic.Int64 // how many were handed out
-	path     string        // of the row that next returned last
+	read     *atomic.Int64 // number of files returned so far
+	path     string        // path of the row that next returned last
 	template *promptTemplate
 	decoder  *decoder
 }
 
-// newFiles prepares the rows of a folder. An error is a LayoutError.
+// newFiles prepares the rows of a folder. The error is a *LayoutError.
 func newFiles(f *folder, read *atomic.Int64, o Options, d *decoder) (*files, error) {
 	r := &files{folder: f, read: read, decoder: d}
 	switch {
 	case o.Layout.PromptColumn != "":
-		return nil, layoutErrorf("--prompt-column is for CSV and TSV files, and %s is a folder; leave it out, or make the prompts with --prompt-template", o.Name)
+		return nil, layoutErrorf("--prompt-column is for CSV and TSV files, but %s is a folder; remove the flag, or use --prompt-template", o.Name)
 	case o.Layout.IDColumn != "":
-		return nil, layoutErrorf("--id-column is for CSV and TSV files, and %s is a folder, whose rows are called by their files' paths; leave it out", o.Name)
+		return nil, layoutErrorf("--id-column is for CSV and TSV files, but %s is a folder, whose rows have their files' paths as names; remove the flag", o.Name)
 	case o.NamesOnly:
 		return r, nil
 	case o.Layout.PromptTemplate == "" && f.images:
-		return nil, layoutErrorf("%s is a folder of images: say with --prompt-template what is to be asked about each", o.Name)
+		return nil, layoutErrorf("%s is a folder of images; give the question about each image with --prompt-template", o.Name)
 	case o.Layout.PromptTemplate == "":
 		return r, nil
 	}
@@ -62,8 +62,8 @@ func (r *files) next() (line, error) {
 	return line{number: at + 1}, nil
 }
 
-// name is the file's path from the folder. One that is not UTF-8 would be another in the output; in quotes it is no other
-// file's, since none that is a row ends in a quote.
+// name returns the file's path from the folder. A path that is not UTF-8 is returned quoted, because the output could
+// not hold it. No other row has that name: the name of a row's file never ends in a quote.
 func (r *files) name(*line) string {
 	if !utf8.ValidString(r.path) {
 		return strconv.Quote(r.path)
@@ -71,36 +71,36 @@ func (r *files) name(*line) string {
 	return r.path
 }
 
-func (r *files) request(l *line) (q Request, id string, p *problem) {
+func (r *files) request(l *line) (q Request, id string, p *rowError) {
 	id = r.name(l)
 	data, p := r.load()
 	if p == nil {
-		l.text = data // so that another file in its place is another row where it cannot be asked
+		l.text = data // so that a changed file has another key even if it cannot be sent
 		q, p = r.ask(data)
 	}
-	if p != nil && p.broken == nil {
+	if p != nil && p.ioErr == nil {
 		p.text = "the file " + showPath(r.path) + " " + p.text
 	}
 	return q, id, p
 }
 
 // load reads the file.
-func (r *files) load() ([]byte, *problem) {
+func (r *files) load() ([]byte, *rowError) {
 	data, err := loadFile(r.folder.root, r.path, int64(r.decoder.limit))
 	var large *tooLargeError
 	switch {
 	case err == nil:
 		return data, nil
 	case errors.As(err, &large):
-		return nil, problemf(CodeTooLarge, "", "has %d bytes, above the limit of %d; raise it with --max-row-bytes, into another --output", large.size, r.decoder.limit)
-	case isNames(err):
-		return nil, problemf(CodeUnreadable, "", "cannot be read: %s", causeOf(err))
+		return nil, rowErrorf(CodeTooLarge, "", "has %d bytes, above the limit of %d; raise the limit with --max-row-bytes and use another --output", large.size, r.decoder.limit)
+	case isRowFault(err):
+		return nil, rowErrorf(CodeUnreadable, "", "cannot be read: %s", causeOf(err))
 	}
-	return nil, &problem{broken: fmt.Errorf("read file %s: %w", showPath(r.path), causeOf(err))}
+	return nil, &rowError{ioErr: fmt.Errorf("read file %s: %w", showPath(r.path), causeOf(err))}
 }
 
-// ask makes the request of what is in the file. The line ends that editors put at the end of a text are no part of it.
-func (r *files) ask(data []byte) (Request, *problem) {
+// ask returns the request for the contents of a file. Line ends at the end of a text do not count: editors add them.
+func (r *files) ask(data []byte) (Request, *rowError) {
 	if r.folder.images {
 		if p := checkImage(data); p != nil {
 			return Request{}, p
@@ -112,7 +112,7 @@ func (r *files) ask(data []byte) (Request, *problem) {
 		return r.decoder.promptRow(text, [][]byte{data})
 	}
 	if wrong := notUTF8(data); wrong != "" {
-		return Request{}, problemf(CodeInvalidValue, "", "%s", wrong)
+		return Request{}, rowErrorf(CodeInvalidValue, "", "%s", wrong)
 	}
 	text, p := r.text(string(bytes.TrimRight(bytes.TrimPrefix(data, []byte("\ufeff")), "\r\n")))
 	if p != nil {
@@ -121,8 +121,8 @@ func (r *files) ask(data []byte) (Request, *problem) {
 	return r.decoder.promptRow(text, nil)
 }
 
-// text is the prompt for a file with this text.
-func (r *files) text(text string) (string, *problem) {
+// text returns the prompt for a file with the given text.
+func (r *files) text(text string) (string, *rowError) {
 	if r.template == nil {
 		return text, nil
 	}
@@ -132,7 +132,7 @@ func (r *files) text(text string) (string, *problem) {
 	}
 	text, err := r.template.prompt()
 	if err != nil {
-		return "", templateProblem(err)
+		return "", templateError(err)
 	}
 	return text, nil
 }

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// folder is an input whose rows are files: all texts, or all images. Files in folders below it count, too. No symbolic
-// link leads out of it, and none to another folder is followed.
+// folder is an input folder. Its files are the rows: all texts, or all images. Files in subfolders count. No symbolic
+// link leads out of the folder, and links to folders are not followed.
 type folder struct {
 	root   *os.Root
 	images bool
-	// names has the files' paths from the folder, each with a NUL behind it, and starts where they begin, in the order of
-	// their bytes: a million files take eight bytes each and their paths.
+	// names holds the paths of the files from the folder, each followed by a NUL. starts holds the offset of each path,
+	// in the byte order of the paths. So a million files need eight bytes each plus their paths.
 	names  []byte
 	starts []uint64
-	// others is how many files are neither text nor image, and other is one of them.
-	others int64
-	other  string
-	// newest is when a folder was last changed.
+	// skipped is the number of files that are neither text nor image; skippedExample is one of them.
+	skipped        int64
+	skippedExample string
+	// newest is the latest modification time of a folder.
 	newest time.Time
 }
 
@@ -43,7 +43,7 @@ func openFolder(path string) (*folder, error) {
 }
 
 func (f *folder) list() error {
-	var text, image string // one of each
+	var text, image string // an example of each kind
 	for below := []string{"."}; len(below) > 0; {
 		dir := below[len(below)-1]
 		below = below[:len(below)-1]
@@ -60,8 +60,8 @@ func (f *folder) list() error {
 				image = name
 				f.add(name)
 			default:
-				f.others++
-				f.other = name
+				f.skipped++
+				f.skippedExample = name
 			}
 		})
 		if err != nil {
@@ -70,16 +70,16 @@ func (f *folder) list() error {
 	}
 	switch {
 	case text != "" && image != "":
-		return fmt.Errorf("it holds texts (%s) and images (%s); a folder is read as one or the other, so put them into folders of their own", showPath(text), showPath(image))
+		return fmt.Errorf("it holds both texts (%s) and images (%s); put them into separate folders", showPath(text), showPath(image))
 	case len(f.starts) == 0:
 		return fmt.Errorf("it holds neither texts (%s) nor images (%s) (%s)", strings.Join(textEndings, ", "), strings.Join(imageEndings, ", "), CodeEmptyFile)
 	}
 	f.images = image != ""
-	f.settle()
+	f.sort()
 	return nil
 }
 
-// each reads a folder a piece at a time: it may have a million files.
+// each calls do for the entries of a folder. It reads the folder in pieces, because a folder may have a million files.
 func (f *folder) each(dir string, do func(os.DirEntry)) error {
 	d, err := f.root.Open(dir)
 	if err != nil {
@@ -108,13 +108,13 @@ func (f *folder) add(name string) {
 	f.names = append(append(f.names, name...), 0)
 }
 
-// settle brings the files into their order, and gives back the room for more.
-func (f *folder) settle() {
+// sort sorts the files and frees unused memory.
+func (f *folder) sort() {
 	f.names, f.starts = bytes.Clone(f.names), slices.Clone(f.starts)
 	slices.SortFunc(f.starts, func(a, b uint64) int { return bytes.Compare(f.at(a), f.at(b)) })
 }
 
-// at is the path that begins at start.
+// at returns the path that begins at start.
 func (f *folder) at(start uint64) []byte {
 	name := f.names[start:]
 	return name[:bytes.IndexByte(name, 0)]
@@ -122,13 +122,13 @@ func (f *folder) at(start uint64) []byte {
 
 func (f *folder) count() int64 { return int64(len(f.starts)) }
 
-// measure looks at each file.
+// measure returns the fingerprint of the files.
 func (f *folder) measure() Fingerprint {
 	p := Fingerprint{Files: f.count(), Modified: f.newest}
 	for _, start := range f.starts {
 		info, err := f.root.Stat(string(f.at(start)))
 		if err != nil {
-			continue // reading it will tell
+			continue // reading the file will report the error
 		}
 		p.Bytes += info.Size()
 		if info.ModTime().After(p.Modified) {
@@ -138,11 +138,11 @@ func (f *folder) measure() Fingerprint {
 	return p
 }
 
-// Fingerprint is by what an input shows that it has changed.
+// Fingerprint shows whether an input has changed.
 type Fingerprint struct {
-	Files    int64 // of a folder
+	Files    int64 // number of files in a folder; 0 for a file
 	Bytes    int64
-	Modified time.Time // the newest of them, folders included
+	Modified time.Time // the latest modification time of the file, or of the files and folders
 }
 
 type fileKind int
@@ -153,7 +153,7 @@ const (
 	kindImage
 )
 
-// The endings of files that are rows. Images are of the kinds that imageKinds names.
+// File name extensions of rows. The images are of the formats in imageKinds.
 var (
 	textEndings  = []string{".txt", ".md"}
 	imageEndings = []string{".png", ".jpg", ".jpeg", ".webp"}

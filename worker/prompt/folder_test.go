@@ -107,7 +107,7 @@ func TestFolderOfImages(t *testing.T) {
 			t.Errorf("got %+v, %v", rows[i].Request.Messages, rows[i].Reject)
 		}
 	}
-	for i, want := range []string{`the file "d.webp" holds something else than PNG`, `the file "e.jpg" holds no image: it is empty`} {
+	for i, want := range []string{`the file "d.webp" is not a supported image; only PNG`, `the file "e.jpg" is not an image: it is empty`} {
 		if r := rows[2+i].Reject; r == nil || r.Code != CodeInvalidValue || !strings.Contains(r.Message, want) {
 			t.Errorf("got %v, want %s", r, want)
 		}
@@ -119,7 +119,7 @@ func TestFolderOfImages(t *testing.T) {
 	}
 }
 
-// What is wrong with a file is its row's matter, and nobody waits for a pipe.
+// A faulty file is an error of its row only, and a pipe does not block the reading.
 func TestFilesThatCannotBeRead(t *testing.T) {
 	dir := folderOf(t, map[string]string{
 		"sub/../in/empty.txt": "\n", "in/good.txt": "x", "in/latin.txt": "a\xe9", "in/long.txt": strings.Repeat("x", 21), "in/at.txt": strings.Repeat("x", 20), "secret.txt": "no",
@@ -160,13 +160,13 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	want := map[string]string{
 		"good.txt": "", "inner.txt": "", "at.txt": "", "changed.txt": "",
 		"empty.txt": `invalid_value the file "empty.txt" makes an empty prompt`,
-		"latin.txt": `invalid_value the file "latin.txt" is not UTF-8: byte 2 of it, 0xe9, does not belong there`,
-		"long.txt":  `row_too_large the file "long.txt" has 21 bytes, above the limit of 20; raise it with --max-row-bytes, into another --output`,
+		"latin.txt": `invalid_value the file "latin.txt" is not UTF-8: byte 2, 0xe9, is invalid`,
+		"long.txt":  `row_too_large the file "long.txt" has 21 bytes, above the limit of 20; raise the limit with --max-row-bytes and use another --output`,
 		"gone.txt":  `unreadable_file the file "gone.txt" cannot be read: no such file or directory`,
 		"loop.txt":  `unreadable_file the file "loop.txt" cannot be read: too many levels of symbolic links`,
 		"out.txt":   `unreadable_file the file "out.txt" cannot be read: path escapes from parent`,
-		"pipe.txt":  `unreadable_file the file "pipe.txt" cannot be read: it is no regular file`,
-		"up.txt":    `unreadable_file the file "up.txt" cannot be read: it is no regular file`,
+		"pipe.txt":  `unreadable_file the file "pipe.txt" cannot be read: it is not a regular file`,
+		"up.txt":    `unreadable_file the file "up.txt" cannot be read: it is not a regular file`,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -194,7 +194,7 @@ func TestFolderOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// A name that is no UTF-8 cannot be written as it is, and is nobody else's all the same.
+// A name that is not UTF-8 cannot be written literally, and its replacement must still be unique.
 func TestFilesWithOddNames(t *testing.T) {
 	dir := folderOf(t, map[string]string{"a\xff.txt": "one", "a\xfe.txt": "two", `a\xff.txt`: "three", "a\n.txt": "four", "a b.txt": "five"})
 	ids := map[string]string{}
@@ -218,12 +218,12 @@ func TestFolderLayouts(t *testing.T) {
 		layout Layout
 		want   string
 	}{
-		{images, Layout{}, "is a folder of images: say with --prompt-template what is to be asked about each"},
+		{images, Layout{}, "is a folder of images; give the question about each image with --prompt-template"},
 		{images, Layout{PromptTemplate: "{{.text}}"}, `--prompt-template: there is no "text"; for the files of ` + images + " there is .name"},
 		{texts, Layout{PromptTemplate: "{{.title}}"}, `--prompt-template: there is no "title"; for the files of ` + texts + " there is .text and .name"},
-		{texts, Layout{PromptColumn: "a"}, "--prompt-column is for CSV and TSV files, and " + texts + " is a folder"},
-		{texts, Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files, and " + texts + " is a folder"},
-		{write(t, "in.jsonl", nil), Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files (.csv, .tsv), and "},
+		{texts, Layout{PromptColumn: "a"}, "--prompt-column is for CSV and TSV files, but " + texts + " is a folder"},
+		{texts, Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files, but " + texts + " is a folder"},
+		{write(t, "in.jsonl", nil), Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files (.csv, .tsv), but "},
 		{write(t, "in.txt", nil), Layout{PromptTemplate: "a"}, "--prompt-template is for CSV and TSV files (.csv, .tsv) and folders"},
 	} {
 		_, err := openSource(t, test.dir).Rows(Options{Layout: test.layout, Defaults: testDefaults()})
@@ -232,7 +232,7 @@ func TestFolderLayouts(t *testing.T) {
 		}
 	}
 	both := folderOf(t, map[string]string{"x/a.txt": "x", "y/b.png": png})
-	if _, err := Open(both); err == nil || !strings.Contains(err.Error(), `it holds texts ("x/a.txt") and images ("y/b.png")`) {
+	if _, err := Open(both); err == nil || !strings.Contains(err.Error(), `it holds both texts ("x/a.txt") and images ("y/b.png")`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -305,7 +305,7 @@ func TestListingsAreSmall(t *testing.T) {
 		length += len(name)
 		f.add(name)
 	}
-	f.settle()
+	f.sort()
 	if each := float64(heap()-before-int64(length)) / files; each > 12 {
 		t.Errorf("a file takes %.1f bytes beside its name, want 12 at most", each)
 	}

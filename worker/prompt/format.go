@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Format is how an input is to be read.
+// Format is the format of an input.
 type Format int
 
-// The formats of an input.
+// The formats.
 const (
-	Auto   Format = iota // decided by the first line that is neither blank nor a comment
-	JSONL                // a JSON object on each line; lines that start with # are comments
-	Text                 // a prompt on each line, taken as it stands
-	CSV                  // a header that names the columns, then a record for each row, as RFC 4180 has it
-	TSV                  // the same with tabs for commas
-	Folder               // each file is a row: its text, or its image
+	Auto   Format = iota // the first line that is neither blank nor a comment decides
+	JSONL                // one JSON object per line; lines that start with # are comments
+	Text                 // one prompt per line, used literally
+	CSV                  // a header with the column names, then one record per row, as in RFC 4180
+	TSV                  // CSV with tabs instead of commas
+	Folder               // one text or image file per row
 )
 
-// String names the format.
+// String returns the name of the format.
 func (f Format) String() string {
 	switch f {
 	case JSONL:
@@ -39,7 +39,7 @@ func (f Format) String() string {
 	}
 }
 
-// FormatOf tells the format of a file from its name, below .gz and .zst.
+// FormatOf returns the format that a file's name implies; it ignores .gz and .zst.
 func FormatOf(path string) Format {
 	path = path[:len(path)-len(compression(path))]
 	switch strings.ToLower(filepath.Ext(path)) {
@@ -56,9 +56,9 @@ func FormatOf(path string) Format {
 	}
 }
 
-// sniff tells the format from what comes next, without consuming it. It never waits for more input than the decision
-// takes, so that a slow pipe is answered at its first line. Where nothing but blank lines and comments fills in's
-// buffer, or the whole input, it is text: as JSONL these lines would be no rows and vanish.
+// sniff detects the format from the unread input, without consuming it. It waits for no more input than it needs, so a
+// slow pipe is detected at its first line. If only blank lines and comments fill the buffer of in, or the whole input,
+// the format is text: as JSONL these lines would be no rows and would be lost.
 func sniff(in *bufio.Reader) (Format, error) {
 	for n := 1; ; n = in.Buffered() + 1 {
 		_, err := in.Peek(n)
@@ -75,7 +75,7 @@ func sniff(in *bufio.Reader) (Format, error) {
 	}
 }
 
-// formatOfStart is Auto as long as start does not tell.
+// formatOfStart returns Auto if start is too short to decide.
 func formatOfStart(start []byte) Format {
 	for {
 		start = bytes.TrimLeft(start, blanks+"\n")

@@ -25,8 +25,8 @@ func countRows(input []byte, format Format) int {
 	return rows
 }
 
-// Whatever the input, no row is lost or invented, each is either a request or a rejection under its own name, a second
-// reading finds the same, and no rejection tells a prompt.
+// For any input, no row is lost or invented, each row is a request or a rejection under its own name, a second reading
+// gives the same rows, and no rejection shows a prompt.
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n\r\n", "\ufeff", "# c\n{\"prompt\":\"a\"}", "a\nb", "{\"body\":{\"prompt\":[\"\\ud800\"]}}\r\n{", "\xff\n\x00",
@@ -91,7 +91,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// checkRow demands that a row is whole: a request that can be asked, or a reason why there is none.
+// checkRow fails the test unless the row is complete: a valid request, or a Reject.
 func checkRow(t *testing.T, row Row, limit int) {
 	if e := row.Request.Embedding; row.Reject == nil && row.Request.Endpoint == Embeddings {
 		if e == nil || len(e.Input) == 0 || slices.Contains(e.Input, "") {
@@ -123,8 +123,8 @@ func checkRow(t *testing.T, row Row, limit int) {
 // secretMark stands in prompts, where no message may show it.
 const secretMark = "pr1vate"
 
-// isSecret tells whether the mark is in a line of the input at such places only that hold a prompt. A line with escapes
-// may hold it where this does not see it.
+// isSecret reports whether the mark occurs in a line of the input only inside prompts. It may miss a mark in a line
+// with escapes.
 func isSecret(input []byte, number int64, format Format) bool {
 	line := bytes.Split(bytes.TrimPrefix(input, []byte("\ufeff")), []byte("\n"))[number-1]
 	if bytes.IndexByte(line, '\\') >= 0 {

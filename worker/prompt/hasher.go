@@ -7,29 +7,29 @@ import (
 	"math"
 )
 
-// The domains keep sums of different things apart, even where the things look alike. The 1 is the version of the
-// encoding: whoever changes what is hashed has to raise it, and every result file written before is then of no use to
-// resume from. TestGoldenKeys notices.
+// Domains separate hashes of different things that may have equal bytes. The 1 is the version of the encoding. A change
+// of the hashed data needs a new version, and makes every earlier result file useless for resuming. TestGoldenKeys
+// detects such a change.
 const (
 	domainContent   = "fluxworker/1/content"        // a line of the input
 	domainCells     = "fluxworker/1/cells"          // a record of a table
 	domainCustomID  = "fluxworker/1/name/custom_id" // the name of a row that has a custom_id
-	domainUnnamed   = "fluxworker/1/name/content"   // the name of one that has none
-	domainDuplicate = "fluxworker/1/name/duplicate" // the name of one whose custom_id was used before
+	domainUnnamed   = "fluxworker/1/name/content"   // the name of a row without custom_id
+	domainDuplicate = "fluxworker/1/name/duplicate" // the name of a row with a custom_id that an earlier row has
 	domainRequest   = "fluxworker/1/request"        // an effective request
-	domainRejected  = "fluxworker/1/rejected"       // what stands for the request of a row that has none
+	domainRejected  = "fluxworker/1/rejected"       // replaces the request of a row that has none
 )
 
 type digest [sha256.Size]byte
 
-// half is the part of a digest that goes into a key.
+// half returns the part of a digest that goes into a key.
 func (d digest) half() [8]byte { return [8]byte(d[:8]) }
 
-// number is the same part as a map's key.
+// number returns the same part as an integer.
 func (d digest) number() uint64 { return binary.BigEndian.Uint64(d[:8]) }
 
-// hasher makes SHA-256 sums of sequences of values without allocating. Every sum starts with its domain. Strings are
-// preceded by their length and numbers are eight bytes, big endian, so that no two sequences run together to the same
+// hasher computes SHA-256 hashes of sequences of values without allocating. A hash starts with its domain. The length
+// precedes each string, and numbers have eight bytes, big endian, so that different sequences never give the same
 // bytes.
 type hasher struct {
 	hash   hash.Hash
@@ -54,14 +54,14 @@ func (h *hasher) float64(v float64) {
 
 func (h *hasher) text(v string) {
 	h.uint64(uint64(len(v)))
-	for len(v) > 0 { // through the buffer, since a hash takes no string
+	for len(v) > 0 { // in pieces through the buffer: a hash accepts no string
 		n := copy(h.buffer[:], v)
 		h.hash.Write(h.buffer[:n])
 		v = v[n:]
 	}
 }
 
-// raw adds bytes as they are, for what comes last and in pieces.
+// raw adds bytes without a length, for a last value that comes in pieces.
 func (h *hasher) raw(v []byte) { h.hash.Write(v) }
 
 func (h *hasher) sum() digest {
@@ -69,14 +69,14 @@ func (h *hasher) sum() digest {
 	return h.out
 }
 
-// content is the sum of a line of the input, without its line end.
+// content returns the hash of a line without its line end.
 func (h *hasher) content(text []byte) digest {
 	h.start(domainContent)
 	h.raw(text)
 	return h.sum()
 }
 
-// cells is the sum of a record.
+// cells returns the hash of a record.
 func (h *hasher) cells(cells []string) digest {
 	h.start(domainCells)
 	for _, cell := range cells {
@@ -85,8 +85,8 @@ func (h *hasher) cells(cells []string) digest {
 	return h.sum()
 }
 
-// request is the sum of an effective request: every field in a fixed order, lists preceded by their length, an optional
-// number by 0 or 1. JSON is not used, so that no library's idea of how to write a number can change a key.
+// request returns the hash of an effective request: all fields in a fixed order; a length precedes a list, and 0 or 1
+// an optional number. It does not use JSON, so no library's number format can change a key.
 func (h *hasher) request(r *Request) digest {
 	h.start(domainRequest)
 	h.text(string(r.Endpoint))
@@ -113,7 +113,7 @@ func (h *hasher) request(r *Request) digest {
 	}
 	h.float64(s.FrequencyPenalty)
 	h.float64(s.PresencePenalty)
-	// Behind the rest, so that rows without images have the keys that they had before there were any.
+	// Images come last, so that rows without images keep the keys from before images were supported.
 	for i := range r.Messages {
 		images := r.Messages[i].Images
 		if len(images) == 0 {
@@ -126,6 +126,6 @@ func (h *hasher) request(r *Request) digest {
 			h.raw(image)
 		}
 	}
-	h.additions(r)
+	h.optionalFields(r)
 	return h.sum()
 }

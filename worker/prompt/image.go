@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// imageKinds is what the servers of both generations decode.
+// imageKinds are the image formats that both generations of Ollama decode.
 const imageKinds = "PNG, JPEG and WebP images"
 
-// imageReader gets the images of one row.
+// imageReader reads the images of one row.
 type imageReader struct {
-	folder *ImageFolder // nil where rows may name no files
-	left   int64        // bytes that images in files may still have
+	folder *ImageFolder // nil if rows may not name files
+	left   int64        // remaining limit in bytes for images in files
 }
 
-// part decodes a part of the type image_url, of which the type is known already. OpenAI wants an object there; some
-// libraries write the bare URL.
-func (r *imageReader) part(o *object) ([]byte, *problem) {
+// part decodes a part whose type is image_url. OpenAI's API requires an object in it; some libraries write the bare
+// URL.
+func (r *imageReader) part(o *object) ([]byte, *rowError) {
 	if p := o.check(imagePartFields, unsupportedField); p != nil {
 		return nil, p
 	}
 	value := o.get(fieldImageURL)
 	if value == nil {
-		return nil, problemf(CodeMissing, fieldImageURL.String(), "is missing")
+		return nil, rowErrorf(CodeMissing, fieldImageURL.String(), "is missing")
 	}
 	image, p := r.reference(value)
 	if p != nil {
@@ -34,7 +34,7 @@ func (r *imageReader) part(o *object) ([]byte, *problem) {
 	return image, nil
 }
 
-func (r *imageReader) reference(value []byte) ([]byte, *problem) {
+func (r *imageReader) reference(value []byte) ([]byte, *rowError) {
 	switch value[0] {
 	case '"':
 		return r.image(value)
@@ -52,7 +52,7 @@ func (r *imageReader) reference(value []byte) ([]byte, *problem) {
 	}
 	address := o.get(fieldURL)
 	if address == nil {
-		return nil, problemf(CodeMissing, fieldURL.String(), "is missing")
+		return nil, rowErrorf(CodeMissing, fieldURL.String(), "is missing")
 	}
 	if address[0] != '"' {
 		return nil, wrongType(address, false, "a string").under(fieldURL.String())
@@ -64,9 +64,8 @@ func (r *imageReader) reference(value []byte) ([]byte, *problem) {
 	return image, nil
 }
 
-// checkDetail refuses to be told at which resolution the model is to look: that would change the answer, and no server
-// here can be told.
-func checkDetail(value []byte) *problem {
+// checkDetail rejects a requested resolution: it would change the answer, and no server has such an option.
+func checkDetail(value []byte) *rowError {
 	switch {
 	case value == nil:
 		return nil
@@ -77,14 +76,14 @@ func checkDetail(value []byte) *problem {
 	case "auto":
 		return nil
 	case "low", "high":
-		return problemf(CodeUnsupported, "", "is %q; the server decides that alone, remove it or say \"auto\"", detail)
+		return rowErrorf(CodeUnsupported, "", "is %q; the server chooses the resolution, remove the field or use \"auto\"", detail)
 	default:
-		return problemf(CodeInvalidValue, "", "is %s; it must be \"auto\"", word(detail))
+		return rowErrorf(CodeInvalidValue, "", "is %s; it must be \"auto\"", word(detail))
 	}
 }
 
-// image gets the image that a URL in JSON stands for.
-func (r *imageReader) image(value []byte) ([]byte, *problem) {
+// image returns the image at a URL, which is a JSON string.
+func (r *imageReader) image(value []byte) ([]byte, *rowError) {
 	address := plainText(value)
 	scheme, rest := schemeOf(address)
 	switch scheme {
@@ -95,23 +94,23 @@ func (r *imageReader) image(value []byte) ([]byte, *problem) {
 		}
 		return image, checkImage(image)
 	case "http", "https":
-		return nil, problemf(CodeUnsupported, "", "is an address on the net, and nothing is fetched for a row: compute nodes are offline; "+
-			"put the image into the row as a data: URL, or into a file and allow that with --allow-image-files")
+		return nil, rowErrorf(CodeUnsupported, "", "is a network address; fluxworker downloads nothing for a row, because compute nodes are offline; "+
+			"put the image into the row as a data: URL, or into a file in the folder of --allow-image-files")
 	case "file", "":
 	default:
-		return nil, problemf(CodeInvalidValue, "", "is no data: URL; an image belongs into the row (data:image/png;base64,…)")
+		return nil, rowErrorf(CodeInvalidValue, "", "is not a data: URL; put the image into the row (data:image/png;base64,…)")
 	}
 	if len(address) == 0 {
-		return nil, problemf(CodeInvalidValue, "", "is empty")
+		return nil, rowErrorf(CodeInvalidValue, "", "is empty")
 	}
 	if r.folder == nil {
-		return nil, problemf(CodeUnsupported, "", "is no data: URL; images in files are read only below the folder that --allow-image-files names")
+		return nil, rowErrorf(CodeUnsupported, "", "is not a data: URL; for images in files, allow their folder with --allow-image-files")
 	}
 	name := string(address)
 	if scheme == "file" {
 		u, err := url.Parse(name)
 		if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" {
-			return nil, problemf(CodeInvalidValue, "", "is no URL of a file; want something like file:///data/image.png")
+			return nil, rowErrorf(CodeInvalidValue, "", "is not the URL of a file; use a form like file:///data/image.png")
 		}
 		name = u.Path
 	}
@@ -127,11 +126,11 @@ func (r *imageReader) image(value []byte) ([]byte, *problem) {
 	return image, nil
 }
 
-// schemeOf is the scheme of a URL in small letters, and what follows its colon. A path has none: what could be a scheme
-// but is followed by neither data nor slashes is the start of a file's name.
+// schemeOf returns the scheme of a URL in lower case and the rest after its colon. A path has no scheme: a possible
+// scheme other than data must have slashes after the colon, otherwise it is the start of a file name.
 func schemeOf(address []byte) (scheme string, rest []byte) {
-	const longest = len("https") + 8
-	head := address[:min(len(address), longest)]
+	const maxScheme = len("https") + 8
+	head := address[:min(len(address), maxScheme)]
 	end := bytes.IndexByte(head, ':')
 	if end <= 0 {
 		return "", address
@@ -143,11 +142,11 @@ func schemeOf(address []byte) (scheme string, rest []byte) {
 	return scheme, rest
 }
 
-// decodeDataURL decodes what follows "data:". What it decodes to shares no memory with rest.
-func decodeDataURL(rest []byte) ([]byte, *problem) {
+// decodeDataURL decodes the part after "data:". The result shares no memory with rest.
+func decodeDataURL(rest []byte) ([]byte, *rowError) {
 	head, encoded, ok := bytes.Cut(rest, []byte(","))
 	if !ok {
-		return nil, problemf(CodeInvalidValue, "", "is a data: URL without a comma; want data:image/png;base64, and the image")
+		return nil, rowErrorf(CodeInvalidValue, "", "is a data: URL without a comma; use data:image/png;base64, and the image")
 	}
 	kind, parameters, _ := strings.Cut(strings.ToLower(string(head)), ";")
 	switch kind {
@@ -157,10 +156,10 @@ func decodeDataURL(rest []byte) ([]byte, *problem) {
 		if name, ok := strings.CutPrefix(kind, "image/"); ok && isIdentifier(name) {
 			shown = "has the media type " + kind
 		}
-		return nil, problemf(CodeInvalidValue, "", "%s; only %s are supported", shown, imageKinds)
+		return nil, rowErrorf(CodeInvalidValue, "", "%s; only %s are supported", shown, imageKinds)
 	}
 	if parameters != "base64" && !strings.HasSuffix(parameters, ";base64") {
-		return nil, problemf(CodeInvalidValue, "", "is a data: URL that is not in base64; want data:%s;base64, and the image", kind)
+		return nil, rowErrorf(CodeInvalidValue, "", "is a data: URL that is not in base64; use data:%s;base64, and the image", kind)
 	}
 	image := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
 	n, err := base64.StdEncoding.Decode(image, encoded)
@@ -169,25 +168,26 @@ func decodeDataURL(rest []byte) ([]byte, *problem) {
 		if corrupt, ok := errors.AsType[base64.CorruptInputError](err); ok {
 			at = int(corrupt)
 		}
-		return nil, problemf(CodeInvalidValue, "", "is not in base64: it goes wrong at character %d of the image, which has %d", at+1, len(encoded))
+		return nil, rowErrorf(CodeInvalidValue, "", "is not valid base64: error at character %d of %d", at+1, len(encoded))
 	}
 	return image[:n], nil
 }
 
-// checkImage looks at how an image begins. The servers tell its kind by that, too, whatever it is called; one of them
-// takes what it does not know for sound.
-func checkImage(image []byte) *problem {
+// checkImage checks the first bytes of an image. The servers, too, detect the format from these bytes, and one of them
+// treats an unknown format as audio.
+func checkImage(image []byte) *rowError {
 	switch {
 	case len(image) == 0:
-		return problemf(CodeInvalidValue, "", "holds no image: it is empty")
+		return rowErrorf(CodeInvalidValue, "", "is not an image: it is empty")
 	case bytes.HasPrefix(image, []byte("\x89PNG\r\n\x1a\n")), bytes.HasPrefix(image, []byte("\xff\xd8\xff")),
 		len(image) >= 12 && string(image[:4]) == "RIFF" && string(image[8:12]) == "WEBP":
 		return nil
 	}
-	return problemf(CodeInvalidValue, "", "holds something else than %s, which alone are supported", imageKinds)
+	return rowErrorf(CodeInvalidValue, "", "is not a supported image; only %s are supported", imageKinds)
 }
 
-// plainText is what a valid JSON string stands for. Where it can, it is the string's own bytes: an image is long.
+// plainText returns the value of a valid JSON string. If possible, it returns a part of value without a copy, because
+// images are long.
 func plainText(value []byte) []byte {
 	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return inner

@@ -70,22 +70,22 @@ func TestImages(t *testing.T) {
 func TestImageRejects(t *testing.T) {
 	const url = "body.messages[0].content[1].image_url.url"
 	for _, test := range []struct{ name, row, code, param, message string }{
-		{"nothing fetched", imageRow("https://example.org/a.png"), CodeUnsupported, url, "nothing is fetched for a row: compute nodes are offline; put the image into the row"},
-		{"nothing fetched in capitals", imageRow("HTTP://example.org/a.png"), CodeUnsupported, url, "nothing is fetched"},
-		{"file", imageRow("file:///etc/passwd"), CodeUnsupported, url, "is no data: URL; images in files are read only below the folder that --allow-image-files names"},
+		{"nothing fetched", imageRow("https://example.org/a.png"), CodeUnsupported, url, "fluxworker downloads nothing for a row, because compute nodes are offline; put the image into the row"},
+		{"nothing fetched in capitals", imageRow("HTTP://example.org/a.png"), CodeUnsupported, url, "fluxworker downloads nothing"},
+		{"file", imageRow("file:///etc/passwd"), CodeUnsupported, url, "is not a data: URL; for images in files, allow their folder with --allow-image-files"},
 		{"path", imageRow("a.png"), CodeUnsupported, url, "--allow-image-files"},
-		{"scheme", imageRow("ftp://example.org/a.png"), CodeInvalidValue, url, "is no data: URL; an image belongs into the row"},
+		{"scheme", imageRow("ftp://example.org/a.png"), CodeInvalidValue, url, "is not a data: URL; put the image into the row"},
 		{"empty", imageRow(""), CodeInvalidValue, url, "is empty"},
 		{"no comma", imageRow("data:image/png;base64"), CodeInvalidValue, url, "without a comma"},
-		{"no base64", imageRow("data:image/png,abc"), CodeInvalidValue, url, "is not in base64; want data:image/png;base64,"},
-		{"bad base64", imageRow("data:image/png;base64,AAAA*AAA"), CodeInvalidValue, url, "is not in base64: it goes wrong at character 5 of the image, which has 8"},
-		{"cut base64", imageRow("data:image/png;base64,AAAAA"), CodeInvalidValue, url, "is not in base64"},
+		{"no base64", imageRow("data:image/png,abc"), CodeInvalidValue, url, "is not in base64; use data:image/png;base64,"},
+		{"bad base64", imageRow("data:image/png;base64,AAAA*AAA"), CodeInvalidValue, url, "is not valid base64: error at character 5 of 8"},
+		{"cut base64", imageRow("data:image/png;base64,AAAAA"), CodeInvalidValue, url, "is not valid base64"},
 		{"empty image", imageRow("data:image/png;base64,"), CodeInvalidValue, url, "it is empty"},
 		{"gif", imageRow("data:image/gif;base64,R0lG"), CodeInvalidValue, url, "has the media type image/gif; only PNG, JPEG and WebP images are supported"},
 		{"media type", imageRow("data:my secret;base64,R0lG"), CodeInvalidValue, url, "is a data: URL of another media type"},
-		{"no image", imageRow("data:image/png;base64," + base64Of("GIF89a")), CodeInvalidValue, url, "holds something else than PNG, JPEG and WebP images"},
+		{"no image", imageRow("data:image/png;base64," + base64Of("GIF89a")), CodeInvalidValue, url, "is not a supported image; only PNG, JPEG and WebP images are supported"},
 		{"detail", strings.Replace(imageRow(pngURL(png)), `"url"`, `"detail":"high","url"`, 1), CodeUnsupported,
-			"body.messages[0].content[1].image_url.detail", `is "high"; the server decides that alone`},
+			"body.messages[0].content[1].image_url.detail", `is "high"; the server chooses the resolution`},
 		{"odd detail", strings.Replace(imageRow(pngURL(png)), `"url"`, `"detail":"my text","url"`, 1), CodeInvalidValue,
 			"body.messages[0].content[1].image_url.detail", "is a string of 7 bytes"},
 		{"extra", strings.Replace(imageRow(pngURL(png)), `"url"`, `"size":1,"url"`, 1), CodeUnsupported, "body.messages[0].content[1].image_url.size", "is not supported"},
@@ -96,7 +96,7 @@ func TestImageRejects(t *testing.T) {
 		{"null image", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":null}]}]}`, CodeMissing, "messages[0].content[0].image_url", "is missing"},
 		{"url type", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":5}}]}]}`, CodeInvalidType, "messages[0].content[0].image_url.url", "is a number; it must be a string"},
 		{"image type", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":5}]}]}`, CodeInvalidType, "messages[0].content[0].image_url", "must be an object with a url"},
-		{"role", strings.Replace(imageRow(pngURL(png)), `"user"`, `"system"`, 1), CodeUnsupported, "body.messages[0].content[1]", "is an image in a message of system"},
+		{"role", strings.Replace(imageRow(pngURL(png)), `"user"`, `"system"`, 1), CodeUnsupported, "body.messages[0].content[1]", "is an image in a message with role system"},
 		{"other part", `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}]}`, CodeUnsupported, "messages[0].content[0].type", "only text and image_url parts"},
 	} {
 		t.Run(test.name, func(t *testing.T) { wantReject(t, test.row, jsonlOptions(), test.code, test.param, test.message) })
@@ -170,25 +170,25 @@ func TestImageFiles(t *testing.T) {
 	const url = "body.messages[0].content[1].image_url.url"
 	outside := filepath.Join(filepath.Dir(dir), "secret.png")
 	for _, test := range []struct{ name, message string }{
-		{outside, `names the file "` + outside + `", which is not below the folder of --allow-image-files, "` + link + `"`},
-		{"file://" + outside, "which is not below the folder"},
-		{"file://" + dir + "/../secret.png", "which is not below the folder"},
-		{"../secret.png", `names the file "../secret.png", which is not below the folder`},
-		{"a/../../secret.png", "which is not below the folder"},
+		{outside, `names the file "` + outside + `", which is not below "` + link + `", the folder of --allow-image-files`},
+		{"file://" + outside, "which is not below "},
+		{"file://" + dir + "/../secret.png", "which is not below "},
+		{"../secret.png", `names the file "../secret.png", which is not below `},
+		{"a/../../secret.png", "which is not below "},
 		{"outer.png", `names the file "outer.png", which cannot be read: path escapes`},
 		{"up/secret.png", `names the file "up/secret.png", which cannot be read: path escapes`},
 		{"nothing.png", `names the file "nothing.png", which cannot be read: no such file or directory`},
 		{"gone.png", "no such file or directory"},
 		{"loop.png", "too many levels of symbolic links"},
 		{"a.png/b", "not a directory"},
-		{"sub", `names the file "sub", which cannot be read: it is no regular file`},
-		{"pipe.png", "it is no regular file"},
+		{"sub", `names the file "sub", which cannot be read: it is not a regular file`},
+		{"pipe.png", "it is not a regular file"},
 		{"a\\u0000b.png", "invalid argument"},
-		{"text.png", `names the file "text.png", which holds something else than PNG`},
-		{"empty.png", `names the file "empty.png", which holds no image: it is empty`},
-		{"file://elsewhere/a.png", "is no URL of a file"},
-		{"file://", "is no URL of a file"},
-		{"http://localhost/a.png", "nothing is fetched"},
+		{"text.png", `names the file "text.png", which is not a supported image; only PNG`},
+		{"empty.png", `names the file "empty.png", which is not an image: it is empty`},
+		{"file://elsewhere/a.png", "is not the URL of a file"},
+		{"file://", "is not the URL of a file"},
+		{"http://localhost/a.png", "fluxworker downloads nothing"},
 	} {
 		row := decodeOne(t, imageRow(test.name), o)
 		if row.Reject == nil {
@@ -219,7 +219,7 @@ func TestImageFilesHaveALimit(t *testing.T) {
 	if rows[2].Reject != nil {
 		t.Errorf("another row's files count: %v", rows[2].Reject)
 	}
-	wantReject(t, twice, o, CodeTooLarge, "body.messages[0].content[1].image_url.url", `"large.png", which has 611 bytes; all such files of a row may have no more than --max-row-bytes together, of which 389 are left`)
+	wantReject(t, twice, o, CodeTooLarge, "body.messages[0].content[1].image_url.url", `"large.png", which has 611 bytes; all image files of a row together may have --max-row-bytes bytes, and 389 of them are left`)
 }
 
 // A disk that fails is not the row's fault, and must not become its error line for good.

@@ -11,15 +11,15 @@ import (
 	"unicode/utf8"
 )
 
-// ImageFolder is a folder below which rows may name files with images. No name, and no symbolic link below it, leads out
-// of it. It may be used from many goroutines.
+// ImageFolder is a folder in which rows may name image files. No name and no symbolic link leads out of the folder. An
+// ImageFolder is safe for concurrent use.
 type ImageFolder struct {
 	root *os.Root
-	// spellings are its absolute paths: as the user named it, and without the symbolic links in that.
+	// spellings are its absolute paths: the user's path, and the same path without symbolic links.
 	spellings []string
 }
 
-// OpenImageFolder opens the folder at path, for as long as the program runs. An error wraps the cause.
+// OpenImageFolder opens the folder at path until the program ends. The error wraps the cause.
 func OpenImageFolder(path string) (*ImageFolder, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -39,29 +39,30 @@ func OpenImageFolder(path string) (*ImageFolder, error) {
 	return f, nil
 }
 
-// read reads the file called name: a path from the folder, or an absolute one. It may have at most limit bytes.
-func (f *ImageFolder) read(name string, limit int64) ([]byte, *problem) {
-	inside, ok := f.inside(name)
+// read reads the file with the given name: a path relative to the folder, or an absolute path. The file may have at
+// most limit bytes.
+func (f *ImageFolder) read(name string, limit int64) ([]byte, *rowError) {
+	path, ok := f.relativePath(name)
 	if !ok {
-		return nil, problemf(CodeInvalidValue, "", "names the file %s, which is not below the folder of --allow-image-files, %s",
+		return nil, rowErrorf(CodeInvalidValue, "", "names the file %s, which is not below %s, the folder of --allow-image-files",
 			showPath(name), showPath(f.spellings[0]))
 	}
-	data, err := loadFile(f.root, inside, limit)
+	data, err := loadFile(f.root, path, limit)
 	var large *tooLargeError
 	switch {
 	case err == nil:
 		return data, nil
 	case errors.As(err, &large):
-		return nil, problemf(CodeTooLarge, "", "names the file %s, which has %d bytes; all such files of a row may have no more than --max-row-bytes together, "+
-			"of which %d are left", showPath(name), large.size, limit)
-	case isNames(err):
-		return nil, problemf(CodeInvalidValue, "", "names the file %s, which cannot be read: %s", showPath(name), causeOf(err))
+		return nil, rowErrorf(CodeTooLarge, "", "names the file %s, which has %d bytes; all image files of a row together may have --max-row-bytes bytes, "+
+			"and %d of them are left", showPath(name), large.size, limit)
+	case isRowFault(err):
+		return nil, rowErrorf(CodeInvalidValue, "", "names the file %s, which cannot be read: %s", showPath(name), causeOf(err))
 	}
-	return nil, &problem{broken: fmt.Errorf("read image %s: %w", showPath(name), causeOf(err))}
+	return nil, &rowError{ioErr: fmt.Errorf("read image %s: %w", showPath(name), causeOf(err))}
 }
 
-// inside is name as seen from the folder, where it is below it.
-func (f *ImageFolder) inside(name string) (string, bool) {
+// relativePath returns name relative to the folder; ok is false if name is not below the folder.
+func (f *ImageFolder) relativePath(name string) (string, bool) {
 	if !filepath.IsAbs(name) {
 		return name, filepath.IsLocal(name)
 	}
@@ -73,9 +74,9 @@ func (f *ImageFolder) inside(name string) (string, bool) {
 	return "", false
 }
 
-// loadFile reads the regular file at a path below root. No symbolic link leads out of there.
+// loadFile reads the regular file at a path below root. No symbolic link leads out of root.
 func loadFile(root *os.Root, path string, limit int64) ([]byte, error) {
-	// Without waiting: a named pipe would hold the run up for ever.
+	// Do not block: a named pipe would block the run forever.
 	file, err := root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -93,23 +94,25 @@ func loadFile(root *os.Root, path string, limit int64) ([]byte, error) {
 	}
 	data := make([]byte, info.Size())
 	n, err := io.ReadFull(file, data)
-	if err == io.EOF || err == io.ErrUnexpectedEOF { // it became shorter meanwhile
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // the file became shorter meanwhile
 		err = nil
 	}
 	return data[:n], err
 }
 
-// errNoFile is a name that belongs to a folder, a pipe or a device.
-var errNoFile = errors.New("it is no regular file")
+// errNoFile means that a name belongs to a folder, a pipe or a device.
+var errNoFile = errors.New("it is not a regular file")
 
-// tooLargeError is a file with more bytes than there may be.
+// tooLargeError is a file above its size limit.
 type tooLargeError struct{ size int64 }
 
-func (e *tooLargeError) Error() string { return strconv.FormatInt(e.size, 10) + " bytes are too many" }
+func (e *tooLargeError) Error() string {
+	return strconv.FormatInt(e.size, 10) + " bytes exceed the limit"
+}
 
-// isNames tells whether a file's name is to blame for an error, and with it the row, rather than the disk. What has no
-// number comes from os.Root, which was led out of its folder, or from us.
-func isNames(err error) bool {
+// isRowFault reports whether the file's name, and so the row, is at fault for an error, and not the disk. An error
+// without a number comes from os.Root, which rejected a path out of its folder, or from this package.
+func isRowFault(err error) bool {
 	number, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
 		return true
@@ -121,7 +124,7 @@ func isNames(err error) bool {
 	return false
 }
 
-// causeOf takes operation and path out of an error.
+// causeOf removes the operation and path from an error.
 func causeOf(err error) error {
 	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err
@@ -129,7 +132,7 @@ func causeOf(err error) error {
 	return err
 }
 
-// shownPathRunes is how much of a path a message shows. The end of it matters most.
+// shownPathRunes is the maximum length of a path in a message. The end of a path matters most.
 const shownPathRunes = 100
 
 func showPath(path string) string {

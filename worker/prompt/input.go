@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// Input is the row that Next returned last as one JSON object, for whoever shows a question beside its answer: a line of JSONL
-// as it stands, for a line of text the batch row that asks the same, for a record its cells under metadata, for a file its
-// path. It is nil where there is none: the line is no JSON object, was too long to be kept, or is no UTF-8.
+// Input returns the row that Next returned last as one JSON object, to show the question beside its answer. A line of
+// JSONL is returned as it is, a line of text as the equivalent batch row, a record with its cells under metadata, a
+// file with its path. Input returns nil if the line is not a JSON object, is not UTF-8, or was too long to keep.
 //
-// It is valid until the following Next. It is made when it is asked for, so that who does not ask does not pay.
+// The result is valid until the next call of Next. It is computed on demand, so Next costs nothing more.
 func (r *Reader) Input() []byte {
-	if r.line.tooLong || r.line.flaw != nil || !utf8.Valid(r.line.text) {
+	if r.line.tooLong || r.line.rowErr != nil || !utf8.Valid(r.line.text) {
 		return nil
 	}
 	return r.form.input(&r.line, r.lastID)
@@ -46,7 +46,7 @@ func (r *files) input(_ *line, id string) []byte {
 	}{id})
 }
 
-// textInput is a prompt as a row of OpenAI's Batch API.
+// textInput returns a prompt as a row of OpenAI's Batch API.
 func textInput(id, text string) []byte {
 	type message struct {
 		Role    string `json:"role"`
@@ -73,8 +73,8 @@ func inputObject(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// EachMember calls do with each member of a JSON object: its name, in its quotes and as it is spelled, and its value. The object
-// must be known to be valid, without blanks around it. Nothing is decoded, and names and values are parts of it.
+// EachMember calls do for each member of a JSON object with the name, quoted and with its escapes, and the value. The
+// object must be valid JSON without blanks around it. Nothing is decoded; name and value are slices of object.
 func EachMember(object []byte, do func(name, value []byte)) {
 	w := walk(object)
 	for {

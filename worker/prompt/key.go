@@ -8,15 +8,15 @@ import (
 
 const impliedPrefix = "row-"
 
-// names gives rows their names and keys and knows which names were given before.
+// names assigns names and keys to rows and remembers the names in use.
 type names struct {
 	hasher *hasher
-	// ids holds the line of each custom_id, by the hash of the name.
-	ids tally
-	// contents counts how often the same content came before, in rows that have no name but their content.
-	contents tally
-	named    bool // some row has a custom_id
-	// unnamed marks the lines of rows without custom_id, whose implied names are taken.
+	// ids holds the line number of each custom_id, by the hash of the custom_id.
+	ids hashCounter
+	// contents counts equal contents of rows that have no other name.
+	contents hashCounter
+	named    bool // true if some row has a custom_id
+	// unnamed holds the lines of rows without custom_id; their implied names are in use.
 	unnamed lineSet
 }
 
@@ -24,8 +24,8 @@ func newNames(h *hasher) names {
 	return names{hasher: h}
 }
 
-// assign sets row's CustomID and Key, and its Reject where the name is taken already. id is the custom_id, empty where
-// the row has none or it could not be read. Where the row is not wanted for more than its name, the Key's other half stays 0.
+// assign sets the CustomID and Key of row, and its Reject if the name is in use already. id is the custom_id; it is
+// empty if the row has none or it is unreadable. If wanted is false, only the name's half of the Key is set.
 func (n *names) assign(row *Row, id string, l *line, wanted bool) {
 	var name [8]byte
 	if id == "" {
@@ -56,7 +56,7 @@ func (n *names) nameByContent(row *Row, l *line) [8]byte {
 	n.unnamed.add(l.number)
 	if n.named {
 		if first := n.ids.get(n.idSum(row.CustomID).number()); first != 0 {
-			row.Reject = duplicate("the row has no custom_id and would be called %s, but that is the custom_id of line %d",
+			row.Reject = duplicate("the row has no custom_id, and its default name %s is the custom_id of line %d",
 				row.CustomID, first)
 		}
 	}
@@ -78,14 +78,14 @@ func (n *names) nameByID(row *Row, id string, l *line) [8]byte {
 	n.ids.set(sum.number(), l.number)
 	n.named = true
 	if first := impliedLine(id); first != 0 && n.unnamed.has(first) {
-		row.Reject = duplicate("custom_id %s is what the row on line %d is called, which has none", quote(id), first)
+		row.Reject = duplicate("custom_id %s is the default name of the row on line %d, which has no custom_id", quote(id), first)
 		return n.nameOfDuplicate(id, l)
 	}
 	return sum.half()
 }
 
-// nameOfDuplicate differs from the name of the row that the custom_id belongs to, and from that of every other row that
-// uses it too.
+// nameOfDuplicate returns a name that differs from the name of the first row with this custom_id and from the names of
+// its other duplicates.
 func (n *names) nameOfDuplicate(id string, l *line) [8]byte {
 	content := n.contentOf(l)
 	n.hasher.start(domainDuplicate)
@@ -99,7 +99,7 @@ func (n *names) nameOfDuplicate(id string, l *line) [8]byte {
 	return n.hasher.sum().half()
 }
 
-// repeated counts sum and tells how often it came before.
+// repeated returns how often sum came before, and counts it.
 func (n *names) repeated(sum digest) uint64 {
 	before := n.contents.get(sum.number())
 	n.contents.set(sum.number(), int64(before)+1)
@@ -116,7 +116,7 @@ func (n *names) contentOf(l *line) digest {
 	switch {
 	case l.tooLong:
 		return l.sum
-	case l.cells != nil: // not as they are written: quotes and line ends make no other row
+	case l.cells != nil: // quotes and line ends do not change a record
 		return n.hasher.cells(l.cells)
 	}
 	return n.hasher.content(l.text)
@@ -130,7 +130,7 @@ func duplicate(format string, args ...any) *Reject {
 	}
 }
 
-// impliedLine is the line whose row is called id if it has no custom_id, or 0.
+// impliedLine returns the line whose row has the implied name id, or 0 if id is not an implied name.
 func impliedLine(id string) int64 {
 	digits, ok := strings.CutPrefix(id, impliedPrefix)
 	if !ok {
@@ -143,7 +143,7 @@ func impliedLine(id string) int64 {
 	return number
 }
 
-// lineSet is a set of line numbers, a bit for each.
+// lineSet is a set of line numbers, one bit per line.
 type lineSet []uint64
 
 func (s *lineSet) add(number int64) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The keys of result files that exist must stay what they are. Whoever has to change these on purpose raises the version
-// in the domains, and tells users that runs begun before start anew.
+// The keys in existing result files must not change. An intended change needs a new version in the domains, and a note
+// to users that earlier runs start anew.
 func TestGoldenKeys(t *testing.T) {
 	o := jsonlOptions()
 	o.MaxRowBytes = 300
@@ -165,9 +165,9 @@ func TestDuplicates(t *testing.T) {
 			[]string{"a: prompt is a number; it must be a string", `a: custom_id "a" was already used on line 1; ids must be unique (use --dedupe first)`}},
 		{"empty is none", []string{`{"custom_id":"","prompt":"x"}`, `{"custom_id":"","prompt":"x"}`, `{"custom_id":null,"prompt":"x"}`}, []string{"row-1", "row-2", "row-3"}},
 		{"implied name taken before", []string{`{"custom_id":"row-2","prompt":"x"}`, `{"prompt":"x"}`},
-			[]string{"row-2", "row-2: the row has no custom_id and would be called row-2, but that is the custom_id of line 1; ids must be unique (use --dedupe first)"}},
+			[]string{"row-2", "row-2: the row has no custom_id, and its default name row-2 is the custom_id of line 1; ids must be unique (use --dedupe first)"}},
 		{"implied name taken after", []string{`{"prompt":"x"}`, `{"custom_id":"row-1","prompt":"x"}`, `{"custom_id":"row-1","prompt":"x"}`},
-			[]string{"row-1", `row-1: custom_id "row-1" is what the row on line 1 is called, which has none; ids must be unique (use --dedupe first)`,
+			[]string{"row-1", `row-1: custom_id "row-1" is the default name of the row on line 1, which has no custom_id; ids must be unique (use --dedupe first)`,
 				`row-1: custom_id "row-1" was already used on line 2; ids must be unique (use --dedupe first)`}},
 		{"own implied name", []string{`{"custom_id":"row-1","prompt":"x"}`, `{"custom_id":"row-3","prompt":"x"}`}, []string{"row-1", "row-3"}},
 		{"like an implied name", []string{`{"prompt":"x"}`, `{"custom_id":"row-01","prompt":"x"}`, `{"custom_id":"row-+1","prompt":"x"}`, `{"custom_id":"row-99999999999999999999","prompt":"x"}`},

@@ -8,42 +8,40 @@ import (
 	"strings"
 )
 
-// The columns that a table's rows take their prompt and their name from where nobody says otherwise: what JSONL calls
-// them.
+// The default columns of a table's prompts and custom_ids. They have the same names as the fields of JSONL.
 const (
 	defaultPromptColumn = "prompt"
 	defaultIDColumn     = "custom_id"
 )
 
-// Layout says what of a table's record, or of a folder's file, is the prompt. JSONL and text have none: their rows say it
-// themselves.
+// Layout says which part of a table's record or of a folder's file is the prompt. It does not apply to JSONL and text.
 type Layout struct {
-	// PromptColumn is the column of a table that holds the prompts; "prompt" if neither it nor PromptTemplate is set.
+	// PromptColumn is the table's column with the prompts. The default is "prompt" if PromptTemplate is empty, too.
 	PromptColumn string
-	// PromptTemplate is a text/template that makes the prompt: of the cells of a record by their column's name, of a file's
-	// text and name, or, for a folder of images, of the name alone.
+	// PromptTemplate is a text/template for the prompt. Its values are a record's cells by column name, or the text and
+	// name of a file, or only the name for an image.
 	PromptTemplate string
-	// IDColumn is the column of a table that holds the custom_ids; "custom_id", where there is such a one, if empty.
+	// IDColumn is the table's column with the custom_ids. The default is "custom_id" if that column exists.
 	IDColumn string
 }
 
-// LayoutError is a Layout that cannot be used, or not with this input.
+// LayoutError is a Layout that is invalid, or does not fit the input.
 type LayoutError struct{ Err error }
 
 func (e *LayoutError) Error() string { return e.Err.Error() }
 func (e *LayoutError) Unwrap() error { return e.Err }
 
-// Check finds what is wrong whatever the input is. The error is a LayoutError.
+// Check finds the errors that do not depend on the input. The error is a *LayoutError.
 func (l Layout) Check() error {
 	if l.PromptColumn != "" && l.PromptTemplate != "" {
-		return layoutErrorf("--prompt-column and --prompt-template are both given; a row has one prompt, leave out one of them")
+		return layoutErrorf("--prompt-column and --prompt-template exclude each other; remove one of them")
 	}
 	_, err := parsePrompt(l.PromptTemplate)
 	return err
 }
 
-// refuse is the error of a Layout for an input that takes none.
-func (l Layout) refuse(name string) error {
+// checkUnused returns an error if a Layout is given for an input of JSONL or text.
+func (l Layout) checkUnused(name string) error {
 	const tables = "CSV and TSV files (.csv, .tsv)"
 	for _, given := range []struct{ flag, value, takes, says string }{
 		{"--prompt-column", l.PromptColumn, tables, "prompt"},
@@ -51,7 +49,7 @@ func (l Layout) refuse(name string) error {
 		{"--id-column", l.IDColumn, tables, "custom_id"},
 	} {
 		if given.value != "" {
-			return layoutErrorf("%s is for %s, and %s is read as JSONL or text, whose rows say themselves what their %s is; leave it out",
+			return layoutErrorf("%s is for %s, but %s is read as JSONL or text, whose rows have their own %s; remove the flag",
 				given.flag, given.takes, name, given.says)
 		}
 	}
@@ -62,25 +60,34 @@ func layoutErrorf(format string, args ...any) error {
 	return &LayoutError{fmt.Errorf(format, args...)}
 }
 
-// columns are the names in a table's header.
+// columns are the column names in a table's header.
 type columns []string
 
-// place is where a column stands.
-func (c columns) place(name string) (int, error) {
+// position returns the index of a column. It returns an error if the column does not exist or exists more than once.
+func (c columns) position(name string) (int, error) {
 	first := slices.Index(c, name)
 	if first < 0 {
 		return 0, fmt.Errorf("there is no column %s; the columns are %s", quote(name), c)
 	}
 	if again := slices.Index(c[first+1:], name); again >= 0 {
-		return 0, fmt.Errorf("column %s is there more than once (at %d and %d); rename one", quote(name), first+1, first+again+2)
+		return 0, fmt.Errorf("column %s exists more than once (at %d and %d); rename one", quote(name), first+1, first+again+2)
 	}
 	return first, nil
 }
 
-// shownColumns is how many columns a message names.
+// unique returns the names that only one column has.
+func (c columns) unique() []string {
+	count := make(map[string]int, len(c))
+	for _, name := range c {
+		count[name]++
+	}
+	return slices.DeleteFunc(slices.Clone(c), func(name string) bool { return count[name] > 1 })
+}
+
+// shownColumns is the maximum number of columns in a message.
 const shownColumns = 30
 
-// String lists the columns for a message.
+// String returns the columns for a message.
 func (c columns) String() string {
 	var b strings.Builder
 	for i, name := range c[:min(len(c), shownColumns)] {
@@ -93,36 +100,36 @@ func (c columns) String() string {
 		b.WriteString(" and " + strconv.Itoa(more) + " more")
 	}
 	if len(c) == 1 && strings.ContainsAny(c[0], ";\t,|") {
-		b.WriteString(" (is that several? A .csv file is separated by commas, a .tsv file by tabs)")
+		b.WriteString(" (wrong separator? A .csv file has commas, a .tsv file has tabs)")
 	}
 	return b.String()
 }
 
-// idColumn is the column of the custom_ids, or -1.
+// idColumn returns the index of the custom_id column, or -1.
 func (c columns) idColumn(l Layout) (int, error) {
 	if l.IDColumn == "" {
 		if !slices.Contains(c, defaultIDColumn) {
 			return -1, nil
 		}
-		return c.place(defaultIDColumn)
+		return c.position(defaultIDColumn)
 	}
-	at, err := c.place(l.IDColumn)
+	at, err := c.position(l.IDColumn)
 	if err != nil {
 		return 0, fmt.Errorf("--id-column: %w", err)
 	}
 	return at, nil
 }
 
-// promptColumn is the column of the prompts.
+// promptColumn returns the index of the prompt column.
 func (c columns) promptColumn(l Layout) (int, error) {
 	name := l.PromptColumn
 	if name == "" {
 		name = defaultPromptColumn
 		if !slices.Contains(c, name) {
-			return 0, errors.New("say with --prompt-column which column holds the prompt, or make it of several with --prompt-template; the columns are " + c.String())
+			return 0, errors.New("name the prompt's column with --prompt-column, or combine columns with --prompt-template; the columns are " + c.String())
 		}
 	}
-	at, err := c.place(name)
+	at, err := c.position(name)
 	if err != nil {
 		return 0, fmt.Errorf("--prompt-column: %w", err)
 	}

@@ -6,40 +6,40 @@ import (
 	"io"
 )
 
-// blanks are the characters that make no row of a line that has no others. The line end itself is not among them.
+// blanks are the blank characters. A line with no others is not a row. The line feed is not among them.
 const blanks = " \t\r\v\f"
 
-// blank stands for the first character of a line that has none but blanks.
+// blank is the first character of a blank line.
 const blank = ' '
 
-// keptBuffer is how large a buffer may be and still be kept for the next line.
+// keptBuffer is the largest size in bytes of a buffer that is kept for the next line.
 const keptBuffer = 1 << 20
 
-// line is what of the input is a row: a line, a record of a table, or a file.
+// line is the part of the input that is one row: a line, a record of a table, or a file.
 type line struct {
-	number  int64  // from 1
-	text    []byte // of a file only where it is known
-	size    int64  // without the line end
-	tooLong bool   // then text is empty, and of the content only its sum is known
+	number  int64  // line number from 1
+	text    []byte // for a file, set only after the file was loaded
+	size    int64  // size in bytes without the line end
+	tooLong bool   // text is empty then; only the hash of the content is known
 	sum     digest
 
-	// Of a record: its cells, and why it is none.
-	cells []string
-	flaw  *problem
+	// Of a record: the cells, and the error if the record is invalid.
+	cells  []string
+	rowErr *rowError
 }
 
-// lineReader splits an input into the lines that are rows.
+// lineReader returns the lines of an input that are rows.
 type lineReader struct {
 	in       *bufio.Reader
 	limit    int
-	comments bool // lines that start with # are no rows
+	comments bool // skip lines that start with #
 	number   int64
 	buffer   []byte
 	hasher   *hasher
 }
 
-// next returns the next line that is a row. Its text is valid until the following call. At the end of the input it
-// returns io.EOF; a line that an error cut off is not returned.
+// next returns the next line that is a row. Its text is valid until the next call. At the end of the input it returns
+// io.EOF; it does not return a line that an error cut off.
 func (r *lineReader) next() (line, error) {
 	for {
 		l, first, err := r.read()
@@ -53,12 +53,12 @@ func (r *lineReader) next() (line, error) {
 	}
 }
 
-// read reads one line of any kind. first is its first character that is not a blank, or blank.
+// read reads the next line of any kind. first is the first character that is not a blank, or blank.
 func (r *lineReader) read() (l line, first byte, err error) {
 	r.number++
 	text, err := r.in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
-		// A long line, so it has to be copied. More than its limit and a line end is never kept.
+		// The line is longer than the buffer, so copy it. Never keep more than the limit and a line end.
 		if cap(r.buffer) > keptBuffer {
 			r.buffer = nil
 		}
@@ -85,7 +85,7 @@ func (r *lineReader) read() (l line, first byte, err error) {
 	return l, firstOf(text), nil
 }
 
-// skip reads the rest of a line of which r.buffer holds the start, without keeping it.
+// skip reads the rest of a line without keeping it; r.buffer holds the start of the line.
 func (r *lineReader) skip() (l line, first byte, err error) {
 	long := longLine{hasher: r.hasher, first: blank}
 	r.hasher.start(domainContent)
@@ -104,12 +104,12 @@ func (r *lineReader) skip() (l line, first byte, err error) {
 	}
 }
 
-// longLine takes in a line piece by piece.
+// longLine hashes a line that comes in pieces.
 type longLine struct {
 	hasher *hasher
 	size   int64
 	first  byte
-	heldCR bool // a carriage return that is the line end's, should nothing follow
+	heldCR bool // a carriage return at the end of the last piece; part of the line end if nothing follows
 }
 
 func (l *longLine) write(piece []byte) {

@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// lines reads the rows of JSONL and text: each line that is neither blank nor a comment is one.
+// lines reads the rows of JSONL and text: each line that is neither blank nor a comment.
 type lines struct {
 	reader  lineReader
 	format  Format
 	decoder *decoder
 	begun   bool
-	guessed bool // the format is by the first line
+	guessed bool // the first line decided the format
 }
 
 func newLines(r io.Reader, o Options, h *hasher, d *decoder) *lines {
@@ -20,15 +20,15 @@ func newLines(r io.Reader, o Options, h *hasher, d *decoder) *lines {
 	return &lines{format: o.Format, decoder: d, reader: lineReader{in: in, limit: o.MaxRowBytes, hasher: h}}
 }
 
-// begin drops a byte order mark and settles the format.
+// begin skips a byte order mark and determines the format.
 func (f *lines) begin() error {
-	const mark = "\xef\xbb\xbf"
-	start, err := f.reader.in.Peek(len(mark))
+	const bom = "\xef\xbb\xbf"
+	start, err := f.reader.in.Peek(len(bom))
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if bytes.HasPrefix(start, []byte(mark)) {
-		if _, err := f.reader.in.Discard(len(mark)); err != nil {
+	if bytes.HasPrefix(start, []byte(bom)) {
+		if _, err := f.reader.in.Discard(len(bom)); err != nil {
 			return err
 		}
 	}
@@ -59,7 +59,7 @@ func (f *lines) name(l *line) (id string) {
 	return id
 }
 
-func (f *lines) request(l *line) (r Request, id string, p *problem) {
+func (f *lines) request(l *line) (r Request, id string, p *rowError) {
 	if f.format == Text {
 		r, p = f.decoder.textLine(l.text)
 		return r, "", p

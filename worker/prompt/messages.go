@@ -11,22 +11,22 @@ const (
 	roleAssistant = "assistant"
 )
 
-// partSeparator stands between the text parts of one message. Ollama's /v1 makes a message of each part, and its
-// templates join neighbours of the same role with an empty line. So a message in parts comes out as it does there,
-// and for the models that Ollama renders without a template it stays one turn instead of becoming several.
+// partSeparator joins the text parts of one message. Ollama's /v1 API makes one message per part, and its templates
+// join messages of the same role with an empty line. So the prompt is the same as there; and for models that Ollama
+// renders without a template, the message stays one turn instead of several.
 const partSeparator = "\n\n"
 
-// contentWanted is what a message's content must be.
+// contentWanted describes the valid content of a message.
 const contentWanted = "a string or a list of parts (text or image_url)"
 
-// conversation makes messages of whichever of messages and prompt an object has.
-func (d *decoder) conversation(o *object) ([]Message, *problem) {
+// conversation returns the messages of an object that has messages or prompt.
+func (d *decoder) conversation(o *object) ([]Message, *rowError) {
 	list, prompt := o.get(fieldMessages), o.get(fieldPrompt)
 	if list != nil && prompt != nil {
-		return nil, problemf(CodeInvalidValue, fieldPrompt.String(), "and messages are both given; remove one")
+		return nil, rowErrorf(CodeInvalidValue, fieldPrompt.String(), "and messages are both given; remove one")
 	}
 	var messages []Message
-	var p *problem
+	var p *rowError
 	if list != nil {
 		if messages, p = d.messages(list); p != nil {
 			return nil, p.under(fieldMessages.String())
@@ -43,30 +43,30 @@ func (d *decoder) conversation(o *object) ([]Message, *problem) {
 	return addSystem(messages, value)
 }
 
-// addSystem puts the system field of a short row in front. An empty one is kept: it says that the row wants no system
-// prompt, neither the run's nor the model's.
-func addSystem(messages []Message, value []byte) ([]Message, *problem) {
+// addSystem inserts the system field of a short row as the first message. It keeps an empty one: with it the row
+// rejects the system prompts of the run and of the model.
+func addSystem(messages []Message, value []byte) ([]Message, *rowError) {
 	if value[0] != '"' {
 		return nil, wrongType(value, false, "a string").under(fieldSystem.String())
 	}
 	for i := range messages {
 		if messages[i].Role == roleSystem {
-			return nil, problemf(CodeInvalidValue, fieldSystem.String(), "is given, and messages has a system message too; remove one")
+			return nil, rowErrorf(CodeInvalidValue, fieldSystem.String(), "is given, and messages has a system message too; remove one")
 		}
 	}
 	return append([]Message{{Role: roleSystem, Content: unquote(value)}}, messages...), nil
 }
 
-// decodePrompt makes the one user message of a prompt.
-func decodePrompt(value []byte) ([]Message, *problem) {
+// decodePrompt returns a prompt as one user message.
+func decodePrompt(value []byte) ([]Message, *rowError) {
 	if value[0] == '[' {
 		w := walk(value)
 		first, ok := w.element()
 		if !ok {
-			return nil, problemf(CodeInvalidValue, "", "is an empty list; it must be a string that is not empty")
+			return nil, rowErrorf(CodeInvalidValue, "", "is an empty list; it must be a non-empty string")
 		}
 		if _, more := w.element(); more || first[0] != '"' {
-			return nil, problemf(CodeUnsupported, "", "is a list; only a list of one string is supported, make a row of each prompt")
+			return nil, rowErrorf(CodeUnsupported, "", "is a list; only a list of one string is supported, use one row per prompt")
 		}
 		value = first
 	}
@@ -75,12 +75,12 @@ func decodePrompt(value []byte) ([]Message, *problem) {
 	}
 	text := unquote(value)
 	if text == "" {
-		return nil, problemf(CodeInvalidValue, "", "is empty")
+		return nil, rowErrorf(CodeInvalidValue, "", "is empty")
 	}
 	return []Message{{Role: roleUser, Content: text}}, nil
 }
 
-func (d *decoder) messages(value []byte) ([]Message, *problem) {
+func (d *decoder) messages(value []byte) ([]Message, *rowError) {
 	if value[0] != '[' {
 		return nil, wrongType(value, false, "a list")
 	}
@@ -101,15 +101,15 @@ func (d *decoder) messages(value []byte) ([]Message, *problem) {
 		messages = append(messages, m)
 	}
 	if len(messages) == 0 {
-		return nil, problemf(CodeInvalidValue, "", "is an empty list; it must hold at least one message")
+		return nil, rowErrorf(CodeInvalidValue, "", "is an empty list; it must hold at least one message")
 	}
 	if empty {
-		return nil, problemf(CodeInvalidValue, "", "has no message with content")
+		return nil, rowErrorf(CodeInvalidValue, "", "has no message with content")
 	}
 	return messages, nameTools(messages)
 }
 
-func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
+func decodeMessage(value []byte, images *imageReader) (m Message, p *rowError) {
 	if value[0] != '{' {
 		return m, wrongType(value, false, "an object")
 	}
@@ -124,11 +124,11 @@ func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
 	switch value := o.get(fieldContent); {
 	case value != nil:
 		p = images.content(value, &m)
-	case len(m.ToolCalls) > 0: // then there may be nothing to say
+	case len(m.ToolCalls) > 0: // an assistant that calls tools may have no content
 	case o.isNull(fieldContent):
-		p = problemf(CodeInvalidValue, "", "is null; it must be %s", contentWanted)
+		p = rowErrorf(CodeInvalidValue, "", "is null; it must be %s", contentWanted)
 	default:
-		p = problemf(CodeMissing, "", "is missing")
+		p = rowErrorf(CodeMissing, "", "is missing")
 	}
 	if p != nil {
 		return Message{}, p.under(fieldContent.String())
@@ -136,15 +136,15 @@ func decodeMessage(value []byte, images *imageReader) (m Message, p *problem) {
 	return m, nil
 }
 
-func decodeRole(value []byte) (string, *problem) {
+func decodeRole(value []byte) (string, *rowError) {
 	if value == nil {
-		return "", problemf(CodeMissing, "", "is missing")
+		return "", rowErrorf(CodeMissing, "", "is missing")
 	}
 	if value[0] != '"' {
 		return "", wrongType(value, true, "a string")
 	}
 	switch name := unquote(value); name {
-	case roleSystem, "developer": // OpenAI's newer word for the same
+	case roleSystem, "developer": // OpenAI's newer name of the same role
 		return roleSystem, nil
 	case roleUser:
 		return roleUser, nil
@@ -153,14 +153,14 @@ func decodeRole(value []byte) (string, *problem) {
 	case roleTool:
 		return roleTool, nil
 	case "function":
-		return "", problemf(CodeUnsupported, "", "is function, which is OpenAI's old form; use tool")
+		return "", rowErrorf(CodeUnsupported, "", "is function, OpenAI's old form; use tool")
 	default:
-		return "", problemf(CodeInvalidValue, "", "is %s; it must be system, developer, user, assistant or tool", word(name))
+		return "", rowErrorf(CodeInvalidValue, "", "is %s; it must be system, developer, user, assistant or tool", word(name))
 	}
 }
 
-// content is what a message says.
-func (r *imageReader) content(value []byte, m *Message) *problem {
+// content reads the content of a message.
+func (r *imageReader) content(value []byte, m *Message) *rowError {
 	switch value[0] {
 	case '"':
 		m.Content = unquote(value)
@@ -179,8 +179,8 @@ func (r *imageReader) content(value []byte, m *Message) *problem {
 		text, image, p := r.contentPart(value)
 		switch {
 		case p == nil && image != nil && m.Role != roleUser:
-			// Templates know of no other place, and some leave an image out that is not there.
-			p = problemf(CodeUnsupported, "", "is an image in a message of %s; images belong into messages of user", m.Role)
+			// Templates have no other place for images, and some drop an image elsewhere.
+			p = rowErrorf(CodeUnsupported, "", "is an image in a message with role %s; put images into messages with role user", m.Role)
 		case p == nil && image != nil:
 			m.Images = append(m.Images, image)
 		case p == nil:
@@ -191,14 +191,14 @@ func (r *imageReader) content(value []byte, m *Message) *problem {
 		}
 	}
 	if len(texts)+len(m.Images) == 0 {
-		return problemf(CodeInvalidValue, "", "is an empty list; it must be %s", contentWanted)
+		return rowErrorf(CodeInvalidValue, "", "is an empty list; it must be %s", contentWanted)
 	}
 	m.Content = strings.Join(texts, partSeparator)
 	return nil
 }
 
-// contentPart decodes one part: image is nil for a text.
-func (r *imageReader) contentPart(value []byte) (text string, image []byte, p *problem) {
+// contentPart decodes one part. Either text or image is set; image is nil for a text.
+func (r *imageReader) contentPart(value []byte) (text string, image []byte, p *rowError) {
 	if value[0] != '{' {
 		return "", nil, wrongType(value, false, "an object")
 	}
@@ -206,30 +206,30 @@ func (r *imageReader) contentPart(value []byte) (text string, image []byte, p *p
 	o.read(value)
 	kind := o.get(fieldType)
 	if kind == nil {
-		return "", nil, problemf(CodeMissing, fieldType.String(), "is missing")
+		return "", nil, rowErrorf(CodeMissing, fieldType.String(), "is missing")
 	}
 	if kind[0] != '"' {
 		return "", nil, wrongType(kind, true, "a string").under(fieldType.String())
 	}
-	// Before the other fields: an audio part's are not what is wrong with it.
+	// Check the type before the other fields: for an audio part the type is wrong, not its fields.
 	switch name := unquote(kind); name {
 	case "text":
 		text, p = textPart(&o)
 	case "image_url":
 		image, p = r.part(&o)
 	default:
-		p = problemf(CodeUnsupported, fieldType.String(), "is %s; only text and image_url parts are supported", word(name))
+		p = rowErrorf(CodeUnsupported, fieldType.String(), "is %s; only text and image_url parts are supported", word(name))
 	}
 	return text, image, p
 }
 
-func textPart(o *object) (string, *problem) {
+func textPart(o *object) (string, *rowError) {
 	if p := o.check(partFields, unsupportedField); p != nil {
 		return "", p
 	}
 	text := o.get(fieldText)
 	if text == nil {
-		return "", problemf(CodeMissing, fieldText.String(), "is missing")
+		return "", rowErrorf(CodeMissing, fieldText.String(), "is missing")
 	}
 	if text[0] != '"' {
 		return "", wrongType(text, false, "a string").under(fieldText.String())

@@ -2,11 +2,11 @@ package prompt
 
 import "slices"
 
-// nested holds the members of an object deep in a row that few rows have, by name and without those that are null.
+// nested holds the members of an object deep in a row, by name and without null members.
 type nested map[string][]byte
 
-// readNested reads an object that may have the given members and no other.
-func readNested(value []byte, allowed ...string) (nested, *problem) {
+// readNested reads an object that may have the allowed members only.
+func readNested(value []byte, allowed ...string) (nested, *rowError) {
 	if value[0] != '{' {
 		return nil, wrongType(value, false, "an object")
 	}
@@ -20,17 +20,17 @@ func readNested(value []byte, allowed ...string) (nested, *problem) {
 		name := unquote(quoted)
 		switch {
 		case n[name] != nil:
-			return nil, problemf(CodeInvalidJSON, fieldPath(name), "is given more than once")
+			return nil, rowErrorf(CodeInvalidJSON, fieldPath(name), "is given more than once")
 		case value[0] == 'n':
 		case !slices.Contains(allowed, name):
-			return nil, problemf(CodeUnsupported, fieldPath(name), "%s", refusal(name, unsupportedField))
+			return nil, rowErrorf(CodeUnsupported, fieldPath(name), "%s", unsupportedText(name, unsupportedField))
 		default:
 			n[name] = value
 		}
 	}
 }
 
-// holds tells whether an object has a member that is not null.
+// holds reports whether an object has a member that is not null.
 func holds(value []byte, name string) bool {
 	w := walk(value)
 	for {
@@ -44,16 +44,16 @@ func holds(value []byte, name string) bool {
 	}
 }
 
-// text is a member that must be there and be a string.
-func (n nested) text(name string) (string, *problem) {
+// text returns a required string member.
+func (n nested) text(name string) (string, *rowError) {
 	if n[name] == nil {
-		return "", problemf(CodeMissing, name, "is missing")
+		return "", rowErrorf(CodeMissing, name, "is missing")
 	}
 	return n.optionalText(name)
 }
 
-// optionalText is a member that must be a string where it is there.
-func (n nested) optionalText(name string) (string, *problem) {
+// optionalText returns an optional string member.
+func (n nested) optionalText(name string) (string, *rowError) {
 	switch value := n[name]; {
 	case value == nil:
 		return "", nil
@@ -64,8 +64,8 @@ func (n nested) optionalText(name string) (string, *problem) {
 	}
 }
 
-// flag is a member that must be true or false where it is there.
-func (n nested) flag(name string) (bool, *problem) {
+// flag returns an optional boolean member.
+func (n nested) flag(name string) (bool, *rowError) {
 	value := n[name]
 	if value == nil {
 		return false, nil
@@ -73,15 +73,15 @@ func (n nested) flag(name string) (bool, *problem) {
 	return boolean(value, name)
 }
 
-func boolean(value []byte, name string) (bool, *problem) {
+func boolean(value []byte, name string) (bool, *rowError) {
 	if value[0] != 't' && value[0] != 'f' {
 		return false, wrongType(value, true, "true or false").under(name)
 	}
 	return value[0] == 't', nil
 }
 
-// decodeBool reads a field that must be true or false where it is there.
-func decodeBool(o *object, f field) (bool, *problem) {
+// decodeBool reads an optional boolean field.
+func decodeBool(o *object, f field) (bool, *rowError) {
 	value := o.get(f)
 	if value == nil {
 		return false, nil

@@ -2,14 +2,14 @@ package prompt
 
 import "bytes"
 
-// walker steps through the members of a JSON object or the elements of a list. The JSON must be known to be valid: then
-// finding where a value ends takes no more than counting brackets, and nothing is decoded that nobody asks for.
+// walker iterates over the members of a JSON object or the elements of a list. The JSON must be valid: then counting
+// brackets finds the end of a value, and no value is decoded unnecessarily.
 type walker struct{ rest []byte }
 
-// walk starts at an object or a list.
+// walk returns a walker at the start of an object or a list.
 func walk(value []byte) walker { return walker{rest: value[1:]} }
 
-// member returns the next member of an object.
+// member returns the next member of an object; ok is false at the end.
 func (w *walker) member() (name, value []byte, ok bool) {
 	if name, ok = w.element(); !ok {
 		return nil, nil, false
@@ -18,7 +18,7 @@ func (w *walker) member() (name, value []byte, ok bool) {
 	return name, value, true
 }
 
-// element returns the next element of a list.
+// element returns the next element of a list; ok is false at the end.
 func (w *walker) element() (value []byte, ok bool) {
 	w.rest = bytes.TrimLeft(w.rest, " \t\r\n,:")
 	if w.rest[0] == ']' || w.rest[0] == '}' {
@@ -29,7 +29,7 @@ func (w *walker) element() (value []byte, ok bool) {
 	return value, true
 }
 
-// valueEnd is the length of the value that s starts with.
+// valueEnd returns the length of the value at the start of s.
 func valueEnd(s []byte) int {
 	switch s[0] {
 	case '"':
@@ -56,7 +56,7 @@ func valueEnd(s []byte) int {
 	}
 }
 
-// stringEnd is the length of the string that s starts with, quotes included.
+// stringEnd returns the length of the string at the start of s, with its quotes.
 func stringEnd(s []byte) int {
 	for i := 1; ; i++ {
 		i += bytes.IndexByte(s[i:], '"')
@@ -70,16 +70,16 @@ func stringEnd(s []byte) int {
 	}
 }
 
-// object holds the values of a JSON object's fields, as they stand in the row.
+// object holds the raw values of a JSON object's known fields.
 type object struct {
 	values   [fieldCount][]byte
-	present  fieldSet // the fields that are given and not null
-	unknown  []byte   // the name of the first other field that is given and not null, quoted
-	repeated field    // a field that was given more than once, or fieldCount
+	present  fieldSet // the fields that are not null
+	unknown  []byte   // quoted name of the first unknown field that is not null
+	repeated field    // a field that occurs more than once, or fieldCount
 }
 
-// read reads a valid JSON object. A field given twice keeps its first value. (Not a constructor, so that objects stay on
-// the stack.)
+// read parses a valid JSON object. A repeated field keeps its first value. (It is not a constructor, so that objects
+// stay on the stack.)
 func (o *object) read(value []byte) {
 	*o = object{repeated: fieldCount}
 	w := walk(value)
@@ -105,7 +105,7 @@ func (o *object) read(value []byte) {
 	}
 }
 
-// get is the value of a field, nil where it is absent or null.
+// get returns the value of a field, or nil if it is absent or null.
 func (o *object) get(f field) []byte {
 	if !o.present.has(f) {
 		return nil
@@ -113,21 +113,22 @@ func (o *object) get(f field) []byte {
 	return o.values[f]
 }
 
-// isNull tells a field that is null from one that is absent.
+// isNull reports whether a field is present and null.
 func (o *object) isNull(f field) bool { return o.values[f] != nil && !o.present.has(f) }
 
-// check finds the first field that is repeated or does not belong into the object. advice follows the latter's name.
-func (o *object) check(allowed fieldSet, advice string) *problem {
+// check returns an error for the first field that is repeated or not allowed. The error text of the latter is its name
+// with advice.
+func (o *object) check(allowed fieldSet, advice string) *rowError {
 	if o.repeated != fieldCount {
-		return problemf(CodeInvalidJSON, o.repeated.String(), "is given more than once")
+		return rowErrorf(CodeInvalidJSON, o.repeated.String(), "is given more than once")
 	}
 	if o.unknown != nil {
 		name := unquote(o.unknown)
-		return problemf(CodeUnsupported, fieldPath(name), "%s", refusal(name, advice))
+		return rowErrorf(CodeUnsupported, fieldPath(name), "%s", unsupportedText(name, advice))
 	}
 	for f := range fieldCount {
 		if o.present.has(f) && !allowed.has(f) {
-			return problemf(CodeUnsupported, f.String(), "%s", refusal(f.String(), advice))
+			return rowErrorf(CodeUnsupported, f.String(), "%s", unsupportedText(f.String(), advice))
 		}
 	}
 	return nil

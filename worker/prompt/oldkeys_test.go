@@ -2,7 +2,7 @@ package prompt
 
 import "testing"
 
-// The keys of rows that ask for nothing but what rows could ask for from the start are those that they had then.
+// Rows with only the fields of the first version keep the keys of that version.
 func TestKeysOfPlainRows(t *testing.T) {
 	for line, want := range map[string]string{
 		`{"custom_id":"a","prompt":"hi"}`: "batch_req_7562f16a6ccde940a4656250dab4d93a",

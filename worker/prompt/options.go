@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// What the zero values of a Sampling stand for. They are the new generation's defaults; the old one has others, and a
-// model may have its own.
+// Meanings of the zero values in Sampling. They are the defaults of Ollama's new generation; the old generation has
+// others, and a model may have its own.
 const (
-	DefaultRepeatPenalty = 1.0 // none
+	DefaultRepeatPenalty = 1.0 // no penalty
 	DefaultRepeatLastN   = 64
 )
 
-// decodeOptions puts the sampling options that only Ollama has, and its own names of the others, over those in s.
-func decodeOptions(o *object, s *Sampling) *problem {
+// decodeOptions reads the field options: sampling options that only Ollama has, and Ollama's names of the others.
+func decodeOptions(o *object, s *Sampling) *rowError {
 	value := o.get(fieldOptions)
 	if value == nil {
 		return nil
@@ -25,13 +25,13 @@ func decodeOptions(o *object, s *Sampling) *problem {
 	options.read(value)
 	p := options.check(optionFields, unsupportedField)
 	if p == nil {
-		p = checkSaidOnce(o, &options)
+		p = checkDuplicates(o, &options)
 	}
 	if p == nil {
 		p = decodeCommon(&options, s)
 	}
 	if p == nil {
-		p = decodeOwn(&options, s)
+		p = decodeOllamaOptions(&options, s)
 	}
 	if p != nil {
 		return p.under(fieldOptions.String())
@@ -39,8 +39,8 @@ func decodeOptions(o *object, s *Sampling) *problem {
 	return nil
 }
 
-// checkSaidOnce refuses an option that stands beside the options with another value.
-func checkSaidOnce(o, options *object) *problem {
+// checkDuplicates returns an error if an option differs from the row's own field for it.
+func checkDuplicates(o, options *object) *rowError {
 	for f := range fieldCount {
 		beside := f
 		if f == fieldNumPredict {
@@ -50,14 +50,14 @@ func checkSaidOnce(o, options *object) *problem {
 			}
 		}
 		if options.present.has(f) && o.present.has(beside) && !bytes.Equal(options.values[f], o.values[beside]) {
-			return problemf(CodeInvalidValue, f.String(), "differs from the row's %s, which means the same; remove one", beside)
+			return rowErrorf(CodeInvalidValue, f.String(), "differs from the row's %s, which means the same; remove one", beside)
 		}
 	}
 	return nil
 }
 
-// decodeOwn reads the options that OpenAI does not have.
-func decodeOwn(options *object, s *Sampling) *problem {
+// decodeOllamaOptions reads the options that OpenAI's API does not have.
+func decodeOllamaOptions(options *object, s *Sampling) *rowError {
 	if p := decodeInt(options, fieldNumPredict, 1, &s.MaxTokens); p != nil {
 		return p
 	}
@@ -68,7 +68,7 @@ func decodeOwn(options *object, s *Sampling) *problem {
 		return p
 	}
 	if s.RepeatPenalty == DefaultRepeatPenalty {
-		s.RepeatPenalty = 0 // so that saying it changes no key
+		s.RepeatPenalty = 0 // so that the explicit default gives the same key
 	}
 	value := options.get(fieldRepeatLastN)
 	if value == nil {

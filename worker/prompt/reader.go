@@ -5,68 +5,68 @@ import (
 	"io"
 )
 
-// DefaultMaxRowBytes is how long a row may be unless Options says otherwise.
+// DefaultMaxRowBytes is the default of Options.MaxRowBytes.
 const DefaultMaxRowBytes = 64 << 20
 
-// Options says how an input is to be read.
+// Options says how to read an input.
 type Options struct {
-	// Name is what errors call the input; "input" if empty, and an opened Source's path.
+	// Name is the input's name in errors. The default is "input"; a Source uses its path.
 	Name string
-	// Format is how to read the input; for a Source its name tells.
+	// Format is the format of the input. A Source takes it from its file name.
 	Format Format
-	// Layout is where tables and folders have their prompts.
+	// Layout says where tables and folders have their prompts.
 	Layout Layout
-	// MaxRowBytes is how long a row may be, without its line end, and how large all the files with images that it names;
-	// DefaultMaxRowBytes if it is not positive.
+	// MaxRowBytes is the maximum size in bytes of a row without its line end, and of all image files that a row names,
+	// together. The default, for 0 and negative values, is DefaultMaxRowBytes.
 	MaxRowBytes int
-	// Shard and Shards pick each row whose index modulo Shards is Shard; Shards 0 picks all. The others are read for their
-	// names alone: which rows are whose, and what they are called, does not depend on the split.
+	// Shard and Shards select each row with index modulo Shards equal to Shard; Shards 0 selects all rows. The Reader
+	// reads the names of the other rows, too, so the assignment and the names of rows do not depend on the split.
 	Shard, Shards int64
-	// KeepFirst leaves out each row whose custom_id an earlier row has. Without it such a row is one, with a Reject.
+	// KeepFirst skips each row whose custom_id an earlier row has. Without KeepFirst such a row has a Reject.
 	KeepFirst bool
-	// NamesOnly hands the rows out under their names alone: without a Request, with only the name's half of the Key, and with
-	// no Reject but for a custom_id that is taken. So whoever only wants to know the rows again needs no Defaults.
+	// NamesOnly returns rows with their names only: without a Request, with only the name's half of the Key, and with a
+	// Reject only for a custom_id in use. It serves callers that only identify rows; they need no Defaults.
 	NamesOnly bool
-	// Defaults is what rows leave open. It must not be changed as long as the Reader is used.
+	// Defaults holds the parts of requests that rows omit. Do not modify it while the Reader is in use.
 	Defaults Defaults
 }
 
-// Reader reads the rows of an input. It is for one goroutine.
+// Reader reads the rows of an input. It is not safe for concurrent use.
 type Reader struct {
-	name    string
-	unit    string // what errors call a place in the input
-	form    form
-	limit   int
-	layout  Layout
-	names   names
-	line    line // the one that was read last; here, so that none is allocated
-	index   int64
-	shard   int64
-	shards  int64
-	first   bool // KeepFirst
-	bare    bool // NamesOnly
-	leftOut int64
-	lastID  string // of the row that Next returned last, for Input
-	err     error  // what ended the reading
+	name      string
+	unit      string // unit of a position in errors: line or file
+	form      form
+	limit     int
+	layout    Layout
+	names     names
+	line      line // the line that was read last; a field, so that reading allocates none
+	index     int64
+	shard     int64
+	shards    int64
+	keepFirst bool
+	namesOnly bool
+	skipped   int64
+	lastID    string // CustomID of the row that Next returned last, for Input
+	err       error  // the error that ended the reading
 }
 
-// form is how the rows of a kind of input are read.
+// form reads the rows of one kind of input.
 type form interface {
-	// next returns what is the next row; it is valid until the following call. At the end of the input it is io.EOF.
+	// next returns the next row as a line, valid until the next call, or io.EOF at the end of the input.
 	next() (line, error)
-	// name is a row's custom_id, empty where it has none or where it cannot be read. The row is not too long.
+	// name returns a row's custom_id; empty if it is missing or unreadable. The row must not be too long.
 	name(l *line) string
-	// request makes the request of a row that is not too long, and tells its custom_id.
-	request(l *line) (r Request, id string, p *problem)
-	// input is the row that next returned last as a JSON object, or nil; see Reader.Input.
+	// request returns the request and custom_id of a row that is not too long.
+	request(l *line) (r Request, id string, p *rowError)
+	// input returns the row that next returned last as a JSON object, or nil; see Reader.Input.
 	input(l *line, id string) []byte
-	// at is the number of the line that was read last, or was to be read.
+	// at returns the number of the current line, for errors.
 	at() int64
-	// buffered is how many bytes were read beyond the row that next returned last.
+	// buffered returns how many bytes were read beyond the row that next returned last.
 	buffered() int
 }
 
-// NewReader makes a Reader of the decompressed input r, lines of JSONL or text. It reads nothing yet.
+// NewReader returns a Reader of JSONL or text. r must be decompressed. NewReader reads nothing yet.
 func NewReader(r io.Reader, o Options) *Reader {
 	h := newHasher()
 	o.complete()
@@ -74,7 +74,7 @@ func NewReader(r io.Reader, o Options) *Reader {
 	return newReader(newLines(r, o, h, d), o, h)
 }
 
-// complete puts in what is left open.
+// complete sets the defaults.
 func (o *Options) complete() {
 	if o.Name == "" {
 		o.Name = "input"
@@ -86,21 +86,21 @@ func (o *Options) complete() {
 
 func newReader(f form, o Options, h *hasher) *Reader {
 	return &Reader{
-		name:   o.Name,
-		unit:   "line",
-		form:   f,
-		limit:  o.MaxRowBytes,
-		layout: o.Layout,
-		shard:  o.Shard,
-		shards: max(1, o.Shards),
-		first:  o.KeepFirst,
-		bare:   o.NamesOnly,
-		names:  newNames(h),
+		name:      o.Name,
+		unit:      "line",
+		form:      f,
+		limit:     o.MaxRowBytes,
+		layout:    o.Layout,
+		shard:     o.Shard,
+		shards:    max(1, o.Shards),
+		keepFirst: o.KeepFirst,
+		namesOnly: o.NamesOnly,
+		names:     newNames(h),
 	}
 }
 
-// Next returns the next row, also one that cannot be asked. It returns io.EOF after the last one, and another error
-// only where the input cannot be read on; either is returned from then on.
+// Next returns the next row, also a row with a Reject. It returns io.EOF after the last row, and another error only if
+// the input cannot be read further. After an error, every call returns the same error.
 func (r *Reader) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
@@ -111,15 +111,15 @@ func (r *Reader) Next() (Row, error) {
 			return r.fail(r.form.at(), err)
 		}
 		mine := r.index%r.shards == r.shard
-		row, err := r.row(&r.line, mine && !r.bare)
+		row, err := r.row(&r.line, mine && !r.namesOnly)
 		if err != nil {
 			return r.fail(r.line.number, err)
 		}
 		if !mine {
 			continue
 		}
-		if r.first && row.Reject != nil && row.Reject.Code == CodeDuplicateCustomID {
-			r.leftOut++
+		if r.keepFirst && row.Reject != nil && row.Reject.Code == CodeDuplicateCustomID {
+			r.skipped++
 			continue
 		}
 		r.lastID = row.CustomID
@@ -127,24 +127,24 @@ func (r *Reader) Next() (Row, error) {
 	}
 }
 
-// row makes a row of its line, or, where it is not wanted, gives it its name alone.
+// row decodes a line to a row. If wanted is false, it sets the name only.
 func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	row := Row{Index: r.index, Line: l.number}
 	r.index++
 	var id string
-	var p *problem
+	var p *rowError
 	switch {
 	case !wanted:
 		if !l.tooLong {
 			id = r.form.name(l)
 		}
 	case l.tooLong:
-		p = problemf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise it with --max-row-bytes, into another --output", l.size, r.limit)
+		p = rowErrorf(CodeTooLarge, "", "the row is %d bytes long, above the limit of %d; raise the limit with --max-row-bytes and use another --output", l.size, r.limit)
 	default:
 		row.Request, id, p = r.form.request(l)
 	}
-	if p != nil && p.broken != nil {
-		return Row{}, p.broken
+	if p != nil && p.ioErr != nil {
+		return Row{}, p.ioErr
 	}
 	if p != nil {
 		row.Reject = p.reject()
@@ -153,27 +153,27 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	return row, nil
 }
 
-// Seen is how many rows the input has up to here, those of other shards and those left out included.
+// Seen returns the number of rows read so far, including rows of other shards and skipped rows.
 func (r *Reader) Seen() int64 { return r.index }
 
-// LeftOut is how many rows KeepFirst has left out so far.
-func (r *Reader) LeftOut() int64 { return r.leftOut }
+// LeftOut returns the number of rows that KeepFirst skipped so far.
+func (r *Reader) LeftOut() int64 { return r.skipped }
 
-// TakenForText tells, from the first row on, whether the rows are taken for lines of text because the first is no JSON: neither
-// the input's name nor the options say what they are.
+// TakenForText reports, after the first row, whether the Reader guessed text because the first line is not JSON and
+// neither the input's name nor the options give a format.
 func (r *Reader) TakenForText() bool {
 	l, ok := r.form.(*lines)
 	return ok && l.guessed && l.format == Text
 }
 
-// Buffered is how many bytes the Reader has taken from its input beyond the row that Next returned last.
+// Buffered returns how many bytes the Reader has read from its input beyond the row that Next returned last.
 func (r *Reader) Buffered() int { return r.form.buffered() }
 
-// Layout is the Options' Layout with the columns that it left open.
+// Layout returns the Layout of the Options, completed with the default columns in use.
 func (r *Reader) Layout() Layout { return r.layout }
 
 func (r *Reader) fail(line int64, err error) (Row, error) {
-	// Only the bare io.EOF is the end. A decompressor's io.ErrUnexpectedEOF, for one, is not.
+	// Only the bare io.EOF is the end of the input. A decompressor's io.ErrUnexpectedEOF, for example, is an error.
 	if r.err = err; err != io.EOF {
 		r.err = fmt.Errorf("read %s, %s %d: %w", r.name, r.unit, line, err)
 	}

@@ -241,7 +241,7 @@ func TestReaderErrors(t *testing.T) {
 	}
 }
 
-// A decision must not wait for more than the first line: whoever types into a terminal sees nothing otherwise.
+// The detection must not wait for more than the first line: otherwise a user at a terminal sees nothing.
 func TestReaderDoesNotWait(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {

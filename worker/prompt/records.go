@@ -7,38 +7,38 @@ import (
 	"io"
 )
 
-// recordReader splits a table into records, which are lines but for quoted line ends. encoding/csv alone would not do: it
-// keeps in memory what follows a quote that nobody closes, to the end of the input, and gives all of it up for lost.
+// recordReader splits a table into records: lines, except for quoted line ends. encoding/csv alone is not enough: after
+// a quote that is never closed it keeps the rest of the input in memory and then loses it.
 //
-// A record whose quotes do not work out is its first line alone, and the next line begins another record. So no quote
-// takes away what other lines hold. To look for the end of a quote costs each byte two looks at most, since the quote that
-// shows the mistake is the next one from where another search could begin.
+// A record with wrong quotes consists of its first line only, and the next line begins another record. So a quote never
+// removes other lines. The search for the end of a quote reads each byte at most twice, because the quote that reveals
+// the mistake is the next one from which a search could start.
 type recordReader struct {
 	in     io.Reader
-	name   string // of the input, for messages
+	name   string // the input's name, for messages
 	comma  byte
-	limit  int // bytes of a record
-	window int // bytes in which a quote must end
+	limit  int // limit of a record in bytes
+	window int // number of bytes within which a quote must end
 	hasher *hasher
 
 	buffer     []byte
-	start, end int   // of what was read and not handed out
-	err        error // what ended the reading of in
-	number     int64 // lines that were handed out or passed over
+	start, end int   // range of the bytes that are read but not yet returned
+	err        error // the error that ended the reading of in
+	number     int64 // number of lines returned or skipped
 }
 
-// quoteWindow is the least window. Where rows may be longer, so may quotes; where they must be shorter, a record that is too
-// long is one record all the same.
+// quoteWindow is the minimum of window. Longer rows may have longer quotes. If the row limit is shorter, a record above
+// the limit still counts as one record.
 const quoteWindow = DefaultMaxRowBytes
 
-// readAtOnce is how much is read at least when there is room.
+// readAtOnce is the minimum size of a read in bytes.
 const readAtOnce = 64 << 10
 
-// errNoLineEnd is a line that does not end within the window.
+// errNoLineEnd means that a line does not end within the window.
 var errNoLineEnd = errors.New("no line end")
 
-// next returns the next record; its text is valid until the following call. It is without a line end, but what it quotes
-// is as it stands. A flaw is set where it is no record by its quotes. Empty lines are none.
+// next returns the next record; its text is valid until the next call. The text has no line end; quoted parts are
+// unchanged. rowErr is set if the quotes are wrong. next skips empty lines.
 func (r *recordReader) next() (line, error) {
 	for {
 		l, err := r.read()
@@ -49,7 +49,7 @@ func (r *recordReader) next() (line, error) {
 }
 
 func (r *recordReader) read() (line, error) {
-	firstEnd, second := 0, 0 // where the first line ends and the second begins
+	firstEnd, second := 0, 0 // the end of the first line, and the start of the second
 	quoted := false
 	for at, lines := 0, int64(1); ; lines++ {
 		end, next, err := r.lineEnd(at)
@@ -57,11 +57,11 @@ func (r *recordReader) read() (line, error) {
 		case err == errNoLineEnd && lines == 1:
 			return r.skip()
 		case err == errNoLineEnd:
-			return r.take(firstEnd, second, 1, problemf(CodeInvalidRecord, "",
-				"%s opens a quote that is not closed within %d bytes%s", r.place(r.number+1), r.window, rowsOfTheirOwn)), nil
+			return r.emit(firstEnd, second, 1, rowErrorf(CodeInvalidRecord, "",
+				"%s opens a quote that is not closed within %d bytes%s", r.rowAt(r.number+1), r.window, separateRows)), nil
 		case err == io.EOF && lines > 1:
-			return r.take(firstEnd, second, 1, problemf(CodeInvalidRecord, "",
-				"%s opens a quote that nothing closes%s", r.place(r.number+1), rowsOfTheirOwn)), nil
+			return r.emit(firstEnd, second, 1, rowErrorf(CodeInvalidRecord, "",
+				"%s opens a quote that is never closed%s", r.rowAt(r.number+1), separateRows)), nil
 		case err != nil:
 			return line{}, err
 		}
@@ -70,39 +70,39 @@ func (r *recordReader) read() (line, error) {
 		}
 		wrong := 0
 		if quoted, wrong = scanQuotes(r.unread()[at:end], r.comma, quoted); wrong > 0 {
-			return r.take(firstEnd, second, 1, r.badQuote(lines, wrong)), nil
+			return r.emit(firstEnd, second, 1, r.badQuote(lines, wrong)), nil
 		}
 		if !quoted {
-			return r.take(end, next, lines, nil), nil
+			return r.emit(end, next, lines, nil), nil
 		}
 		at = next
 	}
 }
 
-// badQuote is the flaw of a record in one of whose lines a quote is out of place.
-func (r *recordReader) badQuote(lines int64, at int) *problem {
+// badQuote returns the error of a record with a misplaced quote at byte at of its line number lines.
+func (r *recordReader) badQuote(lines int64, at int) *rowError {
 	if lines > 1 {
-		return problemf(CodeInvalidRecord, "", "%s opens a quote whose next is in the middle of a field, at byte %d of line %d%s",
-			r.place(r.number+1), at, r.number+lines, rowsOfTheirOwn)
+		return rowErrorf(CodeInvalidRecord, "", "%s opens a quote, but the next quote is in the middle of a field, at byte %d of line %d%s",
+			r.rowAt(r.number+1), at, r.number+lines, separateRows)
 	}
-	return problemf(CodeInvalidRecord, "", "%s has a bad quote at byte %d: a field with a quote in it must be quoted, and the quote doubled",
-		r.place(r.number+1), at)
+	return rowErrorf(CodeInvalidRecord, "", "%s has a bad quote at byte %d: a field with a quote in it must be quoted, and the quote doubled",
+		r.rowAt(r.number+1), at)
 }
 
-// rowsOfTheirOwn tells what becomes of the lines that a bad quote would have taken in.
-const rowsOfTheirOwn = "; the lines that follow are taken as rows of their own"
+// separateRows says what happens to the lines that a bad quote would have included.
+const separateRows = "; the following lines are read as separate rows"
 
-// place is a row for a message.
-func (r *recordReader) place(number int64) string {
+// rowAt names a row in a message.
+func (r *recordReader) rowAt(number int64) string {
 	return fmt.Sprintf("the row at %s:%d", r.name, number)
 }
 
 func (r *recordReader) unread() []byte { return r.buffer[r.start:r.end] }
 
-// take hands out what is unread up to a place, as a record of so many lines, and goes on at next.
-func (r *recordReader) take(end, next int, lines int64, flaw *problem) line {
+// emit returns the unread bytes up to end as a record of the given number of lines, and continues at next.
+func (r *recordReader) emit(end, next int, lines int64, rowErr *rowError) line {
 	text := r.unread()[:end]
-	l := line{number: r.number + 1, text: text, size: int64(len(text)), flaw: flaw}
+	l := line{number: r.number + 1, text: text, size: int64(len(text)), rowErr: rowErr}
 	if len(text) > r.limit {
 		l.text, l.tooLong, l.sum = nil, true, r.hasher.content(text)
 	}
@@ -111,7 +111,7 @@ func (r *recordReader) take(end, next int, lines int64, flaw *problem) line {
 	return l
 }
 
-// skip passes over a line that the window does not hold.
+// skip skips a line that is longer than the window.
 func (r *recordReader) skip() (line, error) {
 	long := longLine{hasher: r.hasher, first: blank}
 	r.hasher.start(domainContent)
@@ -138,9 +138,9 @@ func (r *recordReader) skip() (line, error) {
 	}
 }
 
-// lineEnd finds where the line ends that begins at a place of what is unread, without its line end, and where the next
-// one begins. At the end of the input it is io.EOF. How the input comes makes no difference to whether it is within the
-// window.
+// lineEnd returns the end of the line that begins at from, without its line end, and the start of the next line.
+// Positions are relative to the unread bytes. It returns io.EOF at the end of the input. Whether a line fits the window
+// does not depend on the sizes of the reads.
 func (r *recordReader) lineEnd(from int) (end, next int, err error) {
 	for searched := from; ; {
 		if i := bytes.IndexByte(r.unread()[searched:], '\n'); i >= 0 {
@@ -198,24 +198,24 @@ func (r *recordReader) fill() error {
 	return r.err
 }
 
-// dropMark passes over a byte order mark at the start.
-func (r *recordReader) dropMark() error {
-	const mark = "\xef\xbb\xbf"
-	for r.end-r.start < len(mark) {
+// dropBOM skips a byte order mark at the start.
+func (r *recordReader) dropBOM() error {
+	const bom = "\xef\xbb\xbf"
+	for r.end-r.start < len(bom) {
 		if err := r.fill(); err == io.EOF {
 			break
 		} else if err != nil {
 			return err
 		}
 	}
-	if bytes.HasPrefix(r.unread(), []byte(mark)) {
-		r.start += len(mark)
+	if bytes.HasPrefix(r.unread(), []byte(bom)) {
+		r.start += len(bom)
 	}
 	return nil
 }
 
-// scanQuotes follows the quotes of one line, as RFC 4180 has them: quoted tells whether one is open where the line begins,
-// and is returned for where it ends. wrong is the number of the byte where a quote is out of place, 0 where none is.
+// scanQuotes follows the quotes of one line, as in RFC 4180. quoted says whether a quote is open at the start of the
+// line; open says the same for its end. wrong is the position of a misplaced quote in bytes from 1, or 0.
 func scanQuotes(text []byte, comma byte, quoted bool) (open bool, wrong int) {
 	for at := 0; ; {
 		if !quoted {
@@ -243,7 +243,7 @@ func scanQuotes(text []byte, comma byte, quoted bool) (open bool, wrong int) {
 		switch at += i + 1; {
 		case at == len(text):
 			return false, 0
-		case text[at] == '"': // doubled, so it is one of the field's own
+		case text[at] == '"': // a doubled quote is part of the field
 			at++
 		case text[at] == comma:
 			at, quoted = at+1, false

@@ -30,7 +30,7 @@ func tableOf(t testing.TB, in io.Reader, o Options) (*Reader, *table) {
 	return newReader(f, o, h), f
 }
 
-// shown is a row in short: its line, and its prompt or what is wrong.
+// shown returns a row in short form: its line, and its prompt or its error.
 func shown(row Row) string {
 	if row.Reject != nil {
 		return fmt.Sprintf("%d! %s", row.Line, row.Reject.Message)
@@ -41,7 +41,7 @@ func shown(row Row) string {
 func TestTableRows(t *testing.T) {
 	const (
 		quotes = ": a field with a quote in it must be quoted, and the quote doubled"
-		own    = "; the lines that follow are taken as rows of their own"
+		own    = "; the following lines are read as separate rows"
 	)
 	tests := []struct {
 		name, input string
@@ -64,20 +64,20 @@ func TestTableRows(t *testing.T) {
 		{"one empty cell", "prompt\n\"\"\nb\n", []string{"2! the row at in.csv:2 makes an empty prompt", "3 b"}},
 		{"too few and too many", "prompt,n\na\nb,1,2\nc,3\n", []string{
 			"2! the row at in.csv:2 has 1 fields, but the header has 2", "3! the row at in.csv:3 has 3 fields, but the header has 2", "4 c"}},
-		{"too few over lines", "prompt,n\n\"a\nb\"\nc,3\n", []string{"2! the row at in.csv:2 has 1 fields, but the header has 2 (it goes on to line 3)", "4 c"}},
+		{"too few over lines", "prompt,n\n\"a\nb\"\nc,3\n", []string{"2! the row at in.csv:2 has 1 fields, but the header has 2 (it extends to line 3)", "4 c"}},
 		{"a quote in a field", "prompt,n\na\"b,1\nc,3\n", []string{"2! the row at in.csv:2 has a bad quote at byte 2" + quotes, "3 c"}},
 		{"a quote behind a quoted field", "prompt,n\n\"a\"b,1\nc,3\n", []string{"2! the row at in.csv:2 has a bad quote at byte 3" + quotes, "3 c"}},
 		{"a quote in the last field", "n,prompt\n1,5\" disk\n2,c\n", []string{"2! the row at in.csv:2 has a bad quote at byte 4" + quotes, "3 c"}},
-		{"an open quote", "n,prompt\n1,\"a\n2,b\n\n3,c\n", []string{"2! the row at in.csv:2 opens a quote that nothing closes" + own, "3 b", "5 c"}},
-		{"an open quote on the last line", "n,prompt\n1,a\n2,\"b", []string{"2 a", "3! the row at in.csv:3 opens a quote that nothing closes" + own}},
+		{"an open quote", "n,prompt\n1,\"a\n2,b\n\n3,c\n", []string{"2! the row at in.csv:2 opens a quote that is never closed" + own, "3 b", "5 c"}},
+		{"an open quote on the last line", "n,prompt\n1,a\n2,\"b", []string{"2 a", "3! the row at in.csv:3 opens a quote that is never closed" + own}},
 		{"an open quote before a quoted field", "n,prompt\n1,\"a\n2,b\n3,\"c\"\n4,d\n", []string{
-			"2! the row at in.csv:2 opens a quote whose next is in the middle of a field, at byte 3 of line 4" + own, "3 b", "4 c", "5 d"}},
+			"2! the row at in.csv:2 opens a quote, but the next quote is in the middle of a field, at byte 3 of line 4" + own, "3 b", "4 c", "5 d"}},
 		{"open quotes", "n,prompt\n1,\"a\n2,\"b\n3,c\n", []string{
-			"2! the row at in.csv:2 opens a quote whose next is in the middle of a field, at byte 3 of line 3" + own,
-			"3! the row at in.csv:3 opens a quote that nothing closes" + own, "4 c"}},
+			"2! the row at in.csv:2 opens a quote, but the next quote is in the middle of a field, at byte 3 of line 3" + own,
+			"3! the row at in.csv:3 opens a quote that is never closed" + own, "4 c"}},
 		{"an open quote and doubled ones", "n,prompt\n1,\"a\n2,\"\"\n3,\"\"\"\"\n4,c\n", []string{
-			"2! the row at in.csv:2 opens a quote that nothing closes" + own, "3! the row at in.csv:3 makes an empty prompt", `4 "`, "5 c"}},
-		{"no UTF-8", "n,prompt\n1,a\xffb\n2,c\n", []string{"2! the row at in.csv:2 is not UTF-8: byte 4 of it, 0xff, does not belong there", "3 c"}},
+			"2! the row at in.csv:2 opens a quote that is never closed" + own, "3! the row at in.csv:3 makes an empty prompt", `4 "`, "5 c"}},
+		{"no UTF-8", "n,prompt\n1,a\xffb\n2,c\n", []string{"2! the row at in.csv:2 is not UTF-8: byte 4, 0xff, is invalid", "3 c"}},
 		{"NUL is a character", "prompt\na\x00\n", []string{"2 a\x00"}},
 	}
 	for _, test := range tests {
@@ -194,14 +194,14 @@ func TestTableHeaders(t *testing.T) {
 		input, want string
 		layout      Layout
 	}{
-		{"", "read header of in.csv: the file is empty (empty_file); its first line must name the columns", Layout{}},
+		{"", "read header of in.csv: the file is empty (empty_file); its first line must hold the column names", Layout{}},
 		{"\n\r\n", "read header of in.csv: the file is empty", Layout{}},
-		{"\xff\xfep\x00", "read header of in.csv: it is not UTF-8: byte 1 of it, 0xff, does not belong there; the file looks like UTF-16, save it as UTF-8", Layout{}},
+		{"\xff\xfep\x00", "read header of in.csv: it is not UTF-8: byte 1, 0xff, is invalid; the file looks like UTF-16, save it as UTF-8", Layout{}},
 		{"pro\"mpt\na\n", "read header of in.csv: the row at in.csv:1 has a bad quote at byte 4", Layout{}},
-		{"id,text\n", `in.csv: say with --prompt-column which column holds the prompt, or make it of several with --prompt-template; the columns are "id", "text"`, Layout{}},
-		{"id;prompt\n", `the columns are "id;prompt" (is that several? A .csv file is separated by commas, a .tsv file by tabs)`, Layout{}},
-		{"prompt,prompt\n", `in.csv: --prompt-column: column "prompt" is there more than once (at 1 and 2); rename one`, Layout{}},
-		{"id,prompt,id\n", `in.csv: --id-column: column "id" is there more than once (at 1 and 3)`, Layout{IDColumn: "id"}},
+		{"id,text\n", `in.csv: name the prompt's column with --prompt-column, or combine columns with --prompt-template; the columns are "id", "text"`, Layout{}},
+		{"id;prompt\n", `the columns are "id;prompt" (wrong separator? A .csv file has commas, a .tsv file has tabs)`, Layout{}},
+		{"prompt,prompt\n", `in.csv: --prompt-column: column "prompt" exists more than once (at 1 and 2); rename one`, Layout{}},
+		{"id,prompt,id\n", `in.csv: --id-column: column "id" exists more than once (at 1 and 3)`, Layout{IDColumn: "id"}},
 		{"Prompt,n\n", `there is no column "prompt"; the columns are "Prompt", "n"`, Layout{PromptColumn: "prompt"}},
 		{strings.Repeat("c,", 99) + "c\n", `"c" and 70 more`, Layout{}},
 		{"a,b\n", `in.csv: --prompt-template: there is no column "c"; the columns are "a", "b"`, Layout{PromptTemplate: "{{.a}}{{.c}}"}},
@@ -215,8 +215,8 @@ func TestTableHeaders(t *testing.T) {
 	}
 }
 
-// The same rows have the same keys, however they are quoted, however lines end and whichever line they are on; what is not
-// in the prompt is no part of the request, but of the name where there is no other.
+// The keys of rows do not depend on quoting, line ends and line numbers. A cell outside the prompt is not part of the
+// request, but part of the name of a row without custom_id.
 func TestTableKeys(t *testing.T) {
 	key := func(input string, o Options) Key {
 		t.Helper()
@@ -336,11 +336,11 @@ func FuzzTable(f *testing.F) {
 			if l.number <= number || l.tooLong != (l.size > int64(limit)) {
 				t.Fatalf("line %d, then %+v", number, l)
 			}
-			if lines := int64(strings.Count(string(l.text), "\n")) + 1; !l.tooLong && r.number-l.number+1 != lines || l.flaw != nil && lines > 1 {
+			if lines := int64(strings.Count(string(l.text), "\n")) + 1; !l.tooLong && r.number-l.number+1 != lines || l.rowErr != nil && lines > 1 {
 				t.Fatalf("%q is from line %d to %d", l.text, l.number, r.number)
 			}
 			number = r.number
-			sound = sound && l.flaw == nil && !l.tooLong
+			sound = sound && l.rowErr == nil && !l.tooLong
 			records = append(records, string(l.text))
 		}
 		if want := int64(strings.Count(string(input), "\n")); r.number != want && r.number != want+1 {

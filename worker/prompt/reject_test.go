@@ -15,25 +15,25 @@ func TestRejects(t *testing.T) {
 		{"malformed", `{"prompt":"a"`, CodeInvalidJSON, "", "the line is not JSON: unexpected end of JSON input at column 13"},
 		{"malformed in the middle", ` {"prompt":a}`, CodeInvalidJSON, "", "invalid character 'a' looking for beginning of value at column 12"},
 		{"two objects", `{"prompt":"a"}{"prompt":"b"}`, CodeInvalidJSON, "", "after top-level value at column 15"},
-		{"no JSON", `hello`, CodeInvalidJSON, "", "at column 1"},
+		{"not JSON", `hello`, CodeInvalidJSON, "", "at column 1"},
 		{"NaN", `{"prompt":"a","seed":NaN}`, CodeInvalidJSON, "", "at column 22"},
 		{"vertical tab", "\v{}", CodeInvalidJSON, "", "column 1"},
 		{"string", `"hello"`, CodeInvalidJSON, "", "the line is a string; it must be an object"},
 		{"number", `5`, CodeInvalidJSON, "", "the line is a number; it must be an object"},
 		{"null", ` null `, CodeInvalidJSON, "", "the line is null; it must be an object"},
-		{"list", `[{"prompt":"a"}]`, CodeInvalidJSON, "", "the line is a list; it must be an object; to make rows of a JSON list, run jq -c '.[]'"},
+		{"list", `[{"prompt":"a"}]`, CodeInvalidJSON, "", "the line is a list; it must be an object; to convert a JSON list to rows, run jq -c '.[]'"},
 		{"list over lines", `[`, CodeInvalidJSON, "", "jq -c '.[]' on the file"},
 		{"object over lines", ` { `, CodeInvalidJSON, "", "an object must be on one line"},
-		{"invalid UTF-8", "{\"prompt\":\"a\xffb\"}", CodeInvalidJSON, "", "byte 13 of it, 0xff,"},
+		{"invalid UTF-8", "{\"prompt\":\"a\xffb\"}", CodeInvalidJSON, "", "byte 13, 0xff,"},
 		{"UTF-16", "\xff\xfe{\x00", CodeInvalidJSON, "", "looks like UTF-16"},
-		{"empty object", `{}`, CodeMissing, "body", "body is missing: a row needs a body, or else a prompt"},
+		{"empty object", `{}`, CodeMissing, "body", "body is missing: a row needs a body, a prompt"},
 		{"exact names", `{"Prompt":"a"}`, CodeMissing, "body", "body is missing"},
 		{"repeated", `{"prompt":"a","prompt":"b"}`, CodeInvalidJSON, "prompt", "prompt is given more than once"},
 		{"repeated in body", `{"body":{"prompt":"a","seed":1,"seed":null}}`, CodeInvalidJSON, "body.seed", "body.seed is given more than once"},
-		{"empty body", `{"body":{}}`, CodeMissing, "body.messages", "body.messages is missing, which /v1/chat/completions needs"},
+		{"empty body", `{"body":{}}`, CodeMissing, "body.messages", "body.messages is missing; /v1/chat/completions needs it"},
 		{"body is no object", `{"body":"a"}`, CodeInvalidType, "body", "body is a string; it must be an object"},
 		{"custom_id is a number", `{"custom_id":5,"prompt":"a"}`, CodeInvalidType, "custom_id", "custom_id is the number 5; it must be a string"},
-		{"field beside body", `{"body":{"prompt":"a"},"temperature":0}`, CodeUnsupported, "temperature", "temperature is not a field of a row that has a body: request fields belong into body"},
+		{"field beside body", `{"body":{"prompt":"a"},"temperature":0}`, CodeUnsupported, "temperature", "temperature is not a field of a row with a body: put request fields into body"},
 		{"unknown field beside body", `{"body":{"prompt":"a"},"label":"x"}`, CodeUnsupported, "label", "your own data into metadata"},
 		{"unknown field in short row", `{"prompt":"a","label":"x"}`, CodeUnsupported, "label", "label is not supported"},
 		{"unknown field with an odd name", `{"prompt":"a","a b\n":"x"}`, CodeUnsupported, `"a b\n"`, `"a b\n" is not supported`},
@@ -51,7 +51,7 @@ func TestRejects(t *testing.T) {
 		{"completions without prompt", `{"url":"/v1/completions","body":{"messages":[]}}`, CodeMissing, "body.prompt", "body.prompt is missing"},
 		{"both", `{"body":{"messages":[{"role":"user","content":"a"}],"prompt":"a"}}`, CodeInvalidValue, "body.prompt", "body.prompt and messages are both given"},
 		{"model", `{"body":{"prompt":"a","model":"gpt-4o"}}`, CodeModelMismatch, "body.model",
-			`body.model is "gpt-4o", but this run's model is "llama3.2:3b"; remove the field, or run it with --model "gpt-4o"`},
+			`body.model is "gpt-4o", but this run's model is "llama3.2:3b"; remove the field, or use --model "gpt-4o"`},
 		{"model type", `{"body":{"prompt":"a","model":["x"]}}`, CodeInvalidType, "body.model", "body.model is a list; it must be a string"},
 
 		{"prompt is empty", `{"prompt":""}`, CodeInvalidValue, "prompt", "prompt is empty"},
@@ -168,7 +168,7 @@ func TestTextRejects(t *testing.T) {
 	if len(rows) != 3 || rows[0].Reject != nil || rows[2].Reject != nil {
 		t.Fatalf("got %+v", rows)
 	}
-	if r := rows[1].Reject; r == nil || r.Code != CodeInvalidValue || !strings.Contains(r.Message, "byte 2 of it, 0xc3") {
+	if r := rows[1].Reject; r == nil || r.Code != CodeInvalidValue || !strings.Contains(r.Message, "byte 2, 0xc3") {
 		t.Errorf("got %v", r)
 	}
 }

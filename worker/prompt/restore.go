@@ -1,13 +1,13 @@
 package prompt
 
-// Restorer makes rows whole again that were written as JSON and read back: what an answer is checked by is not in it. It is for
-// one goroutine. The zero value is ready.
+// Restorer completes rows that were written as JSON and read back: the JSON lacks the compiled schemas. It is not safe
+// for concurrent use. The zero value is ready to use.
 type Restorer struct{ schemas schemas }
 
-// Restore makes a row whole. An error means that the row is not as it was written.
+// Restore completes a row. An error means that the row was changed after it was written.
 func (s *Restorer) Restore(row *Row) error {
 	if to := row.Request.Structure; to != nil && to.Schema != nil {
-		var p *problem
+		var p *rowError
 		if _, to.compiled, p = s.schemas.compile(to.Schema); p != nil {
 			return p.reject()
 		}
@@ -17,7 +17,7 @@ func (s *Restorer) Restore(row *Row) error {
 		if to.Parameters == nil {
 			continue
 		}
-		var p *problem
+		var p *rowError
 		if _, to.compiled, p = s.schemas.compile(to.Parameters); p != nil {
 			return p.reject()
 		}

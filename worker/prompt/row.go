@@ -6,106 +6,109 @@ import (
 	"strings"
 )
 
-// Row is one row of the input: either a request ready to be asked, or the reason why it cannot be.
+// Row is one row of the input. It has either a request or a Reject.
 type Row struct {
-	// Index counts the input's rows from 0; blank lines, comments and headers are no rows. It decides the shard.
+	// Index is the position among the input's rows, from 0; blank lines, comments and headers do not count. It decides
+	// the shard.
 	Index int64
-	// Line is the line in the input on which the row begins, or its file's place in the folder, from 1.
+	// Line is the input line on which the row begins, or the file's position in the folder, from 1.
 	Line int64
-	// CustomID is the row's own name, or "row-<line>" where it has none.
+	// CustomID is the row's own name, or "row-<line>" if it has none.
 	CustomID string
-	// Key is the row's identity across runs.
+	// Key identifies the row across runs.
 	Key Key
-	// Request is what to ask; zero where Reject is set.
+	// Request is the request to send; zero if Reject is set.
 	Request Request
-	// Reject says why the row cannot be asked; nil for a good row.
+	// Reject is the reason why the row cannot be sent; nil for a good row.
 	Reject *Reject
 }
 
-// Endpoint is the OpenAI path that a row was written for. It decides the shape of the answer.
+// Endpoint is the path of OpenAI's API for which a row was written. It decides the format of the answer.
 type Endpoint string
 
-// The endpoints that rows may name.
+// The supported endpoints.
 const (
 	Chat        Endpoint = "/v1/chat/completions"
-	Completions Endpoint = "/v1/completions" // the prompt is continued as it stands: no template, no system message
+	Completions Endpoint = "/v1/completions" // continues the prompt literally: no template, no system message
 	Embeddings  Endpoint = "/v1/embeddings"
 )
 
-// Request is a row's effective request: the row itself over the run's defaults, every option explicit. Two equal
-// requests get the same answer from the same model, up to sampling; how many slots or GPUs serve them is not in it.
+// Request is a row's effective request: the row merged over the run's defaults, with every option explicit. Equal
+// requests to the same model get the same answer, except for sampling. The numbers of slots and GPUs are not part of
+// it.
 type Request struct {
 	Endpoint Endpoint `json:"endpoint"`
-	Model    string   `json:"model"` // the name that the server knows the model by
-	// Messages is the conversation. A row of /v1/completions has one, its prompt; one of /v1/embeddings has none.
+	Model    string   `json:"model"` // the server's name of the model
+	// Messages is the conversation. A row of /v1/completions has one message, its prompt; a row of /v1/embeddings has
+	// none.
 	Messages []Message `json:"messages"`
 	Sampling Sampling  `json:"sampling"`
 
-	N         int        `json:"n,omitempty"`        // answers wanted, up to mostAnswers; 0 is one
-	Logprobs  *int       `json:"logprobs,omitempty"` // alternatives to each token that are named, with the probabilities of all; nil tells none
+	N         int        `json:"n,omitempty"`        // number of answers, up to maxAnswers; 0 means one
+	Logprobs  *int       `json:"logprobs,omitempty"` // number of alternatives per token to return, with all log probabilities; nil returns none
 	Thinking  Effort     `json:"thinking,omitempty"`
-	Structure *Structure `json:"structure,omitempty"` // what the answer must be; nil is text
-	Tools     []Tool     `json:"tools,omitempty"`     // that the model may ask to have called
+	Structure *Structure `json:"structure,omitempty"` // the required form of the answer; nil means text
+	Tools     []Tool     `json:"tools,omitempty"`     // tools that the model may call
 
-	Suffix string `json:"suffix,omitempty"` // of a completion: what follows the text to be written
-	Echo   bool   `json:"echo,omitempty"`   // of a completion: the prompt is a part of the answer
+	Suffix string `json:"suffix,omitempty"` // completions only: the text after the answer
+	Echo   bool   `json:"echo,omitempty"`   // completions only: the answer begins with the prompt
 
-	Embedding *Embedding `json:"embedding,omitempty"` // set for /v1/embeddings alone
+	Embedding *Embedding `json:"embedding,omitempty"` // set for /v1/embeddings only
 }
 
-// Answers is how many answers the row asks for.
+// Answers returns how many answers the row asks for.
 func (r *Request) Answers() int { return max(r.N, 1) }
 
-// SeedOf is the seed of the answer with the given index, where that one is drawn for the given time: each has its own,
-// which depends on nothing else. Nil where the row has no seed.
+// SeedOf returns the seed for generating the answer with the given index for the draw-th time. Each combination has its
+// own seed, which depends on nothing else. It returns nil if the row has no seed.
 func (r *Request) SeedOf(index, draw int) *int64 {
 	if r.Sampling.Seed == nil {
 		return nil
 	}
-	return new(*r.Sampling.Seed + int64(index) + int64(draw)*mostAnswers)
+	return new(*r.Sampling.Seed + int64(index) + int64(draw)*maxAnswers)
 }
 
-// Message is one turn of a conversation.
+// Message is one message of a conversation.
 type Message struct {
 	Role    string `json:"role"` // system, user, assistant or tool
 	Content string `json:"content"`
-	// Images are PNG, JPEG or WebP files, in the message's order. JSON has them in base64.
+	// Images are PNG, JPEG or WebP files, in the order of the message. JSON has them in base64.
 	Images [][]byte `json:"images,omitempty"`
 
-	Reasoning  string     `json:"reasoning_content,omitempty"` // what an assistant thought before it spoke
-	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`        // of an assistant
-	ToolCallID string     `json:"tool_call_id,omitempty"`      // of a tool's answer: the call that it is for
-	ToolName   string     `json:"tool_name,omitempty"`         // and the tool
+	Reasoning  string     `json:"reasoning_content,omitempty"` // an assistant's reasoning before its answer
+	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`        // an assistant's tool calls
+	ToolCallID string     `json:"tool_call_id,omitempty"`      // in a tool's result: the id of the call
+	ToolName   string     `json:"tool_name,omitempty"`         // in a tool's result: the name of the tool
 }
 
-// Sampling holds the options that decide how an answer is drawn from the model.
+// Sampling holds the sampling options of a request.
 type Sampling struct {
 	MaxTokens        int      `json:"max_tokens"`        // at least 1
 	Temperature      float64  `json:"temperature"`       // 0 to 2; 0 is greedy
 	TopP             float64  `json:"top_p"`             // above 0, to 1
-	TopK             int      `json:"top_k"`             // 0 takes every token into account
-	Seed             *int64   `json:"seed,omitempty"`    // nil draws a new one for each request
-	Stop             []string `json:"stop,omitempty"`    // strings that end the answer and are not part of it
+	TopK             int      `json:"top_k"`             // 0 means no limit
+	Seed             *int64   `json:"seed,omitempty"`    // nil means a new seed for each request
+	Stop             []string `json:"stop,omitempty"`    // the answer ends before any of these strings
 	FrequencyPenalty float64  `json:"frequency_penalty"` // -2 to 2
 	PresencePenalty  float64  `json:"presence_penalty"`  // -2 to 2
 
-	MinP          float64 `json:"min_p,omitempty"`          // 0 to 1: tokens less likely than this part of the likeliest are left out
-	RepeatPenalty float64 `json:"repeat_penalty,omitempty"` // to 10; 0 stands for DefaultRepeatPenalty
-	RepeatLastN   *int    `json:"repeat_last_n,omitempty"`  // tokens that it looks back, -1 all; nil stands for DefaultRepeatLastN
+	MinP          float64 `json:"min_p,omitempty"`          // 0 to 1: minimum probability of a token, relative to the most likely token
+	RepeatPenalty float64 `json:"repeat_penalty,omitempty"` // above 0, to 10; 0 means DefaultRepeatPenalty
+	RepeatLastN   *int    `json:"repeat_last_n,omitempty"`  // number of last tokens that the penalty covers, -1 for all; nil means DefaultRepeatLastN
 }
 
-// Reject is the reason why a row has no request. Code is one of OpenAI's codes where one exists.
+// Reject is the reason why a row has no request. Code is a code of OpenAI's API if a suitable one exists.
 type Reject struct {
 	Code    string
-	Param   string // the field at fault, dotted from the row's root ("body.temperature"), or empty
+	Param   string // path of the field at fault from the row's root ("body.temperature"), or empty
 	Message string
 }
 
-// Error makes a Reject usable where a row is asked for by itself.
+// Error returns the message.
 func (r *Reject) Error() string { return r.Message }
 
-// The codes of rejected rows. The first five are what OpenAI's Batch API reports for a bad file, the others what its
-// API answers to a bad request.
+// Codes of rejected rows. The first five are OpenAI's Batch API codes for a bad file, most of the others OpenAI's API
+// codes for a bad request.
 const (
 	CodeInvalidJSON       = "invalid_json_line"
 	CodeDuplicateCustomID = "duplicate_custom_id"
@@ -121,20 +124,20 @@ const (
 	CodeUnreadable        = "unreadable_file"
 )
 
-// Key identifies a row and what is asked in it. The first half is a hash of the row's name: of its custom_id, or,
-// without one, of its content and of how often the same content came before. The second half is a hash of its effective
-// request. So a reordered or extended input resumes, and a row that changed under the same name is noticed.
+// Key identifies a row and its request. The first half is a hash of the row's name: of its custom_id, or else of its
+// content and of the number of earlier rows with the same content. The second half is a hash of the effective request.
+// So a reordered or extended input can resume, and a changed row with an old name is detected.
 type Key [16]byte
 
 const keyPrefix = "batch_req_"
 
-// String spells the key as the id of a result line.
+// String returns the key as the id of a result line.
 func (k Key) String() string { return keyPrefix + hex.EncodeToString(k[:]) }
 
-// Name is the half that tells rows apart.
+// Name returns the half of the key that identifies the row.
 func (k Key) Name() [8]byte { return [8]byte(k[:8]) }
 
-// ParseKey reads the id of a result line.
+// ParseKey parses the id of a result line.
 func ParseKey(id string) (Key, error) {
 	var k Key
 	digits, ok := strings.CutPrefix(id, keyPrefix)

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// maxStops is how many stop strings a row may have. OpenAI takes four, but the server has no such limit.
+// maxStops is the largest number of stop strings in a row. OpenAI's API accepts four, but Ollama has no such limit.
 const maxStops = 16
 
-// decodeSampling puts the options that an object has over those in s.
-func decodeSampling(o *object, s *Sampling) *problem {
+// decodeSampling overrides s with the sampling options of an object.
+func decodeSampling(o *object, s *Sampling) *rowError {
 	if p := decodeMaxTokens(o, &s.MaxTokens); p != nil {
 		return p
 	}
@@ -21,8 +21,8 @@ func decodeSampling(o *object, s *Sampling) *problem {
 	return decodeOptions(o, s)
 }
 
-// decodeCommon reads the options that a row and the options in it call by the same names.
-func decodeCommon(o *object, s *Sampling) *problem {
+// decodeCommon reads the options with the same name in a row and in its field options.
+func decodeCommon(o *object, s *Sampling) *rowError {
 	if p := decodeInt(o, fieldTopK, 0, &s.TopK); p != nil {
 		return p
 	}
@@ -51,14 +51,14 @@ func decodeCommon(o *object, s *Sampling) *problem {
 	return nil
 }
 
-// numberField is a field that holds a number, and where it goes.
+// numberField is a numeric field, its range and its destination.
 type numberField struct {
 	field  field
 	bounds bounds
 	into   *float64
 }
 
-func decodeNumbers(o *object, fields []numberField) *problem {
+func decodeNumbers(o *object, fields []numberField) *rowError {
 	for _, f := range fields {
 		value := o.get(f.field)
 		if value == nil {
@@ -74,7 +74,7 @@ func decodeNumbers(o *object, fields []numberField) *problem {
 }
 
 // decodeMaxTokens reads the limit of the answer's length, which has an old and a new name.
-func decodeMaxTokens(o *object, into *int) *problem {
+func decodeMaxTokens(o *object, into *int) *rowError {
 	older, newer := *into, *into
 	if p := decodeInt(o, fieldMaxTokens, 1, &older); p != nil {
 		return p
@@ -86,7 +86,7 @@ func decodeMaxTokens(o *object, into *int) *problem {
 	case !o.present.has(fieldMaxCompletionTokens):
 		*into = older
 	case o.present.has(fieldMaxTokens) && older != newer:
-		return problemf(CodeInvalidValue, fieldMaxCompletionTokens.String(),
+		return rowErrorf(CodeInvalidValue, fieldMaxCompletionTokens.String(),
 			"is %d, but max_tokens is %d; they mean the same, remove one", newer, older)
 	default:
 		*into = newer
@@ -94,41 +94,41 @@ func decodeMaxTokens(o *object, into *int) *problem {
 	return nil
 }
 
-// checkDelivery refuses what would make anything but whole texts of a row.
-func checkDelivery(o *object) *problem {
+// checkDelivery rejects options for any output other than complete texts.
+func checkDelivery(o *object) *rowError {
 	if stream, p := decodeBool(o, fieldStream); p != nil {
 		return p
 	} else if stream {
-		return problemf(CodeUnsupported, fieldStream.String(), "is true; answers are written whole, remove it")
+		return rowErrorf(CodeUnsupported, fieldStream.String(), "is true; answers are written complete, remove the field")
 	}
 	if value := o.get(fieldVerbosity); value != nil && string(value) != `"medium"` {
-		return problemf(CodeUnsupported, fieldVerbosity.String(), "is not medium; Ollama's models have no such setting, ask for it in the prompt")
+		return rowErrorf(CodeUnsupported, fieldVerbosity.String(), "is not medium; Ollama has no such option, put it into the prompt")
 	}
 	if value := o.get(fieldModalities); value != nil && !isTextAlone(value) {
-		return problemf(CodeUnsupported, fieldModalities.String(), `is not ["text"]; Ollama makes nothing else`)
+		return rowErrorf(CodeUnsupported, fieldModalities.String(), `is not ["text"]; Ollama generates text only`)
 	}
 	return nil
 }
 
-// isTextAlone knows the list that holds the one string text, however it is spaced.
+// isTextAlone reports whether a list holds the string text only, with any spacing.
 func isTextAlone(value []byte) bool {
 	var list bytes.Buffer
-	json.Compact(&list, value) // which cannot fail: it is valid
+	json.Compact(&list, value) // cannot fail: value is valid JSON
 	return list.String() == `["text"]`
 }
 
-// decodeStop reads a stop string or a list of them. The strings may be parts of the prompt, so they are not shown.
-func decodeStop(value []byte) ([]string, *problem) {
-	return decodeStrings(value, stringsRule{empty: "is an empty string, which would end every answer at once", most: maxStops, many: "strings", show: true})
+// decodeStop reads a stop string or a list of them. A stop string may be part of the prompt, so no error shows it.
+func decodeStop(value []byte) ([]string, *rowError) {
+	return decodeStrings(value, stringsRule{empty: "is an empty string, which would end every answer at once", max: maxStops, many: "strings", show: true})
 }
 
-// bounds is the range of a number, low excluded where above is set.
+// bounds is the range of a number. If above is true, low itself is excluded.
 type bounds struct {
 	low, high float64
 	above     bool
 }
 
-func number(value []byte, b bounds) (float64, *problem) {
+func number(value []byte, b bounds) (float64, *rowError) {
 	if !isNumber(value) {
 		return 0, wrongType(value, true, "a number")
 	}
@@ -140,11 +140,11 @@ func number(value []byte, b bounds) (float64, *problem) {
 	if b.above {
 		between = "above %g, to %g"
 	}
-	return 0, problemf(CodeInvalidValue, "", "is %s; it must be "+between, cut(string(value)), b.low, b.high)
+	return 0, rowErrorf(CodeInvalidValue, "", "is %s; it must be "+between, cut(string(value)), b.low, b.high)
 }
 
-// decodeInt reads an integer of at least low that the server holds in 32 bits.
-func decodeInt(o *object, f field, low int64, into *int) *problem {
+// decodeInt reads an integer from low to the maximum of 32 bits, which is the server's limit.
+func decodeInt(o *object, f field, low int64, into *int) *rowError {
 	value := o.get(f)
 	if value == nil {
 		return nil
@@ -157,14 +157,15 @@ func decodeInt(o *object, f field, low int64, into *int) *problem {
 	return nil
 }
 
-// integer reads a whole number. It takes 256.0 too: that is how pandas writes a column of integers with a gap in it.
-func integer(value []byte, low, high int64) (int64, *problem) {
+// integer reads a whole number. It accepts 256.0, too: pandas writes this form in a column of integers with missing
+// values.
+func integer(value []byte, low, high int64) (int64, *rowError) {
 	if !isNumber(value) {
 		return 0, wrongType(value, true, "a whole number")
 	}
 	v, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		const exact = 1 << 53 // above it a float64 is no longer sure to be the number that was written
+		const exact = 1 << 53 // above this value a float64 may not be exact
 		f, floatErr := strconv.ParseFloat(string(value), 64)
 		if floatErr == nil && f != math.Trunc(f) {
 			return 0, wrongType(value, true, "a whole number")
@@ -174,7 +175,7 @@ func integer(value []byte, low, high int64) (int64, *problem) {
 		}
 	}
 	if err != nil || v < low || v > high {
-		return 0, problemf(CodeInvalidValue, "", "is %s; it must be a whole number from %d to %d", cut(string(value)), low, high)
+		return 0, rowErrorf(CodeInvalidValue, "", "is %s; it must be a whole number from %d to %d", cut(string(value)), low, high)
 	}
 	return v, nil
 }

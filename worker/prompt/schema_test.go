@@ -37,7 +37,7 @@ func schemaFields(t *testing.T) []schemaField {
 	return fields
 }
 
-// schemaRow is a row that gives a field beside those that its endpoint cannot do without.
+// schemaRow returns a row with the field and the required fields of its endpoint.
 func schemaRow(f schemaField) string {
 	url, needed, value := "/v1/chat/completions", "messages", `[{"role":"user","content":"hi"}]`
 	switch f.request {
@@ -126,7 +126,7 @@ func TestEveryOpenAIFieldIsDocumented(t *testing.T) {
 			t.Errorf("%s (%s): the README says %q", f.name, f.fate, said)
 		}
 	}
-	for name := range reasons {
+	for name := range unsupportedReasons {
 		if said := fates[name]; !strings.Contains(said, "refused") {
 			t.Errorf("%s is refused for a reason of its own, but the README says %q", name, said)
 		}

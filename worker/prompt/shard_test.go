@@ -72,7 +72,7 @@ func TestShardsAreTheInput(t *testing.T) {
 	})
 }
 
-// Asked for names alone, a reader tells the same rows under the same names, whatever the defaults.
+// With NamesOnly a reader returns the same rows with the same names, independent of the defaults.
 func TestNamesOnly(t *testing.T) {
 	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
 		names := func(input string, o Options) (list []string) {

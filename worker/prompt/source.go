@@ -14,25 +14,25 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Stdin is the path that means standard input.
+// Stdin is the path of standard input.
 const Stdin = "-"
 
-// Source is an opened input, decompressed where its name says that it is compressed. It is read once, by one Reader.
+// Source is an open input. Data with a compressed file's name is decompressed. One Reader may read it once.
 type Source struct {
 	path    string
 	in      io.Reader
-	folder  *folder     // instead of in, for a folder
-	closers []io.Closer // innermost last
+	folder  *folder     // replaces in if the input is a folder
+	closers []io.Closer // the innermost comes last
 	size    int64
 	offset  atomic.Int64
 	print   Fingerprint
 }
 
-// Open opens the input at path: a file, decompressed where it is called .gz or .zst, a folder of files, or standard
-// input for "-". An error names the path and wraps the cause, so that errors.Is(err, fs.ErrNotExist) works.
+// Open opens the input at path: a file, which is decompressed if its name ends in .gz or .zst, a folder of files, or
+// standard input for "-". An error names the path and wraps the cause, so errors.Is(err, fs.ErrNotExist) works.
 func Open(path string) (*Source, error) {
 	if path == Stdin {
-		// Not ours to close: whoever opened file descriptor 0 may still want it.
+		// Never close standard input: its owner may need it.
 		return newSource(os.Stdin, Stdin)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -79,14 +79,14 @@ func newSource(file *os.File, path string) (*Source, error) {
 	case ".gz":
 		plain, err := gzip.NewReader(s.in)
 		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the file is empty, which no gzip file is")
+			return nil, errors.New("the file is empty and so not a gzip file")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
 		}
 		s.in, s.closers = plain, append(s.closers, plain)
 	case ".zst":
-		// One goroutine is plenty: rows are asked for far more slowly than any file decompresses.
+		// One goroutine is enough: decompression is much faster than the processing of rows.
 		plain, err := zstd.NewReader(s.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %w", err)
@@ -97,8 +97,8 @@ func newSource(file *os.File, path string) (*Source, error) {
 	return s, nil
 }
 
-// Rows makes the Reader of the input. It reads the header of a table, and nothing else yet. The error is a LayoutError where
-// the Layout does not go with the input.
+// Rows returns the Reader of the input. It reads only the header of a table. It returns a *LayoutError if the Layout
+// does not fit the input.
 func (s *Source) Rows(o Options) (*Reader, error) {
 	o.Name, o.Format = s.path, FormatOf(s.path)
 	o.complete()
@@ -120,21 +120,21 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 		o.Layout = t.layout(o.Layout)
 		return newReader(t, o, h), nil
 	}
-	if err := o.Layout.refuse(s.path); err != nil {
+	if err := o.Layout.checkUnused(s.path); err != nil {
 		return nil, err
 	}
 	return newReader(newLines(s.in, o, h, d), o, h), nil
 }
 
-// Size is how many bytes the file has on disk, compressed as it is, or 0 where that is unknown (a pipe). For a folder it is
-// how many files there are.
+// Size returns the size of the file on disk in bytes, compressed if the file is; 0 if it is unknown, as for a pipe. For
+// a folder it is the number of files.
 func (s *Source) Size() int64 { return s.size }
 
-// Offset is how much of Size has been read so far, look-ahead included. It may be called from any goroutine.
+// Offset returns how much of Size was read so far, including read-ahead. It is safe for concurrent use.
 func (s *Source) Offset() int64 { return s.offset.Load() }
 
-// Fingerprint is that of the input: of a file as it was opened, of a folder as it is now, for which each of its files is
-// looked at. Standard input has none.
+// Fingerprint returns the fingerprint of the input: of a file at its opening, of a folder now; for a folder it reads
+// the status of each file. Standard input has none.
 func (s *Source) Fingerprint() Fingerprint {
 	if s.folder != nil {
 		return s.folder.measure()
@@ -142,16 +142,16 @@ func (s *Source) Fingerprint() Fingerprint {
 	return s.print
 }
 
-// PassedOver is how many files of a folder are no rows, hidden ones not counted, since they are neither text nor image;
-// example is the path of one.
+// PassedOver returns the number of files in a folder that are not rows because they are neither text nor image, without
+// hidden files; example is the path of one of them.
 func (s *Source) PassedOver() (n int64, example string) {
 	if s.folder == nil {
 		return 0, ""
 	}
-	return s.folder.others, s.folder.other
+	return s.folder.skipped, s.folder.skippedExample
 }
 
-// Close ends the reading. It leaves standard input open.
+// Close closes the input, except for standard input.
 func (s *Source) Close() error {
 	var errs []error
 	for _, c := range s.closers {
@@ -160,7 +160,7 @@ func (s *Source) Close() error {
 	return errors.Join(errs...)
 }
 
-// openError takes the operation and the path out of err, since ours are in front of it already.
+// openError removes the operation and path from err and adds its own.
 func openError(path string, err error) error {
 	if cause, ok := errors.AsType[*fs.PathError](err); ok {
 		err = cause.Err
@@ -168,7 +168,7 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open input %s: %w", path, err)
 }
 
-// compression is the ending of a compressed file's name, or empty.
+// compression returns the extension of a compressed file, or "".
 func compression(path string) string {
 	lower := strings.ToLower(path)
 	for _, ending := range []string{".gz", ".zst"} {
@@ -179,7 +179,7 @@ func compression(path string) string {
 	return ""
 }
 
-// counter counts what is read through it.
+// counter counts the bytes that are read through it.
 type counter struct {
 	in    io.Reader
 	count *atomic.Int64

@@ -1,22 +1,23 @@
 package prompt
 
-// stringsRule is what a field allows that is a string or a list of strings, none of them empty.
+// stringsRule is the rule for a field that holds a non-empty string or a list of such strings.
 type stringsRule struct {
-	empty string // what is wrong with an empty one
-	most  int    // in a list
-	many  string // what the strings are called
-	show  bool   // a value of another type may be shown
-	// other is what is wrong with an element of another type; nil, or a nil problem, says no more than that it is no string.
-	other func(value []byte) *problem
+	empty string // error text for an empty string
+	max   int    // maximum length of the list
+	many  string // noun for the strings in errors
+	show  bool   // errors may show a value of another type
+	// other returns the error of an element of another type. If other or its result is nil, the error says only that
+	// the element is not a string.
+	other func(value []byte) *rowError
 }
 
-func decodeStrings(value []byte, rule stringsRule) ([]string, *problem) {
+func decodeStrings(value []byte, rule stringsRule) ([]string, *rowError) {
 	switch value[0] {
 	case '"':
 		if s := unquote(value); s != "" {
 			return []string{s}, nil
 		}
-		return nil, problemf(CodeInvalidValue, "", "%s", rule.empty)
+		return nil, rowErrorf(CodeInvalidValue, "", "%s", rule.empty)
 	case '[':
 	default:
 		return nil, wrongType(value, rule.show, "a string or a list of strings")
@@ -31,16 +32,16 @@ func decodeStrings(value []byte, rule stringsRule) ([]string, *problem) {
 		case value[0] != '"':
 			return nil, rule.wrong(value).under(index(len(list)))
 		case len(value) == len(`""`):
-			return nil, problemf(CodeInvalidValue, index(len(list)), "%s", rule.empty)
-		case len(list) == rule.most:
-			return nil, problemf(CodeInvalidValue, "", "has more than %d %s", rule.most, rule.many)
+			return nil, rowErrorf(CodeInvalidValue, index(len(list)), "%s", rule.empty)
+		case len(list) == rule.max:
+			return nil, rowErrorf(CodeInvalidValue, "", "has more than %d %s", rule.max, rule.many)
 		}
 		list = append(list, unquote(value))
 	}
 }
 
-// wrong is what is wrong with an element that is no string.
-func (r *stringsRule) wrong(value []byte) *problem {
+// wrong returns the error of an element that is not a string.
+func (r *stringsRule) wrong(value []byte) *rowError {
 	if r.other != nil {
 		if p := r.other(value); p != nil {
 			return p

@@ -11,58 +11,57 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// Structure is what an answer must be where a row asks for more than text: a JSON object, or a value that a schema
-// describes.
+// Structure is the required form of an answer: a JSON object, or a value that matches a schema.
 type Structure struct {
-	// Schema is the JSON Schema, without white space; nil where any object will do.
+	// Schema is the JSON Schema without white space; nil accepts any object.
 	Schema json.RawMessage `json:"schema,omitempty"`
 
 	compiled *jsonschema.Schema
 }
 
-// Check tells what is wrong with an answer, without a word of it; nil where nothing is.
+// Check returns an error if an answer does not have the form. The error contains nothing of the answer.
 func (s *Structure) Check(answer string) error {
 	value, err := parseAnswer(answer)
 	switch {
 	case err != nil:
 		return err
 	case s.compiled != nil:
-		return conform(s.compiled, s.Schema, value)
+		return validateSchema(s.compiled, s.Schema, value)
 	}
 	if _, isObject := value.(map[string]any); !isObject {
-		return errors.New("it is JSON, but no object")
+		return errors.New("it is JSON, but not an object")
 	}
 	return nil
 }
 
-// schemas compiles JSON Schemas. The rows of a batch often share one, so the last few are kept.
+// schemas compiles JSON Schemas and caches some, because the rows of a batch often share one schema.
 type schemas struct {
 	compiled map[string]*jsonschema.Schema
 }
 
-// keptSchemas is how many compiled schemas are kept.
+// keptSchemas is the maximum number of cached schemas.
 const keptSchemas = 64
 
-// closed is where schemas may load others from: nowhere. The library's own way would read files for a row.
-type closed struct{}
+// noLoader rejects references to other schemas. The library's default loader would read files for a row.
+type noLoader struct{}
 
-func (closed) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to a schema that is not in it, %q; write that into its $defs", cut(url))
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to another schema, %q; put that schema into its $defs", cut(url))
 }
 
-// compile makes a schema of a valid JSON object, which it returns without white space.
-func (s *schemas) compile(value []byte) (json.RawMessage, *jsonschema.Schema, *problem) {
+// compile compiles a schema from a valid JSON object. It also returns the schema without white space.
+func (s *schemas) compile(value []byte) (json.RawMessage, *jsonschema.Schema, *rowError) {
 	var text bytes.Buffer
 	if err := json.Compact(&text, value); err != nil {
-		return nil, nil, problemf(CodeInvalidValue, "", "is no JSON: %s", err)
+		return nil, nil, rowErrorf(CodeInvalidValue, "", "is not JSON: %s", err)
 	}
 	if known := s.compiled[text.String()]; known != nil {
 		return text.Bytes(), known, nil
 	}
-	// Numbers must stay as they are written, which the standard library would not let them.
+	// Keep numbers as written; the standard library would convert them.
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text.Bytes()))
 	c := jsonschema.NewCompiler()
-	c.UseLoader(closed{})
+	c.UseLoader(noLoader{})
 	if err == nil {
 		err = c.AddResource(schemaURL, document)
 	}
@@ -71,7 +70,7 @@ func (s *schemas) compile(value []byte) (json.RawMessage, *jsonschema.Schema, *p
 		compiled, err = c.Compile(schemaURL)
 	}
 	if err != nil {
-		return nil, nil, problemf(CodeInvalidValue, "", "is no valid JSON Schema: %s", schemaFault(err))
+		return nil, nil, rowErrorf(CodeInvalidValue, "", "is not a valid JSON Schema: %s", schemaFault(err))
 	}
 	if len(s.compiled) >= keptSchemas || s.compiled == nil {
 		s.compiled = make(map[string]*jsonschema.Schema)
@@ -80,10 +79,10 @@ func (s *schemas) compile(value []byte) (json.RawMessage, *jsonschema.Schema, *p
 	return text.Bytes(), compiled, nil
 }
 
-// schemaURL is what a row's schema calls itself. It is never fetched.
+// schemaURL is the internal URL of a row's schema. It is never fetched.
 const schemaURL = "urn:row"
 
-// schemaFault is the library's message on one line, without our name of the schema.
+// schemaFault returns the library's message on one line, without schemaURL.
 func schemaFault(err error) string {
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = invalid.Err
@@ -97,16 +96,16 @@ func schemaFault(err error) string {
 		}
 		if unknown, ok := broken.ErrorKind.(*kind.Enum); ok {
 			if name, ok := unknown.Got.(string); ok {
-				return fmt.Sprintf("at /%s it is %s, which JSON Schema does not know", strings.Join(broken.InstanceLocation, "/"), word(name))
+				return fmt.Sprintf("at /%s it is %s, which is unknown to JSON Schema", strings.Join(broken.InstanceLocation, "/"), word(name))
 			}
 		}
-		return fmt.Sprintf("at /%s it breaks %s", strings.Join(broken.InstanceLocation, "/"), strings.Join(broken.ErrorKind.KeywordPath(), "/"))
+		return fmt.Sprintf("at /%s it violates %s", strings.Join(broken.InstanceLocation, "/"), strings.Join(broken.ErrorKind.KeywordPath(), "/"))
 	}
 	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), schemaURL, "")), " ")
 }
 
-// decodeResponseFormat reads what an answer must be; nil is text.
-func (d *decoder) decodeResponseFormat(o *object) (*Structure, *problem) {
+// decodeResponseFormat reads the required form of the answer; nil means text.
+func (d *decoder) decodeResponseFormat(o *object) (*Structure, *rowError) {
 	value := o.get(fieldResponseFormat)
 	if value == nil {
 		return nil, nil
@@ -118,7 +117,7 @@ func (d *decoder) decodeResponseFormat(o *object) (*Structure, *problem) {
 	return s, nil
 }
 
-func (d *decoder) structure(value []byte) (*Structure, *problem) {
+func (d *decoder) structure(value []byte) (*Structure, *rowError) {
 	format, p := readNested(value, "type", "json_schema")
 	if p != nil {
 		return nil, p
@@ -128,7 +127,7 @@ func (d *decoder) structure(value []byte) (*Structure, *problem) {
 		return nil, p
 	}
 	if kind != "json_schema" && format["json_schema"] != nil {
-		return nil, problemf(CodeInvalidValue, "json_schema", "is given, but type is %s", word(kind))
+		return nil, rowErrorf(CodeInvalidValue, "json_schema", "is given, but type is %s", word(kind))
 	}
 	switch kind {
 	case "text":
@@ -137,11 +136,11 @@ func (d *decoder) structure(value []byte) (*Structure, *problem) {
 		return &Structure{}, nil
 	case "json_schema":
 	default:
-		return nil, problemf(CodeInvalidValue, "type", "is %s; it must be text, json_object or json_schema", word(kind))
+		return nil, rowErrorf(CodeInvalidValue, "type", "is %s; it must be text, json_object or json_schema", word(kind))
 	}
 	value = format["json_schema"]
 	if value == nil {
-		return nil, problemf(CodeMissing, "json_schema", "is missing")
+		return nil, rowErrorf(CodeMissing, "json_schema", "is missing")
 	}
 	s, p := d.schema(value)
 	if p != nil {
@@ -150,20 +149,20 @@ func (d *decoder) structure(value []byte) (*Structure, *problem) {
 	return s, nil
 }
 
-// schema reads a schema with its label. The label is OpenAI's and says nothing that Ollama could pass on to a model. An
-// answer is always checked, so that strict makes no difference.
-func (d *decoder) schema(value []byte) (*Structure, *problem) {
+// schema reads a schema with its name and description. These are OpenAI's and are not passed to the model. An answer is
+// always checked, so strict has no effect.
+func (d *decoder) schema(value []byte) (*Structure, *rowError) {
 	labelled, p := readNested(value, "name", "description", "schema", "strict")
 	switch {
 	case p != nil && p.code == CodeUnsupported && !holds(value, "schema"):
-		return nil, problemf(CodeMissing, "schema", "is missing; json_schema has a name and, in schema, the JSON Schema itself")
+		return nil, rowErrorf(CodeMissing, "schema", "is missing; json_schema has a name and, in schema, the JSON Schema itself")
 	case p != nil:
 		return nil, p
 	}
 	value = labelled["schema"]
 	switch {
 	case value == nil:
-		return nil, problemf(CodeMissing, "schema", "is missing")
+		return nil, rowErrorf(CodeMissing, "schema", "is missing")
 	case value[0] != '{':
 		return nil, wrongType(value, false, "an object").under("schema")
 	}

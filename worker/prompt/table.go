@@ -8,20 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// table reads the rows of a CSV or TSV file: each record behind the header is one.
+// table reads the rows of a CSV or TSV file: each record after the header.
 type table struct {
 	records  recordReader
-	cells    *csv.Reader // gets one record after the other
+	cells    *csv.Reader // splits one record after the other
 	feed     feed
 	columns  columns
-	id       int             // the column of the custom_ids, or -1
-	prompt   int             // the column of the prompts, or -1
-	template *promptTemplate // makes the prompts instead; nil for none
+	id       int             // index of the custom_id column, or -1
+	prompt   int             // index of the prompt column, or -1
+	template *promptTemplate // makes the prompts if it is not nil
 	decoder  *decoder
 }
 
-// newTable reads the header of the table and finds in it what the options want. An error is a LayoutError where they want
-// what is not there.
+// newTable reads the header of the table and finds the columns of the options in it. It returns a *LayoutError if a
+// column is missing.
 func newTable(in io.Reader, o Options, h *hasher, d *decoder) (*table, error) {
 	t := &table{decoder: d, prompt: -1, records: recordReader{in: in, name: o.Name, comma: ',', limit: o.MaxRowBytes, window: max(quoteWindow, o.MaxRowBytes), hasher: h}}
 	if o.Format == TSV {
@@ -39,19 +39,19 @@ func newTable(in io.Reader, o Options, h *hasher, d *decoder) (*table, error) {
 }
 
 func (t *table) readHeader() error {
-	if err := t.records.dropMark(); err != nil {
+	if err := t.records.dropBOM(); err != nil {
 		return err
 	}
 	l, err := t.records.next()
 	switch {
 	case err == io.EOF:
-		return fmt.Errorf("the file is empty (%s); its first line must name the columns", CodeEmptyFile)
+		return fmt.Errorf("the file is empty (%s); its first line must hold the column names", CodeEmptyFile)
 	case err != nil:
 		return err
 	case l.tooLong:
-		return fmt.Errorf("it is %d bytes long, above --max-row-bytes; the first line must name the columns", l.size)
-	case l.flaw != nil:
-		return l.flaw.reject()
+		return fmt.Errorf("it is %d bytes long, above --max-row-bytes; the first line must hold the column names", l.size)
+	case l.rowErr != nil:
+		return l.rowErr.reject()
 	}
 	if wrong := notUTF8(l.text); wrong != "" {
 		return fmt.Errorf("it %s", wrong)
@@ -66,7 +66,7 @@ func (t *table) readHeader() error {
 	return nil
 }
 
-// resolve finds the columns. Whoever only wants the rows' names needs no prompt.
+// resolve finds the columns. With namesOnly no prompt is needed.
 func (t *table) resolve(layout Layout, namesOnly bool) (err error) {
 	if t.id, err = t.columns.idColumn(layout); err != nil || namesOnly {
 		return err
@@ -78,13 +78,13 @@ func (t *table) resolve(layout Layout, namesOnly bool) (err error) {
 	if t.template, err = parsePrompt(layout.PromptTemplate); err != nil {
 		return err
 	}
-	return t.template.check(t.columns, func(name string) error {
-		_, err := t.columns.place(name)
+	return t.template.check(t.columns.unique(), func(name string) error {
+		_, err := t.columns.position(name)
 		return err
 	})
 }
 
-// layout is the one that was wanted, with the columns that it left open.
+// layout returns l with the default columns in use.
 func (t *table) layout(l Layout) Layout {
 	if t.id >= 0 {
 		l.IDColumn = t.columns[t.id]
@@ -95,72 +95,73 @@ func (t *table) layout(l Layout) Layout {
 	return l
 }
 
-// next returns the next record, with its cells where it has as many as the header.
+// next returns the next record. It sets rowErr if the record has not as many cells as the header.
 func (t *table) next() (line, error) {
 	l, err := t.records.next()
-	if err != nil || l.tooLong || l.flaw != nil {
+	if err != nil || l.tooLong || l.rowErr != nil {
 		return l, err
 	}
 	cells, err := t.split(l.text)
 	switch {
 	case err != nil:
-		l.flaw = problemf(CodeInvalidRecord, "", "%s cannot be split: %s", t.records.place(l.number), err)
+		l.rowErr = rowErrorf(CodeInvalidRecord, "", "%s cannot be split: %s", t.records.rowAt(l.number), err)
 	case len(cells) != len(t.columns):
 		span := ""
 		if last := t.records.number; last > l.number {
-			span = fmt.Sprintf(" (it goes on to line %d)", last)
+			span = fmt.Sprintf(" (it extends to line %d)", last)
 		}
 		l.cells = cells
-		l.flaw = problemf(CodeInvalidRecord, "", "%s has %d fields, but the header has %d%s", t.records.place(l.number), len(cells), len(t.columns), span)
+		l.rowErr = rowErrorf(CodeInvalidRecord, "", "%s has %d fields, but the header has %d%s", t.records.rowAt(l.number), len(cells), len(t.columns), span)
 	default:
 		l.cells = cells
 	}
 	return l, nil
 }
 
-// split splits a record. What it returns is valid until it is called again.
+// split splits a record into cells, which are valid until the next call.
 func (t *table) split(record []byte) ([]string, error) {
 	t.feed = feed{record, []byte("\r\n")}
 	return t.cells.Read()
 }
 
-// name is the cell of the custom_id. Of a record whose cells are too many or too few nobody knows which one that is.
+// name returns the custom_id cell. It returns "" for a record with too many or too few cells, because the cell's
+// position is unknown.
 func (t *table) name(l *line) string {
-	if t.id < 0 || l.flaw != nil || !utf8.ValidString(l.cells[t.id]) {
+	if t.id < 0 || l.rowErr != nil || !utf8.ValidString(l.cells[t.id]) {
 		return ""
 	}
 	return strings.Clone(l.cells[t.id])
 }
 
-func (t *table) request(l *line) (r Request, id string, p *problem) {
+func (t *table) request(l *line) (r Request, id string, p *rowError) {
 	id = t.name(l)
-	if l.flaw != nil {
-		return r, id, l.flaw
+	if l.rowErr != nil {
+		return r, id, l.rowErr
 	}
 	if wrong := notUTF8(l.text); wrong != "" {
-		return r, id, problemf(CodeInvalidRecord, "", "%s %s", t.records.place(l.number), wrong)
+		return r, id, rowErrorf(CodeInvalidRecord, "", "%s %s", t.records.rowAt(l.number), wrong)
 	}
 	text, p := t.text(l.cells)
 	if p == nil {
 		r, p = t.decoder.promptRow(text, nil)
 	}
 	if p != nil {
-		p.text = t.records.place(l.number) + " " + p.text
+		p.text = t.records.rowAt(l.number) + " " + p.text
 	}
 	return r, id, p
 }
 
-// text is the prompt that the cells make.
-func (t *table) text(cells []string) (string, *problem) {
+// text returns the prompt for the cells.
+func (t *table) text(cells []string) (string, *rowError) {
 	if t.template == nil {
-		return strings.Clone(cells[t.prompt]), nil // a copy, since the cell would hold the whole record
+		return strings.Clone(cells[t.prompt]), nil // a copy, because the cell references the whole record
 	}
 	for i, name := range t.columns {
 		t.template.values[name] = cells[i]
 	}
 	text, err := t.template.prompt()
 	if err != nil {
-		return "", templateProblem(err)
+		return "", templateError(err)
 	}
 	return text, nil
 }
@@ -168,7 +169,7 @@ func (t *table) text(cells []string) (string, *problem) {
 func (t *table) at() int64     { return max(1, t.records.number) }
 func (t *table) buffered() int { return len(t.records.unread()) }
 
-// feed gives a reader that goes on and on one record at a time, with a line end that is none of the record's own.
+// feed is an endless reader of one record at a time, followed by a line end.
 type feed struct{ record, lineEnd []byte }
 
 func (f *feed) Read(p []byte) (int, error) {

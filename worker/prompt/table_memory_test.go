@@ -37,7 +37,7 @@ func paperRow(i int) string {
 	return fmt.Sprintf("paper-%d,\"A title, quoted\",\"Some text of it\nin two lines, %d\"\n", i, i)
 }
 
-// A table of any length takes what names take, and a row at a time: what is alive after many rows is what they are called.
+// A table of any length needs memory for the names and one row: after many rows only the names are alive.
 func BenchmarkMemoryOfTables(b *testing.B) {
 	const rows, most = 300_000, 16
 	r, _ := tableOf(b, &rowsThenEnd{row: paperRow, rows: rows + 1}, Options{Layout: Layout{PromptTemplate: "{{.title}}: {{.text}}"}})
@@ -55,7 +55,7 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 	runtime.KeepAlive(r)
 }
 
-// A quote that nobody closes costs its own row alone, and no more memory than the window.
+// A quote that is never closed spoils only its own row, and needs no more memory than the window.
 func TestAnOpenQuoteCostsItsRowAlone(t *testing.T) {
 	const rows, window = 200_000, 1 << 20
 	stray := func(i int) string {

@@ -62,14 +62,14 @@ func TestBadTemplates(t *testing.T) {
 		"{{index $ \"titel\"}}":                  `there is no "titel"`,
 		"{{(index . `a`).b}}":                    `there is no "a"`,
 		"{{if .title}}{{else}}{{.titel}}{{end}}": `there is no "titel"`,
-		"{{if eq .title \"x\"}}{{.titel | printf \"%s\"}}{{end}}": `there is no "titel"`,
-		"{{range .}}{{$.titel}}{{end}}":                           `there is no "titel"`,
-		"{{with .titel}}{{end}}":                                  `there is no "titel"`,
-		"{{template \"x\" .titel}}{{define \"x\"}}{{end}}":        `there is no "titel"`,
-		"{{with .title}}{{.title}}{{end}}":                        "can't evaluate field title in type string",
-		"{{.title.first}}":                                        "can't evaluate field first in type string",
-		"{{lt .title 5}}":                                         "incompatible types for comparison",
-		"{{template \"x\"}}":                                      `template "x" not defined`,
+		"{{if .title}}{{.titel | printf \"%s\"}}{{end}}":   `there is no "titel"`,
+		"{{range .}}{{$.titel}}{{end}}":                    `there is no "titel"`,
+		"{{with .titel}}{{end}}":                           `there is no "titel"`,
+		"{{template \"x\" .titel}}{{define \"x\"}}{{end}}": `there is no "titel"`,
+		"{{with .title}}{{.title}}{{end}}":                 "can't evaluate field title in type string",
+		"{{.title.first}}":                                 "can't evaluate field first in type string",
+		"{{lt .title 5}}":                                  "incompatible types for comparison",
+		"{{template \"x\"}}":                               `template "x" not defined`,
 	} {
 		if _, err := compile(text, "title"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
@@ -87,7 +87,7 @@ func TestTemplatesThatCutCharacters(t *testing.T) {
 		switch {
 		case err != nil:
 			t.Error(err)
-		case want == "" && (row.Reject == nil || row.Reject.Code != CodeInvalidValue || !strings.Contains(row.Reject.Message, "a character is cut in two")):
+		case want == "" && (row.Reject == nil || row.Reject.Code != CodeInvalidValue || !strings.Contains(row.Reject.Message, "cut a character in two")):
 			t.Errorf("%s: %v, want a row that cannot be asked", template, row.Reject)
 		case want != "" && (row.Reject != nil || row.Request.Messages[0].Content != want):
 			t.Errorf("%s: %v, want %q", template, row, want)
@@ -95,12 +95,13 @@ func TestTemplatesThatCutCharacters(t *testing.T) {
 	}
 }
 
-// A template that does not go with one row's cells makes that row an error line, which does not tell what is in it.
+// A template that fails for one row's cells gives that row an error, which does not show the cells.
 func TestTemplatesThatDoNotGoWithARow(t *testing.T) {
 	for template, want := range map[string]string{
-		"{{slice .prompt 0 8}}":                  "the row at in.csv:2 does not fill in the --prompt-template: index out of range: 8",
+		"{{slice .prompt 0 8}}":                  "the row at in.csv:2 cannot fill in the --prompt-template: index out of range: 8",
 		"{{index . .prompt}}":                    "it asks for a name that the row does not have",
-		"{{if eq .n \"1\"}}{{.prompt.x}}{{end}}": "its values do not go with it",
+		"{{if eq .n \"1\"}}{{.titel}}{{end}}":    "it asks for a name that the row does not have",
+		"{{if eq .n \"1\"}}{{.prompt.x}}{{end}}": "its values do not fit the template",
 	} {
 		r, _ := tableOf(t, strings.NewReader("prompt,n\n"+secretMark+",1\n"), Options{Layout: Layout{PromptTemplate: "{{if ne .n `" + trialValue + "`}}" + template + "{{end}}"}})
 		row, err := r.Next()

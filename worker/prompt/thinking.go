@@ -1,10 +1,10 @@
 package prompt
 
-// Effort is how much a model is to think before it answers; the zero value is not at all. A model that only thinks or
-// does not takes each of the others for thinking.
+// Effort is the amount of reasoning before the answer; the zero value means none. A model with only on and off treats
+// every other value as on.
 type Effort string
 
-// The efforts, in Ollama's words.
+// Values of Effort, in Ollama's spelling.
 const (
 	NoThinking     Effort = ""
 	LowThinking    Effort = "low"
@@ -13,8 +13,9 @@ const (
 	MaxThinking    Effort = "max"
 )
 
-// decodeEffort reads reasoning_effort. OpenAI has names between and beyond Ollama's, which mean the nearest that thinks.
-func decodeEffort(o *object) (Effort, *problem) {
+// decodeEffort reads reasoning_effort. OpenAI's API has more values; each maps to Ollama's nearest value with
+// reasoning.
+func decodeEffort(o *object) (Effort, *rowError) {
 	value := o.get(fieldReasoningEffort)
 	if value == nil {
 		return NoThinking, nil
@@ -34,29 +35,28 @@ func decodeEffort(o *object) (Effort, *problem) {
 	case "xhigh", "max":
 		return MaxThinking, nil
 	default:
-		return NoThinking, problemf(CodeInvalidValue, fieldReasoningEffort.String(),
+		return NoThinking, rowErrorf(CodeInvalidValue, fieldReasoningEffort.String(),
 			"is %s; it must be none, minimal, low, medium, high, xhigh or max", word(name))
 	}
 }
 
-// mostLogprobs is how many alternatives to each token the servers name.
-const mostLogprobs = 20
+// maxLogprobs is the servers' limit of alternatives per token.
+const maxLogprobs = 20
 
-// decodeLogprobs reads how many alternatives to each token of a chat's answer are to be named with their probabilities; nil
-// asks for no probabilities.
-func decodeLogprobs(o *object) (*int, *problem) {
+// decodeLogprobs reads how many alternatives per token a chat row asks for; nil means no log probabilities.
+func decodeLogprobs(o *object) (*int, *rowError) {
 	wanted, p := decodeBool(o, fieldLogprobs)
 	if p != nil {
 		return nil, p
 	}
 	top := 0
 	if value := o.get(fieldTopLogprobs); value != nil {
-		v, p := integer(value, 0, mostLogprobs)
+		v, p := integer(value, 0, maxLogprobs)
 		if p != nil {
 			return nil, p.under(fieldTopLogprobs.String())
 		}
 		if !wanted {
-			return nil, problemf(CodeInvalidValue, fieldTopLogprobs.String(), "is %d, but logprobs is not true; set it, or remove top_logprobs", v)
+			return nil, rowErrorf(CodeInvalidValue, fieldTopLogprobs.String(), "is %d, but logprobs is not true; set it, or remove top_logprobs", v)
 		}
 		top = int(v)
 	}
@@ -66,16 +66,16 @@ func decodeLogprobs(o *object) (*int, *problem) {
 	return &top, nil
 }
 
-// mostAnswers is how many answers a row may ask for, as in OpenAI's API.
-const mostAnswers = 128
+// maxAnswers is the largest number of answers per row, as in OpenAI's API.
+const maxAnswers = 128
 
-// decodeAnswers reads how many answers are wanted; 0 is one.
-func decodeAnswers(o *object) (int, *problem) {
+// decodeAnswers reads the number of answers; 0 means one.
+func decodeAnswers(o *object) (int, *rowError) {
 	value := o.get(fieldN)
 	if value == nil {
 		return 0, nil
 	}
-	v, p := integer(value, 1, mostAnswers)
+	v, p := integer(value, 1, maxAnswers)
 	switch {
 	case p != nil:
 		return 0, p.under(fieldN.String())

@@ -7,9 +7,9 @@ import (
 
 const roleTool = "tool"
 
-// decodeTurn reads what only messages of one role have: an assistant's calls and thoughts, or the call that a tool's answer
-// is for.
-func decodeTurn(o *object, m *Message) (p *problem) {
+// decodeTurn reads the fields that only some roles have: the tool calls and reasoning of an assistant, and the call id
+// of a tool's result.
+func decodeTurn(o *object, m *Message) (p *rowError) {
 	own := messageFields
 	switch m.Role {
 	case roleAssistant:
@@ -33,7 +33,7 @@ func decodeTurn(o *object, m *Message) (p *problem) {
 	}
 	switch value := o.get(fieldToolCallID); {
 	case value == nil:
-		return problemf(CodeMissing, fieldToolCallID.String(), "is missing")
+		return rowErrorf(CodeMissing, fieldToolCallID.String(), "is missing")
 	case value[0] != '"':
 		return wrongType(value, true, "a string").under(fieldToolCallID.String())
 	default:
@@ -42,12 +42,12 @@ func decodeTurn(o *object, m *Message) (p *problem) {
 	}
 }
 
-// decodeReasoning reads what an assistant thought before it answered, under either of the names that are in use.
-func decodeReasoning(o *object) (string, *problem) {
+// decodeReasoning reads an assistant's reasoning, which has two names in use.
+func decodeReasoning(o *object) (string, *rowError) {
 	f := fieldReasoningContent
 	if o.present.has(fieldReasoning) {
 		if o.present.has(f) {
-			return "", problemf(CodeInvalidValue, fieldReasoning.String(), "and %s are both given; remove one", f)
+			return "", rowErrorf(CodeInvalidValue, fieldReasoning.String(), "and %s are both given; remove one", f)
 		}
 		f = fieldReasoning
 	}
@@ -61,7 +61,7 @@ func decodeReasoning(o *object) (string, *problem) {
 	}
 }
 
-func decodeToolCalls(value []byte) ([]ToolCall, *problem) {
+func decodeToolCalls(value []byte) ([]ToolCall, *rowError) {
 	if value[0] != '[' {
 		return nil, wrongType(value, false, "a list")
 	}
@@ -80,7 +80,7 @@ func decodeToolCalls(value []byte) ([]ToolCall, *problem) {
 	}
 }
 
-func decodeToolCall(value []byte) (c ToolCall, p *problem) {
+func decodeToolCall(value []byte) (c ToolCall, p *rowError) {
 	n, p := readFunction(value, "id", "type", "function")
 	if p != nil {
 		return c, p
@@ -105,17 +105,17 @@ func decodeToolCall(value []byte) (c ToolCall, p *problem) {
 	return c, nil
 }
 
-// decodeArguments reads a call's arguments, which OpenAI has as a string that holds a JSON object.
-func decodeArguments(text string) (json.RawMessage, *problem) {
+// decodeArguments reads the arguments of a call. OpenAI's API has them as a string that holds a JSON object.
+func decodeArguments(text string) (json.RawMessage, *rowError) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, []byte(text)); err != nil || compact.Bytes()[0] != '{' {
-		return nil, problemf(CodeInvalidValue, "", "is a string of %d bytes; it must hold a JSON object", len(text))
+		return nil, rowErrorf(CodeInvalidValue, "", "is a string of %d bytes; it must hold a JSON object", len(text))
 	}
 	return compact.Bytes(), nil
 }
 
-// nameTools tells each tool's answer of which tool it is: templates go by the name, OpenAI's messages by the call.
-func nameTools(messages []Message) *problem {
+// nameTools sets the tool name in each tool's result: templates use the name, OpenAI's messages the id of the call.
+func nameTools(messages []Message) *rowError {
 	names := make(map[string]string)
 	for i := range messages {
 		for _, call := range messages[i].ToolCalls {
@@ -126,7 +126,7 @@ func nameTools(messages []Message) *problem {
 		}
 		name, known := names[messages[i].ToolCallID]
 		if !known {
-			return problemf(CodeInvalidValue, fieldToolCallID.String(), "is %s, which no message before it has among its tool_calls",
+			return rowErrorf(CodeInvalidValue, fieldToolCallID.String(), "is %s, but no earlier message has it in tool_calls",
 				word(messages[i].ToolCallID)).under(index(i))
 		}
 		messages[i].ToolName = name

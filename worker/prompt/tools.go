@@ -7,34 +7,34 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Tool is a function that the model may ask to have called. Nobody calls it here: the answer says what it asks for.
+// Tool is a function that the model may call. fluxworker does not execute it: the answer holds the call.
 type Tool struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
-	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema of the arguments, without white space; nil takes none
-	Strict      bool            `json:"strict,omitempty"`     // a call whose arguments break the schema makes the answer invalid
+	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema of the arguments, without white space; nil means none
+	Strict      bool            `json:"strict,omitempty"`     // arguments that violate the schema make the answer invalid
 
 	compiled *jsonschema.Schema
 }
 
-// ToolCall is what a model asks to have called.
+// ToolCall is a model's call of a tool.
 type ToolCall struct {
 	ID        string          `json:"id"`
 	Name      string          `json:"name"`
 	Arguments json.RawMessage `json:"arguments"` // a JSON object
 }
 
-// CheckCalls tells what is wrong with the calls of an answer: one of a strict tool whose arguments break the tool's schema.
-// Of the arguments the error has not a word.
+// CheckCalls returns an error if a call of a strict tool violates the tool's schema. The error contains nothing of the
+// arguments.
 func (r *Request) CheckCalls(calls []ToolCall) error {
 	for _, call := range calls {
 		tool := r.tool(call.Name)
 		if tool == nil || !tool.Strict || tool.compiled == nil {
-			continue // a tool that there is not is for the caller to notice: it is what the model says
+			continue // an unknown tool is for the caller to detect: the answer holds the model's words
 		}
 		arguments, err := parseAnswer(string(call.Arguments))
 		if err == nil {
-			err = conform(tool.compiled, tool.Parameters, arguments)
+			err = validateSchema(tool.compiled, tool.Parameters, arguments)
 		}
 		if err != nil {
 			return fmt.Errorf("its call of %s: %w", word(call.Name), err)
@@ -52,8 +52,8 @@ func (r *Request) tool(name string) *Tool {
 	return nil
 }
 
-// decodeTools reads the tools, and whether the model may call them.
-func (d *decoder) decodeTools(o *object) ([]Tool, *problem) {
+// decodeTools reads the tools. It returns none if tool_choice forbids calls.
+func (d *decoder) decodeTools(o *object) ([]Tool, *rowError) {
 	if p := checkParallel(o); p != nil {
 		return nil, p
 	}
@@ -70,29 +70,29 @@ func (d *decoder) decodeTools(o *object) ([]Tool, *problem) {
 		return nil, p.under(fieldTools.String())
 	}
 	if !allowed {
-		return nil, nil // a model that knows of tools cannot be kept from calling them
+		return nil, nil // a model that knows tools cannot be kept from calling them
 	}
 	return tools, nil
 }
 
-// checkParallel takes parallel_tool_calls only as it is by default.
-func checkParallel(o *object) *problem {
+// checkParallel accepts only the default of parallel_tool_calls.
+func checkParallel(o *object) *rowError {
 	if o.get(fieldParallelToolCalls) == nil {
 		return nil
 	}
 	if v, p := decodeBool(o, fieldParallelToolCalls); p != nil || v {
 		return p
 	}
-	return problemf(CodeUnsupported, fieldParallelToolCalls.String(), "is false; Ollama cannot keep a model from several calls, remove it")
+	return rowErrorf(CodeUnsupported, fieldParallelToolCalls.String(), "is false; Ollama cannot limit a model to one call, remove the field")
 }
 
-func decodeToolChoice(value []byte) (allowed bool, _ *problem) {
+func decodeToolChoice(value []byte) (allowed bool, _ *rowError) {
 	const force = "; Ollama cannot make a model call a tool, so only auto and none are supported"
 	switch {
 	case value == nil:
 		return true, nil
 	case value[0] == '{':
-		return false, problemf(CodeUnsupported, "", "is an object"+force)
+		return false, rowErrorf(CodeUnsupported, "", "is an object"+force)
 	case value[0] != '"':
 		return false, wrongType(value, true, "auto or none")
 	}
@@ -102,13 +102,13 @@ func decodeToolChoice(value []byte) (allowed bool, _ *problem) {
 	case "none":
 		return false, nil
 	case "required":
-		return false, problemf(CodeUnsupported, "", `is "required"`+force)
+		return false, rowErrorf(CodeUnsupported, "", `is "required"`+force)
 	default:
-		return false, problemf(CodeInvalidValue, "", "is %s; it must be auto or none", word(name))
+		return false, rowErrorf(CodeInvalidValue, "", "is %s; it must be auto or none", word(name))
 	}
 }
 
-func (d *decoder) tools(value []byte) ([]Tool, *problem) {
+func (d *decoder) tools(value []byte) ([]Tool, *rowError) {
 	if value[0] != '[' {
 		return nil, wrongType(value, false, "a list")
 	}
@@ -122,7 +122,7 @@ func (d *decoder) tools(value []byte) ([]Tool, *problem) {
 		tool, p := d.tool(value)
 		for i := range tools {
 			if p == nil && tools[i].Name == tool.Name {
-				p = problemf(CodeInvalidValue, "function.name", "is that of %s too", index(i))
+				p = rowErrorf(CodeInvalidValue, "function.name", "is also the name of %s", index(i))
 			}
 		}
 		if p != nil {
@@ -132,7 +132,7 @@ func (d *decoder) tools(value []byte) ([]Tool, *problem) {
 	}
 }
 
-func (d *decoder) tool(value []byte) (Tool, *problem) {
+func (d *decoder) tool(value []byte) (Tool, *rowError) {
 	n, p := readFunction(value, "type", "function")
 	if p != nil {
 		return Tool{}, p
@@ -144,8 +144,8 @@ func (d *decoder) tool(value []byte) (Tool, *problem) {
 	return tool, nil
 }
 
-// readFunction reads an object whose type says that it has a function, as both tools and calls do.
-func readFunction(value []byte, allowed ...string) (nested, *problem) {
+// readFunction reads an object of type function, which tools and tool calls are.
+func readFunction(value []byte, allowed ...string) (nested, *rowError) {
 	n, p := readNested(value, allowed...)
 	if p != nil {
 		return nil, p
@@ -155,14 +155,14 @@ func readFunction(value []byte, allowed ...string) (nested, *problem) {
 	case p != nil:
 		return nil, p
 	case kind != "function":
-		return nil, problemf(CodeUnsupported, "type", "is %s; only function is supported", word(kind))
+		return nil, rowErrorf(CodeUnsupported, "type", "is %s; only function is supported", word(kind))
 	case n["function"] == nil:
-		return nil, problemf(CodeMissing, "function", "is missing")
+		return nil, rowErrorf(CodeMissing, "function", "is missing")
 	}
 	return n, nil
 }
 
-func (d *decoder) function(value []byte) (t Tool, p *problem) {
+func (d *decoder) function(value []byte) (t Tool, p *rowError) {
 	n, p := readNested(value, "name", "description", "parameters", "strict")
 	if p != nil {
 		return t, p
@@ -171,7 +171,7 @@ func (d *decoder) function(value []byte) (t Tool, p *problem) {
 		return t, p
 	}
 	if !isFunctionName(t.Name) {
-		return t, problemf(CodeInvalidValue, "name", "is %s; it must be of letters, digits, _ and -, 64 at most", word(t.Name))
+		return t, rowErrorf(CodeInvalidValue, "name", "is %s; it must have letters, digits, _ and - only, at most 64", word(t.Name))
 	}
 	if t.Description, p = n.optionalText("description"); p != nil {
 		return t, p
@@ -192,7 +192,7 @@ func (d *decoder) function(value []byte) (t Tool, p *problem) {
 	return t, nil
 }
 
-// isFunctionName knows what OpenAI's API takes for the name of a function.
+// isFunctionName reports whether OpenAI's API accepts s as a function name.
 func isFunctionName(s string) bool {
 	for _, c := range []byte(s) {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-') {

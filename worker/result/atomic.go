@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// WriteJSON puts v into the run folder's file of that name so that a reader, at any instant and after any crash, finds
-// the old file or the new one, whole. Only the holder of the output may call it.
+// WriteJSON writes v as JSON to the named file in the run folder. At any time, and after a crash, a reader finds either
+// the old or the new file, complete. Only the holder of the output may call it. An error of the file system is a
+// *WriteError.
 func (p Paths) WriteJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -25,14 +26,14 @@ func (p Paths) WriteJSON(name string, v any) error {
 	})
 }
 
-// replacement is where the new content of a file is made. The name is always the same, so that kills do not pile up
-// leftovers.
+// replacement returns the temporary path for a file's new content. The name is constant, so killed processes leave at
+// most one such file.
 func replacement(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 }
 
-// replace writes new content beside path, syncs it, renames it over path and syncs the folder. An error of its own is a
-// WriteError; one of write is returned as it is.
+// replace writes new content to a file beside path, syncs it, renames it to path and syncs the folder. Its own errors
+// are *WriteError; an error of write is returned unchanged.
 func replace(d disk, path string, mode fs.FileMode, write func(io.Writer) error) error {
 	made, err := newDraft(d, path, replacement(path), mode)
 	if err != nil {
@@ -48,16 +49,16 @@ func replace(d disk, path string, mode fs.FileMode, write func(io.Writer) error)
 	if err := made.finish(); err != nil {
 		return err
 	}
-	return made.place()
+	return made.publish()
 }
 
-// draft is the new content of a file before it takes its place. Every error of its own is a WriteError.
+// draft is the new content of a file before the rename. All its own errors are *WriteError.
 type draft struct {
 	disk      disk
-	path      string // its place
-	temporary string // where it is made, in the same folder
+	path      string // final path
+	temporary string // temporary path in the same folder
 	file      file
-	err       error // what went wrong in writing: the disk, and not whoever writes
+	err       error // the error of a failed Write, in contrast to an error of the caller
 }
 
 func newDraft(d disk, path, temporary string, mode fs.FileMode) (*draft, error) {
@@ -76,7 +77,7 @@ func (d *draft) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failure is what a Write failed with, or nil.
+// failure returns the error of a failed Write, or nil.
 func (d *draft) failure() error {
 	if d.err == nil {
 		return nil
@@ -84,18 +85,18 @@ func (d *draft) failure() error {
 	return &WriteError{Path: d.path, Err: d.err}
 }
 
-// finish brings the content to the disk. Where that fails, the draft is discarded.
+// finish syncs and closes the draft. If that fails, it removes the draft.
 func (d *draft) finish() error {
 	err := d.file.Sync()
 	if closeErr := d.file.Close(); err == nil {
 		err = closeErr
 	}
-	return d.placed(err)
+	return d.check(err)
 }
 
-// place puts the finished draft where it belongs, for good.
-func (d *draft) place() error {
-	if err := d.placed(d.disk.Rename(d.temporary, d.path)); err != nil {
+// publish renames the finished draft to its final path and syncs the folder.
+func (d *draft) publish() error {
+	if err := d.check(d.disk.Rename(d.temporary, d.path)); err != nil {
 		return err
 	}
 	if err := d.disk.SyncDir(filepath.Dir(d.path)); err != nil {
@@ -104,15 +105,16 @@ func (d *draft) place() error {
 	return nil
 }
 
-func (d *draft) placed(err error) error {
+// check removes the draft if err is not nil, and returns err as a *WriteError.
+func (d *draft) check(err error) error {
 	if err == nil {
 		return nil
 	}
-	d.disk.Remove(d.temporary) // it may hold what a full disk needs
+	d.disk.Remove(d.temporary) // the draft may occupy space that a full disk needs
 	return &WriteError{Path: d.path, Err: err}
 }
 
-// discard gives the draft up. After finish it only removes it.
+// discard closes and removes the draft. After finish it only removes it.
 func (d *draft) discard() {
 	d.file.Close()
 	d.disk.Remove(d.temporary)

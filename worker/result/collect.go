@@ -12,29 +12,29 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Damage is what of a file is no line. Whoever reads leaves it where it is; the next run into the output repairs it.
+// Damage describes the invalid parts of a file. Readers ignore them; the next run with this output repairs them.
 type Damage struct {
 	Path  string
-	Lines int64 // that are none of ours, or not whole
+	Lines int64 // number of complete lines that are not result lines
 	First int64 // the first of them, from 1
-	Torn  int64 // bytes of an unterminated last line: a run is writing it, or was killed there
+	Torn  int64 // size in bytes of an unterminated last line: a run is writing it, or was killed while writing it
 }
 
-// collection is what the parts of an output hold: their files, open, and where each row's line stands in them. What a run
-// does to the files meanwhile makes no difference: it appends, or puts another file in their place.
+// collection holds the open files of an output's parts and the location of each row's line. Later changes of the files
+// by a run do not matter: a run only appends, or replaces a file by another one.
 type collection struct {
 	parts  []Part
-	files  [2][]*os.File // answers and failures, by part; nil where there are none
+	files  [2][]*os.File // answers and failures, by part; nil if a part has no lines
 	index  index
 	damage []Damage
 
-	mu sync.Mutex // for index and damage while the files are read
+	mu sync.Mutex // guards index and damage while files are read
 }
 
-// handed is how many entries are put into the index at once.
-const handed = 512
+// entryBatch is the number of entries that are added to the index at once.
+const entryBatch = 512
 
-// collect reads all files of the parts, several at a time.
+// collect reads all files of the parts, several at the same time.
 func collect(ctx context.Context, parts []Part) (*collection, error) {
 	if len(parts) > maxParts {
 		return nil, fmt.Errorf("the output has %d shards; %d are the most", len(parts), maxParts)
@@ -57,7 +57,7 @@ func collect(ctx context.Context, parts []Part) (*collection, error) {
 	return c, nil
 }
 
-// path is that of the file of one kind: 0 for answers, 1 for failures.
+// path returns the path of a part's file: kind 0 for answers, 1 for failures.
 func (c *collection) path(kind, part int) string {
 	if kind == 0 {
 		return c.parts[part].Paths.Results
@@ -65,7 +65,7 @@ func (c *collection) path(kind, part int) string {
 	return c.parts[part].Paths.Errors
 }
 
-// scan reads one file. It stays open where it has lines.
+// scan reads one file. The file stays open if it has lines.
 func (c *collection) scan(ctx context.Context, s *scanner, kind, part int) error {
 	path := c.path(kind, part)
 	f, err := os.Open(path)
@@ -77,7 +77,7 @@ func (c *collection) scan(ctx context.Context, s *scanner, kind, part int) error
 	}
 	c.files[kind][part] = f
 	d := Damage{Path: path}
-	entries := make([]entry, 0, handed)
+	entries := make([]entry, 0, entryBatch)
 	lines, offset, ours := int64(0), int64(0), false
 	err = s.each(ctx, f, path, func(line parsed) error {
 		lines++
@@ -90,9 +90,9 @@ func (c *collection) scan(ctx context.Context, s *scanner, kind, part int) error
 			}
 		default:
 			ours = true
-			entries = append(entries, entry{name: entryOf(line.key).name, request: uint64(spotOf(kind == 1, part, offset))})
+			entries = append(entries, entry{name: entryOf(line.key).name, request: uint64(locationOf(kind == 1, part, offset))})
 		}
-		if len(entries) == handed {
+		if len(entries) == entryBatch {
 			c.add(entries)
 			entries = entries[:0]
 		}
@@ -123,15 +123,15 @@ func (c *collection) add(entries []entry) {
 	}
 }
 
-// file is the one that a line stands in.
-func (c *collection) file(s spot) *os.File {
+// file returns the file of a line.
+func (c *collection) file(s location) *os.File {
 	if s.failed() {
 		return c.files[1][s.part()]
 	}
 	return c.files[0][s.part()]
 }
 
-// open counts the files that hold lines.
+// open returns the number of open files.
 func (c *collection) open() (n int) {
 	for _, files := range c.files {
 		for _, f := range files {
@@ -147,7 +147,7 @@ func (c *collection) close() {
 	for _, files := range c.files {
 		for _, f := range files {
 			if f != nil {
-				f.Close() // only read from
+				f.Close() // opened for reading only
 			}
 		}
 	}

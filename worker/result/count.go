@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// Lines counts the lines of both files, without a look at what they hold. One that is being written is none yet.
+// Lines counts the complete lines of both files without parsing them. A missing file has no lines.
 func (p Paths) Lines() (answered, failed int64, err error) {
 	if answered, err = countLines(p.Results); err == nil {
 		failed, err = countLines(p.Errors)

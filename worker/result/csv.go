@@ -8,11 +8,11 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// csvHeader is the first line of a table.
+// csvHeader is the header line of the table.
 const csvHeader = "id,answer,error\n"
 
-// appendCSV writes a row of the table; of several answers to one row, each has its own. Fields are quoted where they need it
-// and never changed: that a spreadsheet takes =1+1 for a formula is not known here to be wrong.
+// appendCSV writes a row as one line of the table, or as one line per answer. It quotes fields where needed and does
+// not change them: a text like =1+1, which a spreadsheet takes for a formula, may be intended.
 func appendCSV(b *bytes.Buffer, r documentRow) error {
 	w := csv.NewWriter(b)
 	if r.answered {
@@ -21,7 +21,7 @@ func appendCSV(b *bytes.Buffer, r documentRow) error {
 			return err
 		}
 		for _, answer := range answers {
-			w.Write([]string{r.customID, answer, ""}) // into memory, which cannot fail
+			w.Write([]string{r.customID, answer, ""}) // to memory, so it cannot fail
 		}
 	} else {
 		w.Write([]string{r.customID, "", r.failure})
@@ -30,7 +30,7 @@ func appendCSV(b *bytes.Buffer, r documentRow) error {
 	return w.Error()
 }
 
-// textsOf are the answers in a body. What is no text (a call of a tool, an embedding) is there as JSON.
+// textsOf returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
 func textsOf(body json.RawMessage) ([]string, error) {
 	var choices []choice
 	var list json.RawMessage
@@ -69,7 +69,7 @@ func textsOf(body json.RawMessage) ([]string, error) {
 	return texts, nil
 }
 
-// choice is one answer of a body.
+// choice is one answer in a body.
 type choice struct {
 	Text    *string `json:"text"`
 	Message struct {
@@ -78,7 +78,7 @@ type choice struct {
 	} `json:"message"`
 }
 
-// messagesOf are the messages of choices as JSON.
+// messagesOf returns the messages of choices as JSON.
 func messagesOf(list json.RawMessage) ([]string, error) {
 	var choices []struct {
 		Message json.RawMessage `json:"message"`

@@ -8,15 +8,15 @@ import (
 	"syscall"
 )
 
-// disk is what the log needs of a file system. The tests put one in its place that forgets, as a power cut does, what was
-// not synced.
+// disk is the part of a file system that the log needs. Tests replace it by a disk that loses unsynced data, as a power
+// cut does.
 type disk interface {
 	Open(path string, flag int, mode fs.FileMode) (file, error)
 	Rename(from, to string) error
 	Remove(path string) error
-	// Holds tells whether the path still leads to the open file.
+	// Holds reports whether the path still leads to the open file.
 	Holds(path string, f file) bool
-	// SyncDir makes the folder's entries, a created or renamed file among them, survive a power cut.
+	// SyncDir makes the folder's entries durable, including created and renamed files.
 	SyncDir(path string) error
 }
 
@@ -29,13 +29,13 @@ type file interface {
 	Truncate(size int64) error
 }
 
-// realDisk is the operating system's.
+// realDisk is the file system of the operating system.
 type realDisk struct{}
 
 func (realDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	f, err := os.OpenFile(path, flag, mode)
 	if err != nil {
-		return nil, err // not a file that holds a nil *os.File
+		return nil, err // avoid a non-nil file that holds a nil *os.File
 	}
 	return f, nil
 }
@@ -61,7 +61,7 @@ func (realDisk) SyncDir(path string) error {
 	defer d.Close()
 	err = d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil // some network file systems sync folders by themselves and refuse to be asked
+		return nil // some network file systems sync folders by themselves and reject the call
 	}
 	return err
 }

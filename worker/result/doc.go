@@ -1,15 +1,16 @@
-// Package result holds the rows out: the line schema, the durable log that takes the lines, its recovery after a kill,
-// the lock on the output, and the small files beside it.
+// Package result writes the output: it defines the schema of a line, the durable log of lines, its recovery after a
+// kill, the lock on the output, and the small files beside it.
 //
 // Invariants:
 //
-//   - The result file is the truth. A row is done when its line is on disk; there is no database and no checkpoint, and
-//     nothing else is asked when a run is started again.
-//   - One goroutine writes, one Write call for each line with its newline, so a kill leaves whole lines and at most one
-//     torn tail, which the next Open cuts.
-//   - A line counts as durable after the fsync of its group, and only then. A power cut may leave anything of what came
-//     later, zeros in the middle included: Open moves what is no line out of the file, and its rows are asked again.
-//   - A row has one line in one of the two files. Lines leave a file only by a rewrite that takes its place whole.
-//   - One process writes to an output, on whichever node. Before each fsync it looks whether it is still that process. One
-//     that takes the output over from another, which may be held up and not dead, puts copies in the place of the files.
+//   - The result file is the truth. A row is done when its line is on disk. There is no database and no checkpoint, and
+//     a restarted run uses nothing else.
+//   - One goroutine writes complete lines in single Write calls. So a kill leaves complete lines and at most one
+//     incomplete last line, which the next Open cuts.
+//   - A line is durable only after the fsync of its batch. A power cut may corrupt everything later, even with zeros in
+//     the middle of the file: Open moves invalid lines out of the file, and their rows run again.
+//   - A row has one line in one of the two files. Lines leave a file only by an atomic rewrite of the file.
+//   - Only one process writes to an output, across all nodes. Before each fsync the process checks that it still holds
+//     the output. A process that takes over the output of another, which may be slow and not dead, replaces the files
+//     by copies.
 package result

@@ -15,77 +15,77 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Document is one file for all rows of an input.
+// Document is one file with all rows of an input.
 type Document struct {
 	Path   string
-	Format Format      // not Lines
-	Mode   fs.FileMode // of the file, less the umask; 0 stands for 0600
-	// Input returns the row that MergeOptions.Rows returned last as a JSON object, or nil where it is none. It is valid until
-	// the next call of Rows, and asked for only where the format holds it.
+	Format Format      // any format but Lines
+	Mode   fs.FileMode // mode of the file before the umask; 0 means 0600
+	// Input returns the row that MergeOptions.Rows returned last as a JSON object, or nil if it is not one. The result
+	// is valid until the next call of Rows. Input is called only if the format contains inputs.
 	Input func() []byte
-	// Model is the one that was to answer, for rows that did not get so far; empty where that is not known.
+	// Model is the run's model, for rows without an answer; empty if it is unknown.
 	Model string
 }
 
-// shape is how a document is put together of its rows.
-type shape struct {
+// documentLayout describes the structure of a document.
+type documentLayout struct {
 	start, between, end string
-	// inputs says that the rows' inputs are in it.
+	// inputs is true if the document contains the inputs of the rows.
 	inputs bool
-	// row appends a row.
+	// row appends one row.
 	row func(b *bytes.Buffer, r documentRow) error
 }
 
-// documentRow is a row and what became of it.
+// documentRow is a row with its result.
 type documentRow struct {
 	customID string
-	input    []byte // as JSON; nil where it is none
-	model    string // that was to answer
+	input    []byte // as JSON; nil if the row is not JSON
+	model    string // the run's model
 	reply
 }
 
-func (f Format) shape() shape {
+func (f Format) layout() documentLayout {
 	switch f {
 	case LLMFlux:
-		return shape{start: "{\"results\":[\n", between: ",\n", end: "\n]}\n", inputs: true, row: appendLLMFlux}
+		return documentLayout{start: "{\"results\":[\n", between: ",\n", end: "\n]}\n", inputs: true, row: appendLLMFlux}
 	case LLMFluxArray:
-		return shape{start: "[\n", between: ",\n", end: "\n]\n", inputs: true, row: appendLLMFlux}
+		return documentLayout{start: "[\n", between: ",\n", end: "\n]\n", inputs: true, row: appendLLMFlux}
 	case CSV:
-		return shape{start: csvHeader, row: appendCSV}
+		return documentLayout{start: csvHeader, row: appendCSV}
 	default:
 		panic(fmt.Sprintf("format %q has no document", f))
 	}
 }
 
-// first is how a document of ours begins; nobody else's does.
-func (s shape) first() string {
-	if s.inputs {
-		return s.start + itemStart
+// first returns the first bytes of a document. Only documents written by this package begin with them.
+func (l documentLayout) first() string {
+	if l.inputs {
+		return l.start + itemStart
 	}
-	return s.start
+	return l.start
 }
 
-// Replaceable is an error where something else than a document of ours is at the place.
+// Replaceable returns an error if a file with other content than results is at Path.
 func (d Document) Replaceable() (err error) {
 	for _, f := range []Format{LLMFlux, LLMFluxArray, CSV} {
-		if err = startsWith(d.Path, f.shape().first()); err == nil {
+		if err = startsWith(d.Path, f.layout().first()); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// target is where merged rows go: two files of lines, or a document.
+// target receives merged rows: two files of lines, or a document.
 type target interface {
-	// write takes a row and its line; none where the row has none yet.
+	// write writes a row and its line; line is nil if the row has none yet.
 	write(kind int, row wanted, line []byte) error
-	// place makes all of it durable and puts it where it belongs.
-	place() error
-	// discard gives up what was not placed.
+	// publish makes all rows durable and moves the files to their final paths.
+	publish() error
+	// discard removes the files that were not published.
 	discard()
 }
 
-// target begins what the options ask for; nil where nothing is to be written.
+// target returns the target of the options; nil if nothing is to be written.
 func (o MergeOptions) target() (target, error) {
 	switch {
 	case o.Document != nil:
@@ -96,12 +96,12 @@ func (o MergeOptions) target() (target, error) {
 	return nil, nil
 }
 
-// documentFile is a document in the making.
+// documentFile is a document while it is written.
 type documentFile struct {
 	*mergedFile
-	shape
+	documentLayout
 	model string
-	item  bytes.Buffer // a row before it is written
+	item  bytes.Buffer // buffer for one row
 	begun bool
 }
 
@@ -114,7 +114,7 @@ func newDocument(d Document) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &documentFile{mergedFile: file, shape: d.Format.shape(), model: d.Model}, nil
+	return &documentFile{mergedFile: file, documentLayout: d.Format.layout(), model: d.Model}, nil
 }
 
 func (d *documentFile) write(_ int, row wanted, line []byte) error {
@@ -138,7 +138,7 @@ func (d *documentFile) write(_ int, row wanted, line []byte) error {
 	return d.add(d.item.Bytes())
 }
 
-func (d *documentFile) place() error {
+func (d *documentFile) publish() error {
 	before := ""
 	if !d.begun {
 		before = d.start
@@ -149,17 +149,17 @@ func (d *documentFile) place() error {
 	if err := d.complete(); err != nil {
 		return err
 	}
-	return d.draft.place()
+	return d.draft.publish()
 }
 
-// reply is what a document shows of a line.
+// reply is the part of a line that a document shows.
 type reply struct {
 	answered bool
-	body     json.RawMessage // of the answer
-	failure  string          // why there is none
+	body     json.RawMessage // body of the answer
+	failure  string          // the reason for a missing answer
 }
 
-// noLine is what a document says of a row that has no line yet.
+// noLine is the failure of a row that has no line yet.
 const noLine = "no_answer_yet: the row has no line in the output; run the same command again"
 
 func replyOf(line []byte) (reply, error) {
@@ -167,10 +167,10 @@ func replyOf(line []byte) (reply, error) {
 		return reply{failure: noLine}, nil
 	}
 	line = bytes.TrimSpace(line)
-	if !json.Valid(line) || line[0] != '{' { // it was, when its file was scanned
-		return reply{}, errors.New("it is no JSON any more")
+	if !json.Valid(line) || line[0] != '{' { // the line was valid when its file was scanned
+		return reply{}, errors.New("it is not JSON any more")
 	}
-	// Most of a line is its answer, which is not decoded where it is only copied.
+	// Most of a line is its answer. Do not decode the answer where it is only copied.
 	var response, failure, status, body []byte
 	prompt.EachMember(line, func(name, value []byte) {
 		switch string(name) {
@@ -210,7 +210,7 @@ func replyOf(line []byte) (reply, error) {
 
 func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
 
-// reason is what an error object says, of ours or of OpenAI's; another one is shown as it stands.
+// reason returns the code and message of an error object, ours or OpenAI's. It returns any other object unchanged.
 func reason(object json.RawMessage) string {
 	var f Failure
 	if err := json.Unmarshal(object, &f); err != nil || f.Code == "" {
@@ -219,41 +219,41 @@ func reason(object json.RawMessage) string {
 	return f.Code + ": " + f.Message
 }
 
-// inputs carries the rows' inputs from who reads them to who writes them. Rows with images are megabytes long, so it is
-// their bytes that are bounded, and not their number.
+// inputs passes the inputs of rows from the reader to the writer. It limits their bytes and not their number, because
+// rows with images have megabytes.
 type inputs struct {
-	of   func() []byte // nil where nobody wants them
-	room *semaphore.Weighted
+	of    func() []byte // nil if no inputs are needed
+	space *semaphore.Weighted
 }
 
-// inputBytes is how much may be on the way.
+// inputBytes is the limit of bytes in transit.
 const inputBytes = 32 << 20
 
 func newInputs(d *Document) *inputs {
-	if d == nil || !d.Format.shape().inputs {
+	if d == nil || !d.Format.layout().inputs {
 		return &inputs{}
 	}
-	return &inputs{of: d.Input, room: semaphore.NewWeighted(inputBytes)}
+	return &inputs{of: d.Input, space: semaphore.NewWeighted(inputBytes)}
 }
 
-// take is a copy of the input of the row that was read last. It waits while there is no room for it.
+// take returns a copy of the input of the row that was read last. It waits for free space.
 func (i *inputs) take(ctx context.Context) ([]byte, error) {
 	if i.of == nil {
 		return nil, nil
 	}
 	input := i.of()
-	if err := i.room.Acquire(ctx, weight(input)); err != nil {
+	if err := i.space.Acquire(ctx, weight(input)); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	return bytes.Clone(input), nil
 }
 
-// release gives the room of an input back.
+// release frees the space of an input.
 func (i *inputs) release(input []byte) {
 	if i.of != nil {
-		i.room.Release(weight(input))
+		i.space.Release(weight(input))
 	}
 }
 
-// weight lets one input that is larger than all the room through by itself.
+// weight returns the space that an input needs. An input larger than the limit takes all the space.
 func weight(input []byte) int64 { return min(int64(len(input)), inputBytes) }

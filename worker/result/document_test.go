@@ -159,7 +159,7 @@ func toJSON(t *testing.T, v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// Several answers to one row have a line of the table each, and what is no text is there as JSON.
+// Each of several answers to a row has its own line in the table, and an answer that is not a text is there as JSON.
 func TestTextsOf(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"choices":[{"message":{"content":"a"}},{"message":{"content":""}}]}`:                    `["a",""]`,
@@ -196,7 +196,7 @@ func TestDocumentIsWhole(t *testing.T) {
 	}
 	for _, foreign := range []string{"{\n  \"results\": [\n", "[]", "id,answer\n", "x"} {
 		put(t, d.Path, foreign)
-		if err := d.Replaceable(); err == nil || !strings.Contains(err.Error(), "holds something else than results") {
+		if err := d.Replaceable(); err == nil || !strings.Contains(err.Error(), "does not hold results") {
 			t.Errorf("%q would be replaced: %v", foreign, err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestInputsAreBounded(t *testing.T) {
 	}
 }
 
-// What a document shows as the reason of a failure, also where nobody of us has written it.
+// A document shows the reason of a failure, also one that another program has written.
 func TestReplyOf(t *testing.T) {
 	for line, want := range map[string]string{
 		`{"response":{"status_code":400,"body":{"error":{"code":"c","message":"m","param":null}}},"error":null}`: "c: m",

@@ -12,22 +12,22 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Done knows the rows that had their line when the output was opened, in 16 bytes each.
+// Done holds the keys of the rows that had a line when the output was opened, in 16 bytes per row.
 type Done struct{ answered, failed keys }
 
-// State of a row against the lines on disk.
+// State is the state of a row, according to the lines on disk.
 type State int
 
 // The states of a row.
 const (
-	New           State = iota // no line yet
-	Answered                   // this very request has its line in the results
-	Failed                     // this very request has its line in the errors
-	Changed                    // the results have a line with the row's name but another request
-	ChangedFailed              // the errors have one
+	New           State = iota // the row has no line yet
+	Answered                   // the results have a line for this request
+	Failed                     // the errors have a line for this request
+	Changed                    // the results have a line with the row's name and another request
+	ChangedFailed              // the errors have a line with the row's name and another request
 )
 
-// State looks a row up.
+// State returns the state of the row with the given key.
 func (d *Done) State(k prompt.Key) State {
 	e := entryOf(k)
 	if at, ok := d.answered.find(e.name); ok {
@@ -45,13 +45,13 @@ func (d *Done) State(k prompt.Key) State {
 	return New
 }
 
-// Len is how many rows have their line.
+// Len returns the number of rows with a line.
 func (d *Done) Len() int64 { return d.answered.len() + d.failed.len() }
 
-// Lines is how many of them are answers, and how many failures.
+// Lines returns the number of answers and of failures.
 func (d *Done) Lines() (answered, failed int64) { return d.answered.len(), d.failed.len() }
 
-// seal makes lookups possible. It returns the names that stand on more than one line.
+// seal prepares lookups. It returns the names that occur on more than one line.
 func (d *Done) seal() (twice map[uint64]bool) {
 	twice = make(map[uint64]bool)
 	for _, k := range []*keys{&d.answered, &d.failed} {
@@ -74,17 +74,19 @@ func (d *Done) seal() (twice map[uint64]bool) {
 	return twice
 }
 
-// segments is into how many parts keys are sorted. Each is sorted by itself, so that never much is there twice.
+// segments is the number of parts in which keys are sorted. Each part is sorted separately, so that little memory is
+// needed twice.
 const segments = 64
 
-// keys holds the halves of rows' keys. It is filled, sealed, and only then asked: a sorted list has no empty places, as a
-// map has many. While it is filled it grows by blocks, since a list that grows is there twice, and half empty then.
+// keys is a set of row keys. Add all keys first, then call seal, then look up keys. A sorted list has no unused entries,
+// in contrast to a map. Before seal it grows by blocks, because a growing slice needs its memory twice and is half empty
+// afterwards.
 type keys struct {
-	blocks   [segments][][]entry // until they are sealed
+	blocks   [segments][][]entry // used until seal
 	segments [segments][]entry
 }
 
-// blockEntries is how many entries a block has room for: 8 KiB of them.
+// blockEntries is the number of entries in a block: 8 KiB.
 const blockEntries = 512
 
 type entry struct{ name, request uint64 }
@@ -93,7 +95,7 @@ func entryOf(k prompt.Key) entry {
 	return entry{name: binary.BigEndian.Uint64(k[:8]), request: binary.BigEndian.Uint64(k[8:])}
 }
 
-// compare orders entries by their names; of those with one name the lower second half comes first.
+// compare orders entries by name, then by request.
 func (e entry) compare(other entry) int {
 	return cmp.Or(cmp.Compare(e.name, other.name), cmp.Compare(e.request, other.request))
 }
@@ -110,13 +112,13 @@ func (k *keys) add(e entry) {
 	(*blocks)[last] = append((*blocks)[last], e)
 }
 
-// mostSorters is on how many cores segments are sorted: each of them is there twice meanwhile.
-const mostSorters = 8
+// maxSorters is the maximum number of cores that sort: each segment in work needs its memory twice.
+const maxSorters = 8
 
-// seal sorts what was added, on all cores. It is called once.
+// seal sorts the added entries on several cores. Call it once.
 func (k *keys) seal() {
 	var sorters errgroup.Group
-	sorters.SetLimit(min(runtime.GOMAXPROCS(0), mostSorters))
+	sorters.SetLimit(min(runtime.GOMAXPROCS(0), maxSorters))
 	for i := range k.segments {
 		sorters.Go(func() error {
 			k.segments[i] = slices.Concat(k.blocks[i]...)
@@ -128,16 +130,16 @@ func (k *keys) seal() {
 	sorters.Wait()
 }
 
-// place is where an entry stands in sealed keys.
-type place struct {
+// position is the position of an entry in sealed keys.
+type position struct {
 	segment uint64
 	index   int
 }
 
-// find looks a name up. Names are hashes, so it is known about where in the list one stands: a search that begins there stays
-// within a page or two of memory, where one through all of the list waits for memory at each step.
-func (k *keys) find(name uint64) (place, bool) {
-	p := place{segment: segmentOf(name)}
+// find looks up a name. Names are hashes, so the name itself predicts its position in the sorted list. A search that
+// starts there touches one or two pages of memory; a plain binary search waits for memory at each step.
+func (k *keys) find(name uint64) (position, bool) {
+	p := position{segment: segmentOf(name)}
 	s := k.segments[p.segment]
 	about, _ := bits.Mul64(name<<6, uint64(len(s)))
 	from, to := int(about), int(about)
@@ -152,7 +154,7 @@ func (k *keys) find(name uint64) (place, bool) {
 	return p, ok
 }
 
-func (k *keys) at(p place) entry { return k.segments[p.segment][p.index] }
+func (k *keys) at(p position) entry { return k.segments[p.segment][p.index] }
 
 func (k *keys) len() int64 {
 	n := 0
@@ -162,34 +164,34 @@ func (k *keys) len() int64 {
 	return int64(n)
 }
 
-// Marks is a set of rows that have their line, a bit for each. It stays valid while lines are dropped.
-type Marks struct{ answered, failed marks }
+// Marks is a set of rows that have a line, one bit per row. It stays valid while lines are dropped.
+type Marks struct{ answered, failed bitSet }
 
-// marks are for sealed keys.
-type marks struct {
-	keys keys // the lists are shared, and never changed once they are sealed
+// bitSet is a set of entries of sealed keys.
+type bitSet struct {
+	keys keys // shared, and never modified after seal
 	bits [segments][]uint64
 }
 
-// NewMarks makes an empty set.
+// NewMarks returns an empty set.
 func (d *Done) NewMarks() *Marks {
-	return &Marks{answered: marks{keys: d.answered}, failed: marks{keys: d.failed}}
+	return &Marks{answered: bitSet{keys: d.answered}, failed: bitSet{keys: d.failed}}
 }
 
-// Add marks the line that has the row's name.
+// Add adds the row with the key's name, if it has a line.
 func (m *Marks) Add(k prompt.Key) {
 	if !m.answered.add(entryOf(k).name) {
 		m.failed.add(entryOf(k).name)
 	}
 }
 
-// Has tells whether the line that has the row's name is marked.
+// Has reports whether the row with the key's name is in the set.
 func (m *Marks) Has(k prompt.Key) bool {
 	name := entryOf(k).name
 	return m.answered.has(name) || m.failed.has(name)
 }
 
-func (m *marks) add(name uint64) bool {
+func (m *bitSet) add(name uint64) bool {
 	p, ok := m.keys.find(name)
 	if !ok {
 		return false
@@ -202,7 +204,7 @@ func (m *marks) add(name uint64) bool {
 	return true
 }
 
-func (m *marks) has(name uint64) bool {
+func (m *bitSet) has(name uint64) bool {
 	p, ok := m.keys.find(name)
 	bits := m.bits[p.segment]
 	return ok && bits != nil && bits[p.index/64]&(1<<(p.index%64)) != 0

@@ -23,7 +23,7 @@ func BenchmarkMemoryOfDone(b *testing.B) {
 	runtime.KeepAlive(d)
 }
 
-// bytesPerRow reports the memory that a row takes, and fails the benchmark where that is more than what is promised.
+// bytesPerRow reports the memory per row, and fails the benchmark if it exceeds the promised value.
 func bytesPerRow(b *testing.B, each, most float64) {
 	b.Helper()
 	if b.ReportMetric(each, "B/row"); each > most {

@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// ReadAnswered learns which rows have an answer in result files that are not written to by this process: those of another
-// split of the same input. Lines that are none are passed over, since their run may be writing them.
+// ReadAnswered returns the rows with an answer in result files of other runs, for example of another split of the same
+// input. It ignores invalid lines, because a run may be writing them.
 func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	d := new(Done)
 	for _, path := range paths {
@@ -33,8 +33,8 @@ func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	return d, nil
 }
 
-// HoldsAnswers tells whether a file is one of answers, by its first line: a pattern for them easily matches the files of
-// failures, too.
+// HoldsAnswers reports whether a file contains answers, judged by its first line: a file pattern for answers may match
+// files of failures, too.
 func HoldsAnswers(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 // ErrHeld means that another process writes to the same output.
 var ErrHeld = errors.New("the output is held by another run")
 
-// errReplaced is a file that lines were written to, and that nobody will find any more.
-var errReplaced = errors.New("somebody removed or replaced the file while it was written to; the lines since then are lost, and the same command asks them again")
+// errReplaced means that the file in use was removed or replaced, so that its lines are lost.
+var errReplaced = errors.New("the file was removed or replaced during the run; the lines written since then are lost, run the same command again to repeat their rows")
 
-// HeldError is ErrHeld with the name of who it is.
+// HeldError is ErrHeld with details. It wraps ErrHeld.
 type HeldError struct {
-	Path   string // the results
+	Path   string // path of the results file
 	Holder lease.Holder
-	Reason string // why the lock is not, or no longer, ours
+	Reason string // why the lock was not acquired, or was lost
 }
 
 func (e *HeldError) Error() string {
@@ -28,7 +28,7 @@ func (e *HeldError) Error() string {
 
 func (e *HeldError) Unwrap() error { return ErrHeld }
 
-// WriteError means that the output cannot be written: what was written before stays, and nothing more is taken.
+// WriteError means that the output cannot be written. Earlier lines stay; no further lines are accepted.
 type WriteError struct {
 	Path string
 	Err  error
@@ -37,18 +37,18 @@ type WriteError struct {
 func (e *WriteError) Error() string {
 	switch {
 	case errors.Is(e.Err, syscall.ENOSPC):
-		return fmt.Sprintf("write %s: the disk is full; free some space and run the same command again to go on", e.Path)
+		return fmt.Sprintf("write %s: the disk is full; free some space and run the same command again to continue", e.Path)
 	case errors.Is(e.Err, syscall.EDQUOT):
-		return fmt.Sprintf("write %s: your quota is used up; free some space and run the same command again to go on", e.Path)
+		return fmt.Sprintf("write %s: your quota is exhausted; free some space and run the same command again to continue", e.Path)
 	case errors.Is(e.Err, fs.ErrPermission), errors.Is(e.Err, syscall.EROFS):
-		return fmt.Sprintf("write %s: %v; choose an --output in a folder that you may write to", e.Path, cause(e.Err))
+		return fmt.Sprintf("write %s: %v; choose an --output in a writable folder", e.Path, cause(e.Err))
 	}
 	return fmt.Sprintf("write %s: %v", e.Path, cause(e.Err))
 }
 
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// cause drops the operation and path that os already put in front: WriteError says them.
+// cause removes os's operation and path from an error, because WriteError adds its own.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

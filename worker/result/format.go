@@ -5,25 +5,26 @@ import (
 	"strings"
 )
 
-// Format is the shape in which all rows of an input are written together.
+// Format is an output format for all rows of an input.
 type Format string
 
-// The formats. All but Lines are documents: one file, with answered and failed rows in the order of the input.
+// The formats. All formats except Lines are documents: one file with the answered and failed rows in the order of the
+// input.
 const (
-	// Lines are those of OpenAI's Batch API, as runs write them: answers in one file, failures in its sibling.
+	// Lines is the format of OpenAI's Batch API, which runs write: answers in one file, failures in another.
 	Lines Format = "openai"
-	// LLMFlux is its JSON document, {"results": […]}.
+	// LLMFlux is LLMFlux's JSON document, {"results": […]}.
 	LLMFlux Format = "llmflux"
-	// LLMFluxArray is what its first versions, called AI-Flux, wrote: the list alone.
+	// LLMFluxArray is the format of the first LLMFlux versions, then named AI-Flux: only the list.
 	LLMFluxArray Format = "llmflux-array"
-	// CSV is a table of the columns id, answer and error.
+	// CSV is a table with the columns id, answer and error.
 	CSV Format = "csv"
 )
 
-// linesExt ends the name of a file of lines.
+// linesExt is the extension of a file of lines.
 const linesExt = ".jsonl"
 
-// FormatOf tells from a file's name what is to be in it.
+// FormatOf returns the format for a file name.
 func FormatOf(path string) Format {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
@@ -34,8 +35,8 @@ func FormatOf(path string) Format {
 	return Lines
 }
 
-// FileOf is where the rows of an output go in a format unless somebody says otherwise: to the output itself where that is a
-// name for it, else beside it.
+// FileOf returns the default file of an output's rows in a format: the output itself if its name fits the format,
+// otherwise a file beside it.
 func FileOf(output string, f Format) string {
 	ext := filepath.Ext(output)
 	base := strings.TrimSuffix(output, ext)

@@ -8,10 +8,10 @@ import (
 	"fluxworker/worker/lease"
 )
 
-// lockPrefix begins the names of the locks in the run folder.
+// lockPrefix is the prefix of lock files in the run folder.
 const lockPrefix = "lock."
 
-// hold is our lease on an output. Its errors are in the output's words: HeldError and WriteError.
+// hold is this process's lease on an output. It converts the errors of the lease to HeldError and WriteError.
 type hold struct {
 	paths Paths
 	lease *lease.Lease
@@ -24,10 +24,10 @@ func acquire(ctx context.Context, o Options) (hold, error) {
 	return hold{o.Paths, l}, o.Paths.leaseError(err)
 }
 
-// check tells whether the output is still ours.
+// check returns an error if this process does not hold the output any more.
 func (h hold) check() error { return h.paths.leaseError(h.lease.Check()) }
 
-// release gives the output free.
+// release releases the output.
 func (h hold) release() { h.lease.Release() }
 
 func (p Paths) leaseError(err error) error {
@@ -42,9 +42,9 @@ func (p Paths) leaseError(err error) error {
 	return err
 }
 
-// Lock looks at the newest lock and takes none; nil where no run has ever written here.
+// Lock returns the newest lock without acquiring it; nil if no run has ever used this output.
 func (p Paths) Lock() (*lease.Lock, error) {
-	l, err := lease.Look(p.Run, lockPrefix)
+	l, err := lease.Inspect(p.Run, lockPrefix)
 	var file *lease.FileError
 	if errors.As(err, &file) {
 		return nil, fmt.Errorf("read the lock of %s: %w", p.Results, cause(file.Err))

@@ -137,7 +137,7 @@ func TestALockThatWasRemovedIsLost(t *testing.T) {
 	if err := l.Append(row(1, 1), answered("x"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "removed our lock") {
+	if err := l.Close(); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "our lock was removed") {
 		t.Errorf("got %v, want ErrHeld", err)
 	}
 	l.Release()

@@ -11,7 +11,7 @@ import (
 // encode renders the line as the log does.
 func (l Line) encode() ([]byte, error) { return l.appendTo(nil) }
 
-// The line of whatever a model says is one line, and whoever reads it with the standard library gets the same text.
+// Any text of a model gives one line, and the standard library decodes the line to the same text.
 func FuzzLine(f *testing.F) {
 	for _, text := range []string{"", "plain", "a<b>&c", "two\nlines\r\x00\x1f\x7f", `"quoted" \ back`, "é😀\u2028\u2029\ufffd", "cut off \xf0\x9f\x98", "\xed\xa0\x80"} {
 		f.Add(text, 200, 1.5, 7)

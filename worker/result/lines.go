@@ -15,36 +15,36 @@ import (
 )
 
 const (
-	// chunkBytes is how much of a file is parsed in one go: enough that handing it over costs nothing, and little enough that
-	// all of it stays in a core's cache.
+	// chunkBytes is the size of the pieces in which a file is parsed: large enough that passing a piece on costs
+	// nothing, and small enough for a core's cache.
 	chunkBytes = 256 << 10
-	// mostParsers is on how many cores at most: no file system gives more than these take.
-	mostParsers = 16
+	// maxParsers is the maximum number of parsing cores: no file system delivers more than they can parse.
+	maxParsers = 16
 )
 
-// parsed is one line of a file, and what it says.
+// parsed is one line of a file with its key.
 type parsed struct {
-	text []byte // its newline included; valid until whoever was given the line returns
+	text []byte // with its newline; valid until the callback returns
 	key  prompt.Key
-	err  error // why it is no line of ours; then there is no key
+	err  error // why the text is not a result line; key is unset then
 }
 
-// whole tells whether the line has its end: the last one of a file may have none.
+// whole reports whether the line has a newline. The last line of a file may have none.
 func (l parsed) whole() bool { return l.text[len(l.text)-1] == '\n' }
 
-// scanner reads the lines of files in their order and parses them on all cores. Several files may be read at once: they
-// share what the scanner has of memory, some megabytes, whatever the files hold.
+// scanner reads the lines of files in order and parses them on all cores. Several files may be read at the same time.
+// They share the scanner's memory of some megabytes.
 type scanner struct{ free chan *chunk }
 
-// chunk is a piece of a file that ends where a line does.
+// chunk is a piece of a file that ends at a line end.
 type chunk struct {
 	data   []byte
 	lines  []parsed
-	parsed chan struct{} // closed when the lines are there
+	parsed chan struct{} // closed when lines is complete
 }
 
 func newScanner() *scanner {
-	n := 2*min(runtime.GOMAXPROCS(0), mostParsers) + 1 // one is parsed on each core while one is read, and one waits for its turn
+	n := 2*min(runtime.GOMAXPROCS(0), maxParsers) + 1 // one chunk per core is parsed, one is read, and the others wait for their turn
 	s := &scanner{free: make(chan *chunk, n)}
 	for range n {
 		s.free <- new(chunk)
@@ -52,7 +52,7 @@ func newScanner() *scanner {
 	return s
 }
 
-// eachLine calls do with each line of the file at a path, as a scanner of its own does.
+// eachLine calls do for each line of the file at path, with its own scanner.
 func eachLine(ctx context.Context, d disk, path string, do func(parsed) error) error {
 	f, err := d.Open(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -62,11 +62,11 @@ func eachLine(ctx context.Context, d disk, path string, do func(parsed) error) e
 	return newScanner().each(ctx, f, path, do)
 }
 
-// each calls do with each line of a file, one after the other. An error of do ends it, and so does the context's end.
+// each calls do for each line of a file in order. It stops at an error of do and at the end of the context.
 func (s *scanner) each(ctx context.Context, f io.Reader, path string, do func(parsed) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	chunks, ended := make(chan *chunk, cap(s.free)), make(chan error, 1) // there is room for all chunks that there are
+	chunks, ended := make(chan *chunk, cap(s.free)), make(chan error, 1) // room for all chunks
 	go func() {
 		defer close(chunks)
 		ended <- s.read(ctx, f, path, chunks)
@@ -88,12 +88,12 @@ func (s *scanner) each(ctx context.Context, f io.Reader, path string, do func(pa
 	return err
 }
 
-// read hands over a file in chunks, in order, while these are being parsed.
+// read sends the chunks of a file in order while they are parsed.
 func (s *scanner) read(ctx context.Context, f io.Reader, path string, chunks chan<- *chunk) error {
-	var rest []byte // of a line that ends in the next chunk
+	var rest []byte // the start of a line that ends in the next chunk
 	for {
 		if ctx.Err() != nil {
-			return context.Cause(ctx) // select would choose by chance
+			return context.Cause(ctx) // with several ready cases, select would choose at random
 		}
 		var c *chunk
 		select {
@@ -115,8 +115,8 @@ func (s *scanner) read(ctx context.Context, f io.Reader, path string, chunks cha
 	}
 }
 
-// fill takes what is left of the chunk before and reads on to the end of a line; a chunk with a long line is larger than
-// others. It returns what it has read beyond, in rest's memory. With io.EOF there is nothing beyond.
+// fill sets the chunk to rest plus the next bytes of the file, up to a line end; a long line makes the chunk larger. It
+// returns the bytes after that line end in rest's memory. With io.EOF there are none.
 func (c *chunk) fill(f io.Reader, rest []byte) ([]byte, error) {
 	if cap(c.data) < chunkBytes || cap(c.data) > 4*chunkBytes {
 		c.data = make([]byte, 0, chunkBytes)
@@ -144,7 +144,7 @@ func (c *chunk) fill(f io.Reader, rest []byte) ([]byte, error) {
 	}
 }
 
-// parse finds the lines of the chunk and what they say.
+// parse splits the chunk into lines and parses their keys.
 func (c *chunk) parse() {
 	defer close(c.parsed)
 	c.lines = c.lines[:0]
@@ -163,10 +163,10 @@ func (c *chunk) each(do func(parsed) error) error {
 	return nil
 }
 
-// lineStart is how every line of ours begins.
+// lineStart is the start of every result line.
 const lineStart = `{"id":"batch_req_`
 
-// Where the id stands in a line as we write it, and in it its digits.
+// The offsets of the id and its digits in a line as this package writes it.
 const (
 	idStart   = len(`{"id":"`)
 	idDigits  = len(lineStart)
@@ -174,11 +174,11 @@ const (
 	idClosing = '"'
 )
 
-// keyOf takes the key out of a line and checks that the line is whole.
+// keyOf returns the key of a line. It returns an error if the line is not valid JSON with a key.
 func keyOf(line []byte) (prompt.Key, error) {
-	if len(line) > idEnd && string(line[:idStart]) == lineStart[:idStart] && line[idEnd] == idClosing { // as we write it
+	if len(line) > idEnd && string(line[:idStart]) == lineStart[:idStart] && line[idEnd] == idClosing { // as this package writes it
 		if !json.Valid(line) {
-			return prompt.Key{}, errors.New("it is no JSON")
+			return prompt.Key{}, errors.New("it is not JSON")
 		}
 		return keyAt(line)
 	}
@@ -191,7 +191,7 @@ func keyOf(line []byte) (prompt.Key, error) {
 	return prompt.ParseKey(l.ID)
 }
 
-// keyAt reads the id where it stands in a line as we write it.
+// keyAt returns the key at its fixed offset in a line as this package writes it.
 func keyAt(line []byte) (prompt.Key, error) {
 	var k prompt.Key
 	if string(line[:idDigits]) == lineStart {
@@ -199,5 +199,5 @@ func keyAt(line []byte) (prompt.Key, error) {
 			return k, nil
 		}
 	}
-	return prompt.ParseKey(string(line[idStart:idEnd])) // which says what is wrong with it
+	return prompt.ParseKey(string(line[idStart:idEnd])) // for its error
 }

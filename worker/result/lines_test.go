@@ -114,7 +114,7 @@ func TestScannerKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// A scan ends with the first error: of whoever gets the lines, of the file, or of the context.
+// A scan ends with the first error: of the callback, of the file, or of the context.
 func TestScannerIsGivenUp(t *testing.T) {
 	content, _ := contents(rand.New(rand.NewPCG(1, 8)))
 	broken := errors.New("broken")

@@ -9,10 +9,10 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// itemStart is how every item of a document for LLMFlux begins.
+// itemStart is the start of every item in an LLMFlux document.
 const itemStart = `{"input":`
 
-// appendLLMFlux writes a row as LLMFlux does: the whole input, metadata, and either output or error.
+// appendLLMFlux writes a row in LLMFlux's format: the complete input, metadata, and either output or error.
 func appendLLMFlux(b *bytes.Buffer, r documentRow) error {
 	b.WriteString(itemStart)
 	input := r.input
@@ -37,10 +37,11 @@ func appendLLMFlux(b *bytes.Buffer, r documentRow) error {
 	return nil
 }
 
-// timestamp is how LLMFlux spells the time of an answer: in UTC, without saying so.
+// timestamp is LLMFlux's format for the time of an answer: UTC without a zone.
 const timestamp = "2006-01-02T15:04:05"
 
-// metadataOf is what is known of the answer, and the row's own metadata, which count for more. An error line carries no time.
+// metadataOf returns the metadata of an answer, merged with the row's own metadata, which take precedence. An error
+// line has no time.
 func metadataOf(r documentRow) ([]byte, error) {
 	members := []member{{"model", nil}, {"timestamp", nil}}
 	if r.model != "" {
@@ -85,7 +86,7 @@ func metadataOf(r documentRow) ([]byte, error) {
 	return append(b, own[1:]...), nil
 }
 
-// rowMetadata is the object that the row has under metadata; nil where it has none.
+// rowMetadata returns the object in the row's field metadata, or nil.
 func rowMetadata(input []byte) json.RawMessage {
 	if input == nil {
 		return nil
@@ -99,13 +100,13 @@ func rowMetadata(input []byte) json.RawMessage {
 	return metadata
 }
 
-// member is a name of an object with its value: a string, a bool, JSON or nil.
+// member is a member of a JSON object. The value is a string, a bool, JSON or nil.
 type member struct {
 	name  string
 	value any
 }
 
-// object is an object of members in their order.
+// object returns a JSON object with the members in the given order.
 func object(members ...member) []byte {
 	b := []byte{'{'}
 	for i, m := range members {
@@ -117,7 +118,8 @@ func object(members ...member) []byte {
 	return append(b, '}')
 }
 
-// encoded is a string, a bool, JSON or nil as JSON. Prompts hold code and markup, so < and & stay as they are.
+// encoded returns a string, a bool, JSON or nil as JSON. It does not escape < and &, which are frequent in code and
+// markup.
 func encoded(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

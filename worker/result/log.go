@@ -13,22 +13,22 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Options say how an output is opened.
+// Options say how to open an output.
 type Options struct {
 	Paths     Paths
-	Self      lease.Holder  // who writes
-	SyncEvery time.Duration // a line is on disk after this time at the latest
-	SyncBytes int64         // and as soon as this many bytes are not; 0 is no limit
-	// Stale is for how long the lock of another holder must show no sign of life before it is taken over; lease.DefaultStale
-	// where it is 0.
+	Self      lease.Holder  // identity of this process in the lock
+	SyncEvery time.Duration // maximum time until a line is on disk
+	SyncBytes int64         // maximum number of unsynced bytes; 0 means no limit
+	// Stale is how long the lock of another holder must show no sign of life before Open takes it over. 0 means
+	// lease.DefaultStale.
 	Stale time.Duration
-	// OnWait is told, once, whom Open waits for; nil is told nothing.
+	// OnWait, if not nil, is called once with the holder for which Open waits.
 	OnWait func(lease.Holder)
 
-	disk disk // the tests' own; nil is the real one
+	disk disk // set by tests; nil means the real disk
 }
 
-// Log takes the lines of one run. Append may be called from many goroutines.
+// Log is the durable log of one run's lines. Append is safe for concurrent use.
 type Log struct {
 	paths   Paths
 	disk    disk
@@ -37,29 +37,29 @@ type Log struct {
 	errors  stream
 	done    Done
 	repairs []Repair
-	kept    map[uint64]bool // during the recovery: names on several lines of which one has been kept
+	kept    map[uint64]bool // during the recovery: names with several lines; the first one was kept
 
 	syncBytes int64
-	waiting   *backlog
+	waiting   *writeBuffer
 	ended     chan struct{} // closed when the writer has ended
 	failed    chan struct{} // closed by the writer when err is set
 	err       error
 }
 
-// stream is one of the two files. The writer owns it once it runs.
+// stream is one of the two files. The writer goroutine owns it while it runs.
 type stream struct {
 	path    string
 	file    file
 	keys    *keys
-	size    int64 // of the whole lines in it
-	dirty   int64 // bytes that are not synced
-	lines   int64 // written by this process
+	size    int64 // size in bytes of the complete lines
+	dirty   int64 // number of bytes that are not synced
+	lines   int64 // number of lines written by this process
 	durable atomic.Int64
 }
 
-// Open takes the output for this process, creates what is missing, repairs what a kill or a power cut left behind, and
-// learns which rows are done. Errors: a HeldError where another process has it, WriteError, CorruptError, or the
-// context's: a large output takes a while to read.
+// Open acquires the output, creates missing files, repairs the damage of a kill or power cut, and reads which rows are
+// done. It returns a *HeldError if another process holds the output, a *WriteError, a *CorruptError, or the context's
+// error: reading a large output takes a while.
 func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.disk == nil {
 		o.disk = realDisk{}
@@ -73,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{
 		paths: o.Paths, disk: o.disk, hold: held, syncBytes: o.SyncBytes, kept: make(map[uint64]bool),
-		waiting: newBacklog(), ended: make(chan struct{}), failed: make(chan struct{}),
+		waiting: newWriteBuffer(), ended: make(chan struct{}), failed: make(chan struct{}),
 	}
 	l.results.path, l.results.keys = o.Paths.Results, &l.done.answered
 	l.errors.path, l.errors.keys = o.Paths.Errors, &l.done.failed
@@ -93,9 +93,9 @@ func (l *Log) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	// The files' entries must be as durable as their lines.
+	// The folder entries of the files must be as durable as the lines.
 	for _, dir := range []string{filepath.Dir(l.paths.Results), l.paths.Run, filepath.Dir(filepath.Dir(l.paths.Results))} {
-		if err := l.disk.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) { // not ours, so not made by us
+		if err := l.disk.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) { // a folder of another owner, which this process did not create
 			return &WriteError{Path: dir, Err: err}
 		}
 	}
@@ -112,14 +112,14 @@ func (l *Log) openStream(path string) (file, error) {
 
 func (l *Log) streams() []*stream { return []*stream{&l.results, &l.errors} }
 
-// Done tells which rows had their line when the output was opened, less those that were dropped.
+// Done returns the rows that had a line when the output was opened, without dropped lines.
 func (l *Log) Done() *Done { return &l.done }
 
-// Repairs tells what Open mended.
+// Repairs returns the repairs that Open made.
 func (l *Log) Repairs() []Repair { return l.repairs }
 
-// Drop takes the lines of rows that are to be asked again, or are no rows any more, out of the files, each by one atomic
-// rewrite, and returns how many there were. It must not be called after an Append.
+// Drop removes lines of rows that must run again or do not exist any more. It rewrites each file atomically and returns
+// the number of removed lines. Do not call it after Append.
 func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) bool) (int64, error) {
 	dropped := int64(0)
 	for _, s := range l.streams() {
@@ -129,7 +129,7 @@ func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) boo
 		before := dropped
 		err := l.rewrite(ctx, s, func(line parsed) (bool, error) {
 			if line.err != nil {
-				return false, line.err // it was whole when the file was opened
+				return false, line.err // the line was valid when the file was opened
 			}
 			if drop(line.key, s == &l.errors) {
 				dropped++
@@ -144,8 +144,8 @@ func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) boo
 	return dropped, nil
 }
 
-// Append hands a line to the writer. It returns without waiting for the disk unless many lines are waiting already; an
-// error means that the output is lost and names why.
+// Append passes a line to the writer. It does not wait for the disk, unless too many lines are waiting already. An
+// error means that the output is lost, and says why.
 func (l *Log) Append(row prompt.Row, response *Response, failure *Failure) error {
 	line := Line{ID: row.Key.String(), CustomID: row.CustomID, Response: response, Error: failure}
 	buffer := spare.Get().(*[]byte)
@@ -168,14 +168,14 @@ func (l *Log) Append(row prompt.Row, response *Response, failure *Failure) error
 	return nil
 }
 
-// Durable is how many lines of this process are on disk for good: answers and failures. It may be called from any
-// goroutine, and after Close.
+// Durable returns how many answers and failures of this process are on disk. It is safe for concurrent use and valid
+// after Close.
 func (l *Log) Durable() (answered, failed int64) {
 	return l.results.durable.Load(), l.errors.durable.Load()
 }
 
-// Close writes and syncs what is waiting, and ends the writer. The output stays ours until Release. No Append may run or
-// follow.
+// Close writes and syncs the waiting lines and ends the writer. This process holds the output until Release. No call of
+// Append may overlap Close or follow it.
 func (l *Log) Close() error {
 	l.waiting.close()
 	<-l.ended
@@ -183,19 +183,19 @@ func (l *Log) Close() error {
 	return l.err
 }
 
-// Release gives the output free. It follows Close.
+// Release releases the output. Call it after Close.
 func (l *Log) Release() { l.hold.release() }
 
 func (l *Log) closeFiles() {
 	for _, s := range l.streams() {
 		if s.file != nil {
-			s.file.Close() // synced before
+			s.file.Close() // already synced
 		}
 	}
 }
 
-// Failed is closed when the output cannot be written any more. Err then says why.
+// Failed returns a channel that is closed when the output cannot be written any more. Err returns the reason then.
 func (l *Log) Failed() <-chan struct{} { return l.failed }
 
-// Err is the WriteError or HeldError that closed Failed. Call it after that.
+// Err returns the *WriteError or *HeldError that closed Failed. Call it only after Failed is closed.
 func (l *Log) Err() error { return l.err }

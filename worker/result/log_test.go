@@ -42,7 +42,7 @@ func paths(t *testing.T) Paths {
 	return p
 }
 
-// options are those of a run of its own. No test waits for a sync: Close does it.
+// options returns the options of a separate run. No test waits for a sync: Close syncs.
 func options(p Paths) Options {
 	return Options{Paths: p, Self: lease.Self("", 0), SyncEvery: time.Hour, Stale: time.Minute}
 }
@@ -149,7 +149,7 @@ func TestOpenCanBeGivenUp(t *testing.T) {
 	}
 }
 
-// An editor that saves the results while they are written replaces the file: what is written from then on nobody finds.
+// An editor that saves the results during a run replaces the file, and later lines would be lost.
 func TestAReplacedFileIsNoticed(t *testing.T) {
 	p := paths(t)
 	l, _ := open(t, p)
@@ -161,7 +161,7 @@ func TestAReplacedFileIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failed *WriteError
-	if err := l.Close(); !errors.As(err, &failed) || failed.Path != p.Results || !strings.Contains(err.Error(), "somebody removed or replaced the file") {
+	if err := l.Close(); !errors.As(err, &failed) || failed.Path != p.Results || !strings.Contains(err.Error(), "the file was removed or replaced") {
 		t.Errorf("got %v, want a WriteError of %s", err, p.Results)
 	}
 	if n, _ := l.Durable(); n != 0 {
@@ -173,9 +173,9 @@ func TestAReplacedFileIsNoticed(t *testing.T) {
 func TestWriteErrorSaysWhatToDo(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC: "the disk is full; free some space",
-		syscall.EDQUOT: "your quota is used up; free some space",
-		syscall.EACCES: "choose an --output in a folder that you may write to",
-		syscall.EROFS:  "choose an --output in a folder that you may write to",
+		syscall.EDQUOT: "your quota is exhausted; free some space",
+		syscall.EACCES: "choose an --output in a writable folder",
+		syscall.EROFS:  "choose an --output in a writable folder",
 		syscall.EIO:    "input/output error",
 	} {
 		e := &WriteError{Path: "r.jsonl", Err: &os.PathError{Op: "write", Path: "r.jsonl", Err: err}}

@@ -9,68 +9,68 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// MergeOptions say what is brought together, and where.
+// MergeOptions say which parts to merge, and where to write the result.
 type MergeOptions struct {
 	Parts []Part
-	// Split is into how many shards the rows are divided, for the counts of those that are missing; 0 where that is not
-	// known.
+	// Split is the number of shards of the input, for the counts of missing rows per shard; 0 if it is unknown.
 	Split int
-	// Rows returns the rows of the input in their order, then io.EOF. Only their names are looked at.
+	// Rows returns the rows of the input in order, then io.EOF. Merge uses their names only.
 	Rows func() (prompt.Row, error)
-	// To is where the lines go. Document is one file for all rows in place of it. Without either nothing is written, only
-	// counted.
+	// To receives the lines. Document, if set, receives all rows in one file instead. If both are nil, Merge only
+	// counts.
 	To       *Paths
 	Document *Document
-	// Partial writes what there is although rows are missing.
+	// Partial allows writing although rows are missing.
 	Partial bool
 }
 
-// Merged is the input against the lines of the parts.
+// Merged compares the input with the lines of the parts.
 type Merged struct {
-	Rows     int64 // of the input
-	Answered int64 // rows with an answer
-	Failed   int64 // rows with a failure, and no answer
-	// Missing counts the rows without a line, and Absent has the first of them.
+	Rows     int64 // number of input rows
+	Answered int64 // number of rows with an answer
+	Failed   int64 // number of rows with a failure and no answer
+	// Missing is the number of rows without a line. Absent holds the first of them.
 	Missing int64
 	Absent  []AbsentRow
-	// MissingIn counts them by shard, with Split places; nil where the split is not known or nothing is missing.
+	// MissingIn counts the missing rows per shard and has Split elements; nil if the split is unknown or no row is
+	// missing.
 	MissingIn []int64
 
-	Strays     int64    // lines of rows that the input does not have
-	StraysIn   []string // the files that they stand in
-	Doubles    int64    // rows with more than one answer, of which the earlier shard's was taken
+	Strays     int64    // number of lines of rows that are not in the input
+	StraysIn   []string // the files of these lines
+	Doubles    int64    // number of rows with more than one answer; the answer of the earlier shard counts
 	DoubleIn   [2]string
-	Superseded int64    // failures of rows that have another line, which was taken
-	Damage     []Damage // what was passed over in the files
-	Written    bool     // the lines are where they should go
+	Superseded int64    // number of failures of rows with another line, which counts instead
+	Damage     []Damage // the invalid parts of the files, which were ignored
+	Written    bool     // true if the result is at its final path
 }
 
 // AbsentRow is a row without a line.
 type AbsentRow struct {
-	Line     int64 // of the input, from 1
+	Line     int64 // line of the input, from 1
 	CustomID string
-	Shard    Shard // zero where the split is not known
+	Shard    Shard // zero if the split is unknown
 }
 
-// named is how many of the missing rows are named.
-const named = 10
+// maxAbsent is the maximum length of Merged.Absent.
+const maxAbsent = 10
 
-// Merge looks up the line of every row and, where To says so, writes the lines in the order of the rows: answers to one
-// file, failures to the other, both whole or not at all. The parts are only read, and runs may write to them meanwhile:
-// what comes after the beginning of the merge is not in it.
+// Merge looks up the line of every row and writes the lines in the order of the rows, if the options have a
+// destination: answers to one file and failures to another, or all rows to a document. It writes everything or nothing.
+// It only reads the parts, and runs may append to them meanwhile; Merge ignores lines that come after its start.
 //
-// It takes 16 bytes of memory for each row, besides what Rows itself remembers. The Merged is valid without an error.
-// Errors: a WriteError, that of Rows, the context's, or one of reading the parts.
+// It needs 16 bytes of memory per row, in addition to the memory of Rows. The result is valid if the error is nil.
+// Errors: a *WriteError, the error of Rows, of the context, or of reading the parts.
 func Merge(ctx context.Context, o MergeOptions) (Merged, error) {
 	c, err := collect(ctx, o.Parts)
 	if err != nil {
 		return Merged{}, err
 	}
 	defer c.close()
-	m := &merge{MergeOptions: o, collection: c, pages: newPages(c.open())}
+	m := &merge{MergeOptions: o, collection: c, pages: newPageCache(c.open())}
 	m.Doubles, m.Superseded, m.Damage = c.index.doubles, c.index.superseded, c.damage
 	if m.Doubles > 0 {
-		for i, s := range c.index.double {
+		for i, s := range c.index.firstDouble {
 			m.DoubleIn[i] = c.file(s).Name()
 		}
 	}
@@ -89,7 +89,7 @@ func Merge(ctx context.Context, o MergeOptions) (Merged, error) {
 	}
 	m.countStrays()
 	if m.out != nil {
-		if err := m.out.place(); err != nil {
+		if err := m.out.publish(); err != nil {
 			return Merged{}, err
 		}
 		m.Written = true
@@ -97,34 +97,34 @@ func Merge(ctx context.Context, o MergeOptions) (Merged, error) {
 	return m.Merged, nil
 }
 
-// merge is a Merge at work.
+// merge is the state of Merge.
 type merge struct {
 	MergeOptions
 	*collection
 	Merged
-	pages   *pages
-	out     target // nil where nothing is written, or not any more
+	pages   *pageCache
+	out     target // nil if nothing is written, or not any more
 	inputs  *inputs
-	matched [2][]int64 // lines taken of each file
+	matched [2][]int64 // number of matched lines per file
 }
 
-// ahead is how many rows may be read before their lines are copied.
-const ahead = 1024
+// readAhead is the number of rows that may be read before their lines are copied.
+const readAhead = 1024
 
-// wanted is a row whose line is looked for.
+// wanted is a row whose line is looked up.
 type wanted struct {
 	name     uint64
 	index    int64
 	line     int64
 	customID string
-	input    []byte // the row as JSON, where a document wants it
+	input    []byte // the row as JSON, if the document contains inputs
 }
 
-// all copies the lines of all rows while the next rows are being read.
+// all copies the lines of all rows while it reads the next rows.
 func (m *merge) all(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	rows, ended := make(chan wanted, ahead), make(chan error, 1)
+	rows, ended := make(chan wanted, readAhead), make(chan error, 1)
 	go func() {
 		defer close(rows)
 		ended <- m.read(ctx, rows)
@@ -134,7 +134,7 @@ func (m *merge) all(ctx context.Context) error {
 		m.inputs.release(row.input)
 		if err != nil {
 			cancel()
-			for range rows { // until the reader has seen it
+			for range rows { // until the reader sees the cancelled context
 			}
 			return err
 		}
@@ -142,7 +142,7 @@ func (m *merge) all(ctx context.Context) error {
 	return <-ended
 }
 
-// read hands over the rows until their end or the context's.
+// read sends the rows until their end or the end of the context.
 func (m *merge) read(ctx context.Context, rows chan<- wanted) error {
 	for {
 		row, err := m.MergeOptions.Rows()
@@ -164,7 +164,7 @@ func (m *merge) read(ctx context.Context, rows chan<- wanted) error {
 	}
 }
 
-// copy deals with one row.
+// copy processes one row.
 func (m *merge) copy(row wanted) error {
 	m.Merged.Rows++
 	at, ok := m.index.find(row.name)
@@ -188,12 +188,12 @@ func (m *merge) copy(row wanted) error {
 		return err
 	}
 	if name, err := nameOf(line); err != nil || name != row.name {
-		return fmt.Errorf("read %s: it was changed in place while it was read; run the same command again", f.Name())
+		return fmt.Errorf("read %s: it was modified during the merge; run the same command again", f.Name())
 	}
 	return m.out.write(kind, row, line)
 }
 
-// miss notes a row without a line. What was to be whole is given up then.
+// miss counts a row without a line. Unless Partial is set, it discards the destination.
 func (m *merge) miss(row wanted) error {
 	m.Missing++
 	if m.out != nil && !m.Partial {
@@ -211,7 +211,7 @@ func (m *merge) miss(row wanted) error {
 			shard = Shard{Index: int(in), Count: m.Split}
 		}
 	}
-	if len(m.Absent) < named {
+	if len(m.Absent) < maxAbsent {
 		m.Absent = append(m.Absent, AbsentRow{Line: row.line, CustomID: row.customID, Shard: shard})
 	}
 	if m.out == nil {
@@ -220,7 +220,7 @@ func (m *merge) miss(row wanted) error {
 	return m.out.write(0, row, nil)
 }
 
-// countStrays finds the lines that no row has asked for: every row asks once.
+// countStrays finds lines that belong to no row: each row matched one line.
 func (m *merge) countStrays() {
 	if m.Strays = m.index.len() - m.Answered - m.Failed; m.Strays == 0 {
 		return
@@ -228,10 +228,10 @@ func (m *merge) countStrays() {
 	for _, segment := range m.index.segments {
 		for _, e := range segment {
 			kind := 0
-			if spot(e.request).failed() {
+			if location(e.request).failed() {
 				kind = 1
 			}
-			m.matched[kind][spot(e.request).part()]--
+			m.matched[kind][location(e.request).part()]--
 		}
 	}
 	for kind, counts := range m.matched {
@@ -243,7 +243,7 @@ func (m *merge) countStrays() {
 	}
 }
 
-// nameOf takes the name out of a line that was found whole before.
+// nameOf returns the name in a line that was valid before.
 func nameOf(line []byte) (uint64, error) {
 	if len(line) > idEnd {
 		if key, err := keyAt(line); err == nil {

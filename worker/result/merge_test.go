@@ -254,11 +254,11 @@ func TestMergesDoNotMix(t *testing.T) {
 		}
 	}
 	var write *WriteError
-	if err := first.place(); !errors.As(err, &write) || !strings.Contains(err.Error(), "another merge") {
+	if err := first.publish(); !errors.As(err, &write) || !strings.Contains(err.Error(), "another merge") {
 		t.Errorf("the earlier merge: %v", err)
 	}
 	first.discard()
-	if err := second.place(); err != nil {
+	if err := second.publish(); err != nil {
 		t.Error(err)
 	}
 	second.discard()
@@ -313,7 +313,7 @@ func BenchmarkMemoryOfIndex(b *testing.B) {
 	before := heap()
 	x := new(index)
 	for i := range rows {
-		x.add(entry{name: random.Uint64(), request: uint64(spotOf(i%9 == 0, i%16, int64(i)*1000))})
+		x.add(entry{name: random.Uint64(), request: uint64(locationOf(i%9 == 0, i%16, int64(i)*1000))})
 	}
 	x.seal()
 	bytesPerRow(b, float64(heap()-before)/rows, most)
@@ -321,7 +321,7 @@ func BenchmarkMemoryOfIndex(b *testing.B) {
 }
 
 // Lines of any length are found again at any offset, however few pages there are.
-func TestPages(t *testing.T) {
+func TestPageCache(t *testing.T) {
 	seed.Each(t, seed.First(1), func(t *testing.T, random *rand.Rand) {
 		var files []*os.File
 		lines := make([]map[int64]string, 5)
@@ -342,8 +342,8 @@ func TestPages(t *testing.T) {
 			defer f.Close()
 			files = append(files, f)
 		}
-		p := newPages(len(files))
-		p.size, p.most = smallestPage, 7
+		p := newPageCache(len(files))
+		p.size, p.maxPages = minPage, 7
 		for range 3 {
 			for i, of := range lines {
 				for offset, want := range of { // in no order
@@ -354,8 +354,8 @@ func TestPages(t *testing.T) {
 				}
 			}
 		}
-		if len(p.cache) != 7 || len(p.places) != 7 {
-			t.Errorf("there are %d pages and %d places, want 7", len(p.cache), len(p.places))
+		if len(p.cache) != 7 || len(p.positions) != 7 {
+			t.Errorf("there are %d pages and %d places, want 7", len(p.cache), len(p.positions))
 		}
 		if _, err := p.lineAt(files[0], 1<<30); err == nil {
 			t.Error("a line behind the end was read")

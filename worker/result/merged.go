@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mergedFiles are the two files that lines are merged to, before they take their places.
+// mergedFiles are the two destination files of a merge, before their rename.
 type mergedFiles [2]*mergedFile // answers and failures
 
 type mergedFile struct {
 	*draft
-	handle  *os.File // of the draft
+	handle  *os.File // the file of the draft
 	own     os.FileInfo
 	out     *bufio.Writer
-	waiting int64      // bytes written since a sync was begun
-	syncing chan error // of the sync that is under way; nil where none is
+	waiting int64      // number of bytes written since the last sync started
+	syncing chan error // receives the result of the running sync; nil if there is none
 }
 
-// syncAhead is after how many bytes a merged file is synced while it is written on: else the disk would idle first, and
-// the merge wait for it at the end.
+// syncAhead is the number of bytes after which a merged file is synced while it is written. Without it the disk would
+// be idle first, and the merge would wait for it at the end.
 const syncAhead = 32 << 20
 
 func newMergedFiles(to Paths) (*mergedFiles, error) {
@@ -43,11 +43,11 @@ func newMergedFiles(to Paths) (*mergedFiles, error) {
 	return files, nil
 }
 
-// newMergedFile begins a file. No lock keeps two merges to one file apart; instead the later one takes the draft away
-// from the earlier, which notices that at its end. So nothing of a merge that was killed is left for ever.
+// newMergedFile creates a draft. No lock separates two merges to the same file. Instead the later merge replaces the
+// draft of the earlier one, which detects that at its end. So a killed merge leaves nothing forever.
 func newMergedFile(path string, to Paths) (*mergedFile, error) {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".merge")
-	os.Remove(temporary) // mostly not there
+	os.Remove(temporary) // usually missing
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, to.mode())
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
@@ -61,19 +61,19 @@ func newMergedFile(path string, to Paths) (*mergedFile, error) {
 	return &mergedFile{draft: d, handle: f, own: own, out: bufio.NewWriterSize(d, 1<<20)}, nil
 }
 
-// taken tells whether another merge has begun to write to the same file.
+// taken reports whether another merge to the same file has started.
 func (f *mergedFile) taken() bool {
 	now, err := os.Stat(f.temporary)
 	return err != nil || !os.SameFile(now, f.own)
 }
 
-// add appends to the file, and syncs what there was before, now and then, while more is written.
+// add appends to the file. From time to time it starts a sync in the background.
 func (f *mergedFile) add(data []byte) error {
 	if _, err := f.out.Write(data); err != nil {
 		return f.failure()
 	}
 	if f.waiting += int64(len(data)); f.waiting < syncAhead || f.syncing != nil && len(f.syncing) == 0 {
-		return nil // the next sync takes all that has come meanwhile
+		return nil // the next sync covers these bytes
 	}
 	if err := f.synced(); err != nil {
 		return err
@@ -83,17 +83,17 @@ func (f *mergedFile) add(data []byte) error {
 	return nil
 }
 
-// syncAway brings to the disk what was written, and lets the page cache forget it. A cache that fills with the merged lines
-// would lose the parts' own, which were read once and are about to be read again; and SLURM counts it as the job's memory.
+// syncAway syncs the file and drops it from the page cache. A cache full of merged lines would evict the parts, which
+// are read twice, and SLURM counts it as the job's memory.
 func (f *mergedFile) syncAway() error {
 	err := f.file.Sync()
 	if err == nil {
-		unix.Fadvise(int(f.handle.Fd()), 0, 0, unix.FADV_DONTNEED) // only advice
+		unix.Fadvise(int(f.handle.Fd()), 0, 0, unix.FADV_DONTNEED) // a hint only
 	}
 	return err
 }
 
-// synced waits for the sync that is under way.
+// synced waits for the running sync.
 func (f *mergedFile) synced() error {
 	if f.syncing == nil {
 		return nil
@@ -105,7 +105,7 @@ func (f *mergedFile) synced() error {
 	return nil
 }
 
-// complete makes all that was written durable.
+// complete flushes, syncs and closes the file.
 func (f *mergedFile) complete() error {
 	if err := f.out.Flush(); err != nil {
 		return f.failure()
@@ -114,14 +114,14 @@ func (f *mergedFile) complete() error {
 		return err
 	}
 	if f.taken() {
-		return &WriteError{Path: f.path, Err: errors.New("another merge to this file has begun meanwhile")}
+		return &WriteError{Path: f.path, Err: errors.New("another merge to this file has started")}
 	}
 	return f.finish()
 }
 
-// discard removes the draft, unless it is not there any more, or another's.
+// discard removes the draft, unless it is missing or belongs to another merge.
 func (f *mergedFile) discard() {
-	f.synced() // the file is given up, whatever it says
+	f.synced() // ignore the result: the file is discarded
 	if f.taken() {
 		f.file.Close()
 	} else {
@@ -131,21 +131,20 @@ func (f *mergedFile) discard() {
 
 func (m *mergedFiles) write(kind int, _ wanted, line []byte) error { return m[kind].add(line) }
 
-// place makes both files durable and then puts them where they belong, the answers last: who sees these sees the failures
-// that go with them.
-func (m *mergedFiles) place() error {
+// publish syncs both files and then renames them, the answers last: a reader of the answers also finds the failures.
+func (m *mergedFiles) publish() error {
 	for _, f := range m {
 		if err := f.complete(); err != nil {
 			return err
 		}
 	}
-	if err := m[1].draft.place(); err != nil {
+	if err := m[1].draft.publish(); err != nil {
 		return err
 	}
-	return m[0].draft.place()
+	return m[0].draft.publish()
 }
 
-// discard removes what did not come to its place.
+// discard removes the files that were not published.
 func (m *mergedFiles) discard() {
 	for _, f := range m {
 		if f != nil {
@@ -154,10 +153,10 @@ func (m *mergedFiles) discard() {
 	}
 }
 
-// Replaceable is an error where a file at path is none that lines were merged to: it begins with something else.
+// Replaceable returns an error if the file at path does not begin with a result line.
 func Replaceable(path string) error { return startsWith(path, lineStart) }
 
-// startsWith is an error where a file at path begins with something else.
+// startsWith returns an error if the file at path exists and does not begin with want.
 func startsWith(path, want string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +172,7 @@ func startsWith(path, want string) error {
 		return fmt.Errorf("replace %s: %w", path, cause(err))
 	}
 	if n > 0 && string(start[:n]) != want {
-		return fmt.Errorf("%s is there and holds something else than results", path)
+		return fmt.Errorf("%s exists and does not hold results", path)
 	}
 	return nil
 }

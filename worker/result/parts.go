@@ -13,19 +13,19 @@ import (
 	"strings"
 )
 
-// ErrNoOutput means that there is nothing by the name of an output.
+// ErrNoOutput means that no file or folder of the output exists.
 var ErrNoOutput = errors.New("there is no such output")
 
-// Part is what one run writes at a time: a whole output, or a shard of one.
+// Part is the output of one run: a whole output, or one of its shards.
 type Part struct {
-	Shard Shard // zero for the whole
+	Shard Shard // zero for a whole output
 	Paths Paths
 }
 
-// Parts finds what there is of an output, by the names of files and folders: the shards of every split, in their order,
-// and before them the whole, where a run wrote to it. A whole without traces of a run, beside shards, is what they were
-// merged to, and no part. The error is ErrNoOutput where there is nothing, and an OwnedError where the folder is another
-// output's.
+// Parts finds the parts of an output by the names of files and folders: the whole output first if a run wrote to it,
+// then the shards of every split in order. A whole output that no run wrote to, beside shards, is the result of a merge
+// and not a part. The error is ErrNoOutput if nothing exists, and an *OwnedError if the folder belongs to another
+// output.
 func Parts(output string) ([]Part, error) {
 	whole, err := PathsOf(output, Shard{})
 	if err != nil {
@@ -57,13 +57,13 @@ func Parts(output string) ([]Part, error) {
 		parts = slices.Insert(parts, 0, Part{Paths: whole})
 	}
 	if len(parts) == 0 {
-		return nil, fmt.Errorf("%w: neither %s nor shards of it such as %s; give the --output of the run, as its command has it",
+		return nil, fmt.Errorf("%w: neither %s nor a shard such as %s exists; use the --output of the run's command",
 			ErrNoOutput, whole.Results, strings.TrimSuffix(whole.Results, filepath.Ext(whole.Results))+"."+Shard{Count: 2}.String()+filepath.Ext(whole.Results))
 	}
 	return parts, nil
 }
 
-// shardsIn adds the shards that names in a folder tell of.
+// shardsIn adds the shards in the names of a folder's entries.
 func shardsIn(dir, before, behind string, found map[Shard]bool) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +87,7 @@ func shardsIn(dir, before, behind string, found map[Shard]bool) error {
 	return nil
 }
 
-// parseShard reads what String writes, and nothing else.
+// parseShard parses the exact result of Shard.String.
 func parseShard(s string) (Shard, bool) {
 	index, count, _ := strings.Cut(s, "-of-")
 	i, err1 := strconv.Atoi(index)
@@ -96,14 +96,14 @@ func parseShard(s string) (Shard, bool) {
 	return shard, err1 == nil && err2 == nil && 0 <= i && i < n && shard.String() == s
 }
 
-// compare orders shards by their split, then by their place in it. The whole comes first.
+// compare orders shards by count, then by index. The whole output comes first.
 func (s Shard) compare(other Shard) int {
 	return cmp.Or(cmp.Compare(s.Count, other.Count), cmp.Compare(s.Index, other.Index))
 }
 
-// UsedByRun tells whether a run has ever written to these places: every run leaves its lock in its folder.
+// UsedByRun reports whether a run has ever written to this output: every run leaves its lock in the run folder.
 func (p Paths) UsedByRun() bool {
-	entries, _ := os.ReadDir(p.Run) // what is not there was not used
+	entries, _ := os.ReadDir(p.Run) // a missing folder has no lock
 	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), lockPrefix) })
 }
 
@@ -116,8 +116,8 @@ func (p Paths) exist() bool {
 	return false
 }
 
-// Split is into how many shards the runs of an output have agreed to divide it: what split.json in its folder says, or
-// where there is none, what all of the parts have in common. It is 1 for a whole, and 0 where the parts disagree.
+// Split returns the number of shards that the runs of an output agreed on: the value in split.json, or the common count
+// of all parts. It is 1 for a whole output, and 0 if the parts disagree.
 func Split(output string, parts []Part) (int, error) {
 	whole, err := PathsOf(output, Shard{})
 	if err != nil {
@@ -131,7 +131,7 @@ func Split(output string, parts []Part) (int, error) {
 			N int `json:"n"`
 		}
 		if err := json.Unmarshal(data, &pinned); err != nil || pinned.N < 1 {
-			return 0, fmt.Errorf("read %s: it does not say into how many shards the output is split", path)
+			return 0, fmt.Errorf("read %s: it has no number of shards", path)
 		}
 		return pinned.N, nil
 	case !errors.Is(err, fs.ErrNotExist):

@@ -11,12 +11,12 @@ import (
 	"fluxworker/worker/lease"
 )
 
-// Pin puts v into the run folder's file of that name, unless it is there: of many that try, on whichever nodes, one
-// succeeds. It returns what is in the file then, which may be another's.
+// Pin writes v as JSON to the named file in the run folder, unless the file exists. Of several processes on any nodes,
+// one succeeds. Pin returns the content of the file, which may be another process's.
 func (p Paths) Pin(name string, v any) ([]byte, error) {
 	path := p.In(name)
 	if data, err := os.ReadFile(path); err == nil {
-		RemoveLeft(p.Run, "."+name+".") // drafts of processes that were killed: the file is there, so no draft is of use any more
+		RemoveLeft(p.Run, "."+name+".") // drafts of killed processes; the file exists, so no draft is needed
 		return data, nil
 	}
 	if err := os.MkdirAll(p.Run, p.dirMode()); err != nil {
@@ -35,7 +35,7 @@ func (p Paths) Pin(name string, v any) ([]byte, error) {
 	if err = errors.Join(err, f.Chmod(p.mode()), f.Sync(), f.Close()); err == nil {
 		err = lease.LinkExclusive(f.Name(), path)
 	}
-	// A draft is gone where another process was faster, and took it for a dead process's.
+	// The draft is missing if another process was faster and took the draft for that of a dead process.
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &WriteError{Path: path, Err: err}
 	}
@@ -45,8 +45,8 @@ func (p Paths) Pin(name string, v any) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// RemoveLeft removes the files of a folder whose names have the prefix: what killed processes have left. Files that cannot be
-// removed stay; they cost nothing.
+// RemoveLeft removes the files with the prefix from a folder, which killed processes left. It ignores files that cannot
+// be removed: they do no harm.
 func RemoveLeft(dir, prefix string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {

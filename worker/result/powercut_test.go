@@ -256,7 +256,7 @@ func testPowerCuts(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// runUntilCut is one run that loses its power at an operation of its disk that chance picks. It returns what is left.
+// runUntilCut runs until a power cut at a random operation of the disk. It returns the disk after the cut.
 func runUntilCut(t *testing.T, disk *memoryDisk, p Paths, rows int, random *rand.Rand, durable map[int]bool) (left *memoryDisk) {
 	var order [2][]int // rows in the order of their lines: answers, failures
 	var l *Log

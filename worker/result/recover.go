@@ -10,33 +10,34 @@ import (
 	"os"
 )
 
-// CorruptError is an output file that holds lines, but not one of ours. Open does not touch it: it is somebody's own.
+// CorruptError is an output file that holds lines but no result line. Open does not change it: it may be a user's own
+// file.
 type CorruptError struct {
 	Path   string
 	Line   int64
-	Offset int64 // of the line's first byte
+	Offset int64 // offset of the line's first byte
 	Err    error
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; the file is no output of a run, choose another --output",
+	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; the file is not the output of a run, choose another --output",
 		e.Path, e.Line, e.Offset, e.Err)
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// Repair is what Open mended in one file.
+// Repair describes the repairs of one file.
 type Repair struct {
 	Path    string
-	Torn    int64  // bytes of an unterminated last line, cut
-	Damaged int64  // lines that were none, moved to Aside; their rows have no line any more
-	Twice   int64  // lines of rows that had one before, moved to Aside
-	Aside   string // the file that has them now; empty where nothing was moved
+	Torn    int64  // size in bytes of an unterminated last line, which was cut
+	Damaged int64  // number of invalid lines, moved to Aside; their rows have no line now
+	Twice   int64  // number of second lines of a row, moved to Aside
+	Aside   string // the file with the moved lines; empty if there are none
 }
 
-// recoverAll reads both files, repairs what a kill or a power cut left, and learns which rows are done.
+// recoverAll reads both files, repairs the damage of a kill or power cut, and finds the done rows.
 func (l *Log) recoverAll(ctx context.Context) error {
-	l.disk.Remove(replacement(l.results.path)) // what a kill in the middle of a rewrite left; mostly not there
+	l.disk.Remove(replacement(l.results.path)) // left by a kill during a rewrite; usually missing
 	l.disk.Remove(replacement(l.errors.path))
 	found := make(map[*stream]scanned, 2)
 	for _, s := range l.streams() {
@@ -58,8 +59,8 @@ func (l *Log) recoverAll(ctx context.Context) error {
 	return nil
 }
 
-// fence puts copies in the place of both files. Whoever held the output before, and comes back before it notices that it
-// does so no more, then writes to files that nobody sees.
+// fence replaces both files by copies. If the former holder resumes before it notices that it lost the output, it
+// writes to files that nobody reads.
 func (l *Log) fence(ctx context.Context) error {
 	for _, s := range l.streams() {
 		all := func(parsed) (bool, error) { return true, nil }
@@ -70,18 +71,18 @@ func (l *Log) fence(ctx context.Context) error {
 	return nil
 }
 
-// scanned is what one of the files holds.
+// scanned is the content of one file.
 type scanned struct {
-	size    int64 // to the end of the last whole line
-	damaged int64 // lines that are none of ours
-	tail    int64 // bytes behind the last line end
-	foreign bool  // the tail is nothing that a run leaves
+	size    int64 // up to the end of the last complete line
+	damaged int64 // number of complete lines that are not result lines
+	tail    int64 // number of bytes after the last line end
+	foreign bool  // true if no run can have left the tail
 }
 
-// scan reads a file and hands its keys to the done rows.
+// scan reads a file and adds its keys to the done rows.
 func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
 	var c scanned
-	var odd *CorruptError // the first line that nobody of us can have written
+	var odd *CorruptError // the first line that no run can have written
 	lines, ours := int64(0), int64(0)
 	err := eachLine(ctx, l.disk, s.path, func(line parsed) error {
 		lines++
@@ -112,8 +113,8 @@ func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
 	return c, err
 }
 
-// repair cuts an unterminated last line, which a kill leaves in the middle of a write, and takes damaged lines and those
-// of rows that have one already out of the file.
+// repair cuts an unterminated last line, which a kill during a write leaves, and removes invalid lines and second lines
+// of a row.
 func (l *Log) repair(ctx context.Context, s *stream, c scanned, twice map[uint64]bool) error {
 	r := Repair{Path: s.path}
 	if c.tail > 0 && !c.foreign {
@@ -134,8 +135,7 @@ func (l *Log) repair(ctx context.Context, s *stream, c scanned, twice map[uint64
 	return nil
 }
 
-// setAside rewrites a file without the lines that do not belong there. These are on disk in the run folder before they
-// disappear.
+// setAside rewrites a file without invalid and second lines. It first syncs these lines to a file in the run folder.
 func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r *Repair) error {
 	path := l.paths.In("damaged.jsonl")
 	aside, err := l.disk.Open(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, l.paths.mode())
@@ -182,8 +182,8 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 	return nil
 }
 
-// rewrite replaces a file by one that holds only the lines that keep accepts, and learns its keys anew. Before is called
-// when all lines were seen, before the new file takes the place of the old one.
+// rewrite replaces a file by a copy with the lines that keep accepts, and replaces its keys. It calls before after the
+// last line and before the rename.
 func (l *Log) rewrite(ctx context.Context, s *stream, keep func(parsed) (bool, error), before func() error) error {
 	size := int64(0)
 	left := new(keys)
@@ -222,8 +222,8 @@ func (l *Log) rewrite(ctx context.Context, s *stream, keep func(parsed) (bool, e
 	return nil
 }
 
-// broken tells whether something that is no line can be what is left of one of ours: its beginning, or the zeros that a
-// power cut leaves where data had not reached the disk. Anything else is somebody's own text.
+// broken reports whether an invalid line can be the rest of a result line: its start, or zeros that a power cut leaves
+// for unwritten data. Any other text is a user's own.
 func broken(line []byte) bool {
 	n := min(len(lineStart), len(line))
 	return string(line[:n]) == lineStart[:n] || bytes.IndexByte(line, 0) >= 0

@@ -95,7 +95,7 @@ func TestAnAnswerWinsOverAFailure(t *testing.T) {
 	}
 }
 
-// A file without one line of ours is somebody's own, and is left alone.
+// A file without a result line may be a user's own, and Open does not change it.
 func TestOpenRefusesForeignFiles(t *testing.T) {
 	for name, content := range map[string]string{
 		"notes":           "my precious notes",

@@ -12,7 +12,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// BenchmarkOpen learns what is done from one file of lines as long as usual, on all cores.
+// BenchmarkOpen reads the done rows from one file with lines of usual length, on all cores.
 func BenchmarkOpen(b *testing.B) {
 	const rows = 200_000
 	p, err := PathsOf(filepath.Join(b.TempDir(), "results.jsonl"), Shard{})

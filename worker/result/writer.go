@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// writeEvery is how often lines are written where they come fast: more rows a second than this has milliseconds are written
-// together, which takes a write and a switch off each of them.
+// writeEvery is the minimum interval between writes. At more than a thousand rows per second, several lines share a
+// write and a context switch.
 const writeEvery = time.Millisecond
 
-// write is the one writer. After a failure it goes on only to empty the backlog, so that nobody blocks on it.
+// write is the only writer. After a failure it only empties the buffer, so that no caller blocks.
 func (l *Log) write(syncEvery time.Duration) {
 	defer close(l.ended)
 	tick := time.NewTicker(syncEvery)
@@ -36,7 +36,7 @@ func (l *Log) write(syncEvery time.Duration) {
 	}
 }
 
-// writeWaiting writes what waits.
+// writeWaiting writes the waiting lines.
 func (l *Log) writeWaiting() {
 	lines := l.waiting.take()
 	for i, s := range l.streams() {
@@ -49,7 +49,7 @@ func (l *Log) writeWaiting() {
 	}
 }
 
-// append writes lines. Where that fails, half a line may stand at the end: what is intact stays, and no more.
+// append writes lines. If the write fails in the middle of a line, it cuts the incomplete line.
 func (l *Log) append(s *stream, lines []byte) {
 	n, err := s.file.Write(lines)
 	whole := bytes.LastIndexByte(lines[:n], '\n') + 1
@@ -57,17 +57,17 @@ func (l *Log) append(s *stream, lines []byte) {
 	s.dirty += int64(whole)
 	s.lines += int64(bytes.Count(lines[:whole], newline))
 	if err != nil {
-		if l.hold.check() == nil { // or it would cut off what another run has written since
-			s.file.Truncate(s.size) // should it fail, too, the next run cuts the tail
+		if l.hold.check() == nil { // otherwise the truncation would cut lines of another run
+			s.file.Truncate(s.size) // if this fails, too, the next run cuts the tail
 		}
-		l.flush() // what was written before may be saved yet
+		l.flush() // may still save earlier lines
 		l.fail(&WriteError{Path: s.path, Err: err})
 	}
 }
 
 var newline = []byte("\n")
 
-// sync makes durable what was written.
+// sync syncs the written lines.
 func (l *Log) sync() {
 	if l.err != nil {
 		return
@@ -77,8 +77,8 @@ func (l *Log) sync() {
 	}
 }
 
-// flush looks whether the output is still ours before it syncs the files: whoever was stopped for long may find that
-// another run has taken it over.
+// flush checks that this process still holds the output and then syncs the files. After a long stop, another run may
+// have taken over the output.
 func (l *Log) flush() error {
 	if l.results.dirty+l.errors.dirty == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (l *Log) flush() error {
 	return nil
 }
 
-// fail notes the first failure.
+// fail stores the first failure.
 func (l *Log) fail(err error) {
 	if l.err == nil {
 		l.err = err

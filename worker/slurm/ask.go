@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// askLimit bounds every question to the controller. SLURM's own commands give up after 9 seconds where it is down, which
-// is too long for a job that waits, and far more than a busy one needs.
+// askLimit limits every request to the controller. SLURM's own commands give up after 9 seconds if the controller is
+// down. That is too long for a waiting job, and a busy controller needs far less.
 const askLimit = 5 * time.Second
 
-// Ask returns the job completed by what the controller knows, asked once or twice with squeue: the end of its time limit
-// where the environment has none; that it is no task of an array, where it only inherited the variables of one; and the
-// numbers of the array's tasks where they are a list with gaps. With nothing to ask, or no squeue in the PATH, it returns
-// the job as it is. So it does with an error, which says that the controller did not answer within five seconds, or not
-// usably: never that the job has ended.
+// Ask returns the job with corrections and additions from the controller, which it asks with one or two squeue calls.
+// It adds the end of the time limit if the environment has none. It clears Array if the job only inherited the
+// variables of an array. It adds the task numbers of an array if they are a list with gaps. Without need for a
+// question, or without squeue in the PATH, it returns the job unchanged. With an error it returns what it has learned
+// so far; the error means that the controller gave no usable answer within five seconds, and never that the job has
+// ended.
 func (j Job) Ask(ctx context.Context) (Job, error) {
 	if !j.Inside() || !j.InArray() && j.EndFrom != "" {
 		return j, nil
@@ -55,12 +56,12 @@ func (j Job) Ask(ctx context.Context) (Job, error) {
 
 // known is the controller's line about a job.
 type known struct {
-	arrayJob int64 // the job itself where it is in no array
-	task     int   // -1 where it is in no array
+	arrayJob int64 // the job's own id if it is not in an array
+	task     int   // -1 if the job is not in an array
 	left     string
 }
 
-// array corrects an environment's array.
+// array returns the environment's array, or the zero value if the controller does not confirm it.
 func (k known) array(a Array) Array {
 	if k.task < 0 || k.arrayJob != a.JobID || k.task != a.Task {
 		return Array{}
@@ -68,8 +69,8 @@ func (k known) array(a Array) Array {
 	return a
 }
 
-// identify asks by SLURM_JOB_ID, the only name that is never inherited. The last task of an array has the array's id,
-// so that squeue answers with a line for each task; the first column, the task's own id, tells them apart.
+// identify asks about SLURM_JOB_ID, the only id that is never inherited. The last task of an array has the array's id,
+// so squeue may print a line for each task; the first column, the task's own id, selects the line.
 func (j Job) identify(ctx context.Context) (known, error) {
 	out, err := command(ctx, "squeue", "--noheader", "--array", "--jobs="+strconv.FormatInt(j.ID, 10), "--format=%A %F %K %L")
 	if err != nil {
@@ -92,8 +93,8 @@ func (j Job) identify(ctx context.Context) (known, error) {
 	return known{}, fmt.Errorf("ask the controller about job %d: squeue printed %q", j.ID, out)
 }
 
-// listTasks asks for the numbers of all tasks of the array, ended ones included. It fails where the controller has
-// forgotten some, as it does a while (MinJobAge) after their end.
+// listTasks asks for the numbers of all tasks of the array, including ended ones. It fails if the controller has
+// forgotten some: it forgets a task some time (MinJobAge) after its end.
 func (j Job) listTasks(ctx context.Context) ([]int, error) {
 	out, err := command(ctx, "squeue", "--noheader", "--array", "--states=all", "--jobs="+strconv.FormatInt(j.Array.JobID, 10), "--format=%K")
 	if err != nil {
@@ -110,17 +111,17 @@ func (j Job) listTasks(ctx context.Context) ([]int, error) {
 	slices.Sort(tasks)
 	tasks = slices.Compact(tasks)
 	if len(tasks) != j.Array.Count || tasks[0] != j.Array.Min || tasks[len(tasks)-1] != j.Array.Max {
-		return nil, fmt.Errorf("ask the controller for the tasks of array %d: it knows %d of %d; the others ended too long ago", j.Array.JobID, len(tasks), j.Array.Count)
+		return nil, fmt.Errorf("ask the controller for the tasks of array %d: it knows only %d of %d; the others ended too long ago", j.Array.JobID, len(tasks), j.Array.Count)
 	}
 	return tasks, nil
 }
 
-// command runs one of SLURM's commands and returns its output. The error holds what it said on stderr.
+// command runs a SLURM command and returns its output. The error includes the command's stderr.
 func command(ctx context.Context, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("no answer within %v", askLimit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.WaitDelay = 100 * time.Millisecond // a child may hold its pipes
+	cmd.WaitDelay = 100 * time.Millisecond // a child may hold the pipes
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("%s: %w", name, context.Cause(ctx))

@@ -8,21 +8,22 @@ import (
 	"strings"
 )
 
-// Groups is where the cgroups of a process are read: Membership is /proc/self/cgroup, Mount is /sys/fs/cgroup.
+// Groups holds the paths for reading the cgroups of a process: Membership is /proc/self/cgroup, Mount is
+// /sys/fs/cgroup.
 type Groups struct{ Membership, Mount string }
 
-// ProcessGroups are the cgroups of this process, at the places where Linux has them.
+// ProcessGroups returns the paths for this process on Linux.
 func ProcessGroups() Groups { return Groups{"/proc/self/cgroup", "/sys/fs/cgroup"} }
 
-// unlimited is above every node's memory: cgroup v1 writes "no limit" as the largest multiple of a page.
+// unlimited is more than any node's memory: cgroup v1 reports "no limit" as the largest multiple of the page size.
 const unlimited = 1 << 60
 
-// memoryLimit is the least limit of the process's cgroup and those above it, in bytes, and its file; 0 where there is
-// none. A container may see only a part of the tree, so that folders which are not there do not count.
+// memoryLimit returns the minimum of the memory limits of the process's cgroup and its ancestors in bytes, with the
+// limit's file; 0 if there is none. A container may see only a part of the tree, so missing folders are ignored.
 func (g Groups) memoryLimit() (bytes uint64, file string) {
 	membership, err := os.ReadFile(g.Membership)
 	if err != nil {
-		return 0, "" // no cgroups here
+		return 0, "" // no cgroups on this system
 	}
 	for line := range strings.Lines(string(membership)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3) // "4:memory:/slurm/job_7", or "0::/slurm/job_7" for v2
@@ -51,13 +52,14 @@ func (g Groups) memoryLimit() (bytes uint64, file string) {
 	return bytes, file
 }
 
-// readLimit returns 0 for "no limit", as for a file that is not there: the root of cgroup v2 has none.
+// readLimit returns the limit in a file in bytes. It returns 0 for "no limit" and for a missing file: the root of
+// cgroup v2 has none.
 func readLimit(path string) uint64 {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64) // "max" is no number
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64) // "max" is not a number
 	if err != nil || n >= unlimited {
 		return 0
 	}

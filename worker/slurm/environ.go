@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// FromEnviron reads the variables of a process ("NAME=value" strings, as os.Environ gives them). Outside of a job it
-// returns the zero Job. An error names the variable whose value cannot be what SLURM writes.
+// FromEnviron reads the job from environment variables ("NAME=value", as in os.Environ). Outside a job it returns the
+// zero Job. An error names a variable with a value that SLURM never writes.
 func FromEnviron(env []string) (Job, error) {
 	r := reader{vars: map[string]string{}}
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
-		if _, twice := r.vars[name]; !twice && strings.HasPrefix(name, "SLURM") { // the first counts, as for getenv
+		if _, twice := r.vars[name]; !twice && strings.HasPrefix(name, "SLURM") { // the first value counts, as in getenv
 			r.vars[name] = strings.TrimSpace(value)
 		}
 	}
@@ -43,31 +43,31 @@ func FromEnviron(env []string) (Job, error) {
 	return j, nil
 }
 
-// reader reads numbers and keeps the first error.
+// reader parses variables and keeps the first error.
 type reader struct {
 	vars map[string]string
 	err  error
 }
 
-// number returns the first of the variables that is set, or 0. An array of variables is one thing under its name of
-// today and those of older versions.
-func (r *reader) number(least, most int64, names ...string) int64 {
+// number returns the value of the first variable that is set, or 0. The names are one setting's current name and its
+// names in older versions.
+func (r *reader) number(low, high int64, names ...string) int64 {
 	for _, name := range names {
 		value := r.vars[name]
 		if value == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(value, 10, 64)
-		if (err != nil || n < least || n > most) && r.err == nil {
-			r.err = fmt.Errorf("read the SLURM environment: %s=%s is not a number from %d; unset it if it is not SLURM's", name, value, least)
+		if (err != nil || n < low || n > high) && r.err == nil {
+			r.err = fmt.Errorf("read the SLURM environment: %s=%s is not a number from %d; unset it if SLURM did not set it", name, value, low)
 		}
 		return n
 	}
 	return 0
 }
 
-func (r *reader) int(least int64, names ...string) int {
-	return int(r.number(least, math.MaxInt32, names...))
+func (r *reader) int(low int64, names ...string) int {
+	return int(r.number(low, math.MaxInt32, names...))
 }
 
 func (r *reader) array() Array {
@@ -100,15 +100,16 @@ func (r *reader) step() Step {
 		Nodes:     max(1, r.int(1, "SLURM_STEP_NUM_NODES", "SLURM_NNODES")),
 	}
 	if s.Rank >= s.Tasks && r.err == nil {
-		r.err = fmt.Errorf("read the SLURM environment: SLURM_PROCID=%d in a step of %d tasks (a heterogeneous job counts so; use --shard i/n there)", s.Rank, s.Tasks)
+		r.err = fmt.Errorf("read the SLURM environment: SLURM_PROCID=%d in a step of %d tasks (as in a heterogeneous job; use --shard i/n)", s.Rank, s.Tasks)
 	}
 	s.LocalTasks = r.localTasks(s)
 	return s
 }
 
-// inheritedStep tells whether the step's variables are another job's: sbatch, called inside of a step, hands them on. Of
-// a batch script SLURM sets SLURM_PROCID, SLURM_NODEID and SLURM_GTIDS anew, and the last lists the step's tasks here.
-// A step of one task on each node is not told from its heir so; that matters only where both have several nodes.
+// inheritedStep reports whether the step's variables belong to another job: sbatch inside a step passes them on. For a
+// batch script SLURM sets SLURM_PROCID, SLURM_NODEID and SLURM_GTIDS anew; SLURM_GTIDS lists the step's tasks on this
+// node. This check does not detect an inherited step with one task per node; that matters only if both jobs have
+// several nodes.
 func (r *reader) inheritedStep() bool {
 	here := r.vars["SLURM_GTIDS"]
 	if here == "" {
@@ -120,7 +121,7 @@ func (r *reader) inheritedStep() bool {
 	return !slices.Contains(list, rank) || ok && tasks != len(list)
 }
 
-// localTasks is how many tasks the step has on this node.
+// localTasks returns the number of the step's tasks on this node.
 func (r *reader) localTasks(s Step) int {
 	const name = "SLURM_STEP_TASKS_PER_NODE"
 	if r.vars[name] == "" {
@@ -128,18 +129,18 @@ func (r *reader) localTasks(s Step) int {
 	}
 	n, ok := tasksOnNode(r.vars[name], r.vars["SLURM_NODEID"])
 	if (!ok || s.LocalRank >= n) && r.err == nil {
-		r.err = fmt.Errorf("read the SLURM environment: %s=%s does not tell the tasks of node %d, where this is task %d (SLURM_NODEID, SLURM_LOCALID)", name, r.vars[name], s.NodeRank, s.LocalRank)
+		r.err = fmt.Errorf("read the SLURM environment: %s=%s does not match node %d and its task %d (SLURM_NODEID, SLURM_LOCALID)", name, r.vars[name], s.NodeRank, s.LocalRank)
 	}
 	return max(1, n)
 }
 
-// tasksOnNode reads "2(x3),1", the tasks on each node in turn.
-func tasksOnNode(counts, node string) (tasks int, ok bool) {
+// tasksOnNode returns the number of tasks on a node, from a list like "2(x3),1" with the tasks of each node in order.
+func tasksOnNode(tasksPerNode, node string) (tasks int, ok bool) {
 	at, err := strconv.Atoi(cmp.Or(node, "0"))
 	if err != nil || at < 0 {
 		return 0, false
 	}
-	for part := range strings.SplitSeq(counts, ",") {
+	for part := range strings.SplitSeq(tasksPerNode, ",") {
 		count, times, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(part), ")"), "(x")
 		n, err := strconv.Atoi(count)
 		repeat, errTimes := strconv.Atoi(cmp.Or(times, "1"))

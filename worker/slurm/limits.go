@@ -4,14 +4,15 @@ import (
 	"runtime"
 )
 
-// CPUs is how many CPUs this process may use, from 1: the least of what the kernel lets it run on, --cpus-per-task, and
-// its part of the CPUs that the job or step has on this node. Outside of a job it is the first alone.
+// CPUs returns the number of CPUs that this process may use, at least 1: the minimum of the kernel's affinity mask,
+// --cpus-per-task, and the process's share of the CPUs that the job or step has on this node. Outside a job only the
+// first counts.
 //
-// SLURM binds a job to its CPUs by an affinity mask or a cpuset where the site has it do so (TaskPlugin); elsewhere the
-// mask has every CPU of the node, and its variables are all there is. The variables that a job inherits from the one
-// that submitted it can only lower the number.
+// SLURM binds a job to its CPUs with an affinity mask or a cpuset if the site enables that (TaskPlugin). Otherwise the
+// mask has all CPUs of the node, and only SLURM's variables give the limit. Variables inherited from another job can
+// only lower the number.
 func (j Job) CPUs() int {
-	n := runtime.NumCPU() // as of the process's start
+	n := runtime.NumCPU() // as of the start of the process
 	if j.CPUsPerTask > 0 {
 		n = min(n, j.CPUsPerTask)
 	}
@@ -21,21 +22,21 @@ func (j Job) CPUs() int {
 	return max(1, n)
 }
 
-// tasksHere is the number of tasks that have this node's part of the job together.
+// tasksHere returns the number of tasks that share the job's part of this node.
 func (j Job) tasksHere() int { return max(1, j.Step.LocalTasks) }
 
-// Memory is how much of the node's memory this process may use.
+// Memory is the part of the node's memory that this process may use.
 type Memory struct {
-	// Bytes is this task's part of the limit: that of the job on this node, divided by the step's tasks here. 0 means
-	// that there is no limit.
+	// Bytes is this task's share of the limit: the job's limit on this node, divided by the number of the step's tasks
+	// on the node. 0 means no limit.
 	Bytes uint64
-	// From is the variable or the file that sets it; empty where there is none.
+	// From is the variable or file of the limit; empty if there is no limit.
 	From string
 }
 
-// Memory is the least of what the job asked for and what the kernel enforces on this process. The variables count too,
-// since not every site enforces them (ConstrainRAMSpace), and those that do not still place other jobs on the rest of
-// the node. groups is what reads the cgroups: ProcessGroups, or a test's.
+// Memory returns the minimum of the job's request and the kernel's limit for this process. The request counts, too: not
+// every site enforces it (ConstrainRAMSpace), but every site places other jobs in the rest of the memory. Groups is
+// ProcessGroups, or a test's paths.
 func (j Job) Memory(groups Groups) Memory {
 	var m Memory
 	lower := func(bytes uint64, from string) {
@@ -53,8 +54,8 @@ func (j Job) Memory(groups Groups) Memory {
 	return m
 }
 
-// EnforcedMemory is the limit past which the kernel kills one of this process's or its children, as the part of one of the
-// step's tasks here. What the job asked for is no such limit where the site does not see to it.
+// EnforcedMemory returns the limit above which the kernel kills this process or its children, as the share of one of
+// the step's tasks on this node. The job's request does not count, because not every site enforces it.
 func (j Job) EnforcedMemory(groups Groups) Memory {
 	bytes, from := groups.memoryLimit()
 	return Memory{bytes / uint64(j.tasksHere()), from}

@@ -85,7 +85,7 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
-	// What is asked for and not enforced is no reason to end anything.
+	// A limit that is requested but not enforced ends nothing.
 	asked := slurm.Job{ID: 1, MemoryPerNode: 100, Step: slurm.Step{Tasks: 6, LocalTasks: 3}}
 	if got := asked.EnforcedMemory(none); got != (slurm.Memory{}) {
 		t.Errorf("without cgroups %+v is enforced", got)

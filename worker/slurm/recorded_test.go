@@ -91,7 +91,7 @@ func tidy(env []string) []string {
 	return kept
 }
 
-// The environments of the live cluster say the same as those of testdata, whose tests are then about something real.
+// The live cluster's environments equal those in testdata, so the tests of testdata match reality.
 func TestLiveEnvironmentsAreAsRecorded(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{GPUs: 4})

@@ -19,7 +19,7 @@ func TestRequeueRefuses(t *testing.T) {
 		job  slurm.Job
 		want string
 	}{
-		"outside":       {slurm.Job{}, "no SLURM job"},
+		"outside":       {slurm.Job{}, "not in a SLURM job"},
 		"several tasks": {slurm.Job{ID: 7, Step: slurm.Step{In: true, Tasks: 4}}, "would end the other 3"},
 	} {
 		refused, ok := errors.AsType[*slurm.RequeueError](c.job.Requeue(t.Context()))

@@ -6,38 +6,38 @@ import (
 	"strings"
 )
 
-// Shard is a part of the input: of n shards, shard i has the rows whose number, from 0, is i modulo n.
+// Shard is a part of the input. With n shards, shard i has the rows with number, from 0, equal to i modulo n.
 type Shard struct {
 	Index int `json:"index"` // from 0
-	Count int `json:"count"` // from 1
+	Count int `json:"count"` // at least 1
 }
 
-// String is the form that ParseShard reads: "3/16".
+// String returns the form of --shard: "3/16".
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
 
-// Whole tells whether the shard is the whole input.
+// Whole reports whether the shard is the whole input.
 func (s Shard) Whole() bool { return s.Count == 1 }
 
-// mostShards keeps a slip of the keyboard from being a million files.
-const mostShards = 100_000
+// maxShards protects against a mistyped count that would create a million files.
+const maxShards = 100_000
 
-// Choice is what --shard says for this process: a Shard, or that the job's Split tells it.
+// Choice is the value of --shard for this process: a Shard, or Auto if the job's Split decides.
 type Choice struct {
 	Auto  bool
-	Shard Shard // unless Auto
+	Shard Shard // zero if Auto is set
 }
 
-// UndecidedError means that several processes run the same command and nobody has said what each is to answer.
+// UndecidedError means that several processes run the same command and --shard does not say how to divide the input.
 type UndecidedError struct {
-	Where string // this process's place
+	Where string // description of this process's job
 }
 
 func (e *UndecidedError) Error() string {
-	return fmt.Sprintf("this is %s, and every task runs this command: say --shard auto (each task takes its part of the input) or --shard none (this task's input is its own)", e.Where)
+	return fmt.Sprintf("this is %s, and every task runs this command: use --shard auto (each task takes its part of the input) or --shard none (this task has its own input)", e.Where)
 }
 
-// Choose reads the value of --shard: "auto", "none", "i/n" with i from 0, or "" where it was not given. Without it a job
-// of several tasks is an *UndecidedError: all of them answering the whole input is what nobody wants.
+// Choose parses the value of --shard: "auto", "none", "i/n" with i from 0, or "" if it was not given. For "" in a job
+// with several tasks it returns an *UndecidedError, because otherwise each task would process the whole input.
 func (j Job) Choose(value string) (Choice, error) {
 	switch value {
 	case "":
@@ -55,11 +55,11 @@ func (j Job) Choose(value string) (Choice, error) {
 	n, errN := strconv.Atoi(count)
 	switch {
 	case errI != nil || errN != nil:
-		return Choice{}, fmt.Errorf("--shard %s: want auto, none, or a number and a count as 0/16", value)
-	case n < 1 || n > mostShards:
-		return Choice{}, fmt.Errorf("--shard %s: the count is from 1 to %d", value, mostShards)
+		return Choice{}, fmt.Errorf("--shard %s: use auto, none, or a number and a count like 0/16", value)
+	case n < 1 || n > maxShards:
+		return Choice{}, fmt.Errorf("--shard %s: the count must be from 1 to %d", value, maxShards)
 	case i < 0 || i >= n:
-		return Choice{}, fmt.Errorf("--shard %s: the number is from 0 to %d", value, n-1)
+		return Choice{}, fmt.Errorf("--shard %s: the number must be from 0 to %d", value, n-1)
 	}
 	return Choice{Shard: Shard{i, n}}, nil
 }

@@ -212,8 +212,8 @@ func TestChoose(t *testing.T) {
 		{alone, "16/16", slurm.Choice{}, "from 0 to 15"},
 		{alone, "-1/16", slurm.Choice{}, "from 0 to 15"},
 		{alone, "0/0", slurm.Choice{}, "from 1 to"},
-		{alone, "3", slurm.Choice{}, "want auto, none"},
-		{alone, "all", slurm.Choice{}, "want auto, none"},
+		{alone, "3", slurm.Choice{}, "use auto, none"},
+		{alone, "all", slurm.Choice{}, "use auto, none"},
 	} {
 		got, err := c.job.Choose(c.value)
 		if !reflect.DeepEqual(got, c.want) || (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {

@@ -1,6 +1,6 @@
-// Command glibcfloor fails where a program needs a newer glibc than it may: "glibcfloor 2.17 gpu/probe.bin". The build
-// runs it on the probe, because what a program needs depends on the glibc that it was built on, and on cluster nodes it
-// is an old one.
+// Command glibcfloor fails if a program needs a newer glibc than allowed: "glibcfloor 2.17 gpu/probe.bin". The build
+// runs it on the probe: the required version depends on the glibc of the build machine, and cluster nodes have old
+// versions.
 package main
 
 import (
@@ -25,13 +25,13 @@ func main() {
 	fmt.Printf("%s needs glibc %s\n", os.Args[2], floor)
 }
 
-// libraries are those of every glibc.
+// libraries are the libraries in every glibc.
 var libraries = []string{"libc.so.6", "libdl.so.2", "libpthread.so.0"}
 
-// check returns the lowest version of glibc that a program starts on, and an error where that is above the highest
-// allowed or the program needs anything else.
+// check returns the lowest version of glibc on which a program starts. It returns an error if that version is above
+// highest or the program needs anything else.
 func check(path, highest string) (string, error) {
-	most, err := parse(highest)
+	maximum, err := parse(highest)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +49,7 @@ func check(path, highest string) (string, error) {
 			return "", fmt.Errorf("%s: needs %s, which not every machine has", path, library)
 		}
 	}
-	// A need without a symbol counts too: the linker adds some for features of the dynamic linker.
+	// A version need without a symbol counts, too: the linker adds some for features of the dynamic linker.
 	needs, err := f.DynamicVersionNeeds()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
@@ -58,7 +58,7 @@ func check(path, highest string) (string, error) {
 	for _, need := range needs {
 		for _, dep := range need.Needs {
 			v, err := parse(strings.TrimPrefix(dep.Dep, "GLIBC_"))
-			if err != nil || slices.Compare(v, most) > 0 {
+			if err != nil || slices.Compare(v, maximum) > 0 {
 				return "", fmt.Errorf("%s: needs %s, above %s%s", path, dep.Dep, highest, users(f, dep.Dep))
 			}
 			if slices.Compare(v, floor) > 0 {
@@ -72,7 +72,7 @@ func check(path, highest string) (string, error) {
 	return floor.String(), nil
 }
 
-// users names the functions that need a version.
+// users lists the functions that need a version.
 func users(f *elf.File, dep string) string {
 	symbols, err := f.ImportedSymbols()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command fakeollama is the stand-in for "ollama serve" as a program of its own. See the package it calls.
+// Command fakeollama runs the stand-in for "ollama serve". See package fakeollama.
 package main
 
 import (

@@ -63,7 +63,7 @@ func startSeeing(t *testing.T, show int, capabilities string, chat int, answer s
 	return s
 }
 
-// withImages is a request of four messages, of which two have images.
+// withImages returns a request of four messages, two of them with images.
 func withImages() prompt.Request {
 	r := request()
 	r.Messages = append(r.Messages, prompt.Message{Role: "assistant", Content: "a"},
@@ -117,11 +117,11 @@ func TestImagesOfAModelWithoutVision(t *testing.T) {
 		t.Error("the row was asked")
 	}
 	if _, err := c.Ask(t.Context(), request()); err != nil || s.saw().shows != 1 {
-		t.Errorf("a row without images: %v; asked for the model's sight %d times", err, s.saw().shows)
+		t.Errorf("a row without images: %v; asked for the model's vision %d times", err, s.saw().shows)
 	}
 }
 
-func TestSightCannotBeTold(t *testing.T) {
+func TestVisionIsUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		status int
 		down   bool
@@ -140,7 +140,7 @@ func TestSightCannotBeTold(t *testing.T) {
 	}
 }
 
-// What is wrong with a row stays wrong: asked again and again, it would end the run.
+// A faulty row stays faulty: repeated retries would end the run.
 func TestImagesThatAServerCannotRead(t *testing.T) {
 	for message, theRows := range map[string]bool{
 		"failed to create new sequence: failed to process inputs: image: unknown format":             true,

@@ -7,32 +7,32 @@ import (
 	"strings"
 )
 
-// shownRunes is how much of a value a message shows.
+// shownRunes is the maximum length of a value in a message.
 const shownRunes = 40
 
-// problem is a Reject in the making. Its path grows as it is handed up, so that nobody needs to know where his piece of
-// JSON stands.
-type problem struct {
+// rowError becomes the Reject of a row. Callers prepend their field to its path on the way up, so a decoder of a nested
+// value needs not know its own path.
+type rowError struct {
 	code string
-	path string // of the field at fault, from the value that was being read
-	text string // follows the path: "is missing"
+	path string // path of the field at fault, relative to the value being decoded
+	text string // text after the path, for example "is missing"
 
-	// broken is set where the row is not to blame but a disk. Then the reading cannot go on, and the rest counts for nothing.
-	broken error
+	// ioErr is set if a disk is at fault and not the row. The reading must end then, and the other fields do not count.
+	ioErr error
 }
 
-func problemf(code, path, format string, args ...any) *problem {
-	return &problem{code: code, path: path, text: fmt.Sprintf(format, args...)}
+func rowErrorf(code, path, format string, args ...any) *rowError {
+	return &rowError{code: code, path: path, text: fmt.Sprintf(format, args...)}
 }
 
-// wrongType is the problem of a value that is of another type than wanted ("it must be a number"). Only a value that
-// can be no part of a prompt may be shown.
-func wrongType(value []byte, show bool, wanted string) *problem {
-	return problemf(CodeInvalidType, "", "is %s; it must be %s", describe(value, show), wanted)
+// wrongType returns the error of a value that has the wrong type; wanted is, for example, "a number". Set show only for
+// a value that cannot be part of a prompt.
+func wrongType(value []byte, show bool, wanted string) *rowError {
+	return rowErrorf(CodeInvalidType, "", "is %s; it must be %s", describe(value, show), wanted)
 }
 
-// under puts parent, a field or an index in brackets, in front of the path.
-func (p *problem) under(parent string) *problem {
+// under prepends parent to the path: a field, or an index in brackets.
+func (p *rowError) under(parent string) *rowError {
 	if p.path != "" && p.path[0] != '[' {
 		parent += "."
 	}
@@ -40,7 +40,7 @@ func (p *problem) under(parent string) *problem {
 	return p
 }
 
-func (p *problem) reject() *Reject {
+func (p *rowError) reject() *Reject {
 	message := p.text
 	if p.path != "" {
 		message = p.path + " " + p.text
@@ -48,7 +48,7 @@ func (p *problem) reject() *Reject {
 	return &Reject{Code: p.code, Param: p.path, Message: message}
 }
 
-// describe says in words what a JSON value is.
+// describe names the type of a JSON value, and with show the value, too.
 func describe(value []byte, show bool) string {
 	switch value[0] {
 	case '{':
@@ -70,11 +70,11 @@ func describe(value []byte, show bool) string {
 	}
 }
 
-// quote shows a string that may be long or hold anything.
+// quote quotes and shortens a string for a message.
 func quote(s string) string { return strconv.Quote(cut(s)) }
 
-// word shows a string that ought to be a short identifier. One that is not may be text that got into the wrong place,
-// so it is only described.
+// word returns a short identifier in quotes. Any other string may be misplaced text of the user, so word only returns
+// its length.
 func word(s string) string {
 	if !isIdentifier(s) {
 		return fmt.Sprintf("a string of %d bytes", len(s))
@@ -82,7 +82,7 @@ func word(s string) string {
 	return strconv.Quote(s)
 }
 
-// fieldPath shows the name of a field that is none of ours as a part of a path.
+// fieldPath returns the name of an unknown field as a part of a path.
 func fieldPath(name string) string {
 	if !isIdentifier(name) {
 		return quote(name)
@@ -97,7 +97,7 @@ func isIdentifier(s string) bool {
 	return s != "" && len(s) <= shownRunes && !strings.ContainsFunc(s, odd)
 }
 
-// cut shortens a string to what a message shows of it.
+// cut shortens a string to shownRunes.
 func cut(s string) string {
 	runes := 0
 	for i := range s {
@@ -109,7 +109,7 @@ func cut(s string) string {
 	return s
 }
 
-// unquote is the string that a valid JSON string stands for.
+// unquote returns the value of a valid JSON string.
 func unquote(value []byte) string {
 	inner := value[1 : len(value)-1]
 	for _, c := range inner {

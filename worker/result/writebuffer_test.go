@@ -86,13 +86,13 @@ func TestAppendDoesNotWaitForASync(t *testing.T) {
 	}
 }
 
-// What waits has a bound: whoever brings more waits for the disk, and learns of its failure.
-func TestAppendWaitsForRoom(t *testing.T) {
+// The waiting lines are limited: further calls wait for the disk, and get its error.
+func TestAppendWaitsForSpace(t *testing.T) {
 	text := strings.Repeat("x", 1<<20)
 	for _, failure := range []error{nil, errors.New("input/output error")} {
 		synctest.Test(t, func(t *testing.T) {
 			l, d := openSlow(t)
-			brought, lines := 0, 2*mostWaiting/len(text)
+			brought, lines := 0, 2*maxWaiting/len(text)
 			var err error
 			ended := make(chan struct{})
 			go func() {
@@ -102,7 +102,7 @@ func TestAppendWaitsForRoom(t *testing.T) {
 				}
 			}()
 			synctest.Wait()
-			if brought == 0 || brought*len(text) > mostWaiting {
+			if brought == 0 || brought*len(text) > maxWaiting {
 				t.Errorf("%d lines of 1 MiB wait", brought)
 			}
 			go func() {

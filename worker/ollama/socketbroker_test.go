@@ -18,8 +18,8 @@ import (
 	"fluxworker/test/await"
 )
 
-// openPair is a hatch whose guard says that it is ready. With passing it passes sockets, too; guard ends it.
-func openPair(t *testing.T, passing bool) (h *hatch, guard *net.UnixConn) {
+// openPair returns a broker whose guard has reported ready. With passing the guard also passes sockets. Closing guard ends it.
+func openPair(t *testing.T, passing bool) (h *socketBroker, guard *net.UnixConn) {
 	t.Helper()
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -34,7 +34,7 @@ func openPair(t *testing.T, passing bool) (h *hatch, guard *net.UnixConn) {
 	if _, err := guard.Write([]byte{sayReady}); err != nil {
 		t.Fatal(err)
 	}
-	if h, err = openHatch(ours); err != nil {
+	if h, err = openBroker(ours); err != nil {
 		t.Fatal(err)
 	}
 	var passer sync.WaitGroup
@@ -104,7 +104,7 @@ func deaf(t *testing.T) string {
 	}
 }
 
-func TestHatchPassesManyAtOnce(t *testing.T) {
+func TestBrokerPassesManySocketsAtOnce(t *testing.T) {
 	h, _ := openPair(t, true)
 	address, stuck := echo(t), deaf(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -142,14 +142,14 @@ func TestHatchPassesManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestHatchTellsWhatWentWrong(t *testing.T) {
+func TestBrokerReportsErrors(t *testing.T) {
 	h, _ := openPair(t, true)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	var told *passedError
+	var told *brokerError
 	if _, err := h.dial(t.Context(), l.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &told) {
 		t.Errorf("nobody listens: %v", err)
 	}
@@ -162,7 +162,7 @@ func TestHatchTellsWhatWentWrong(t *testing.T) {
 }
 
 // A guard that was stopped reads nothing; once the socket's buffer is full, not even the requests get through.
-func TestHatchWithAStoppedGuard(t *testing.T) {
+func TestBrokerWithAStoppedGuard(t *testing.T) {
 	h, guard := openPair(t, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -178,20 +178,20 @@ func TestHatchWithAStoppedGuard(t *testing.T) {
 
 	// And when it ends at last, everybody learns it.
 	dialing.Go(func() {
-		if _, err := h.dial(t.Context(), "127.0.0.1:1"); !errors.Is(err, errHatchLost) {
+		if _, err := h.dial(t.Context(), "127.0.0.1:1"); !errors.Is(err, errBrokerLost) {
 			t.Errorf("got %v, want that the guard is gone", err)
 		}
 	})
 	time.Sleep(10 * time.Millisecond)
 	guard.Close()
 	dialing.Wait()
-	if _, err := h.dial(t.Context(), "127.0.0.1:1"); !errors.Is(err, errHatchLost) {
+	if _, err := h.dial(t.Context(), "127.0.0.1:1"); !errors.Is(err, errBrokerLost) {
 		t.Errorf("later: %v, want that the guard is gone", err)
 	}
 }
 
-// A socket that comes for somebody who has given up must be closed, not kept.
-func TestHatchClosesWhatNobodyWaitsFor(t *testing.T) {
+// A socket that arrives after the caller gave up must be closed.
+func TestBrokerClosesAbandonedSockets(t *testing.T) {
 	h, guard := openPair(t, false)
 	address := echo(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -211,7 +211,7 @@ func TestHatchClosesWhatNobodyWaitsFor(t *testing.T) {
 }
 
 // What the guard cannot do in its namespaces, and a guard that dies in them, end in an error that Start can tell.
-func TestHatchOfAGuardThatIsRefused(t *testing.T) {
+func TestBrokerOfAGuardThatReportsAnError(t *testing.T) {
 	for _, tt := range []struct{ packet, want string }{
 		{string(sayRefused) + "bring loopback up: no", "bring loopback up: no"},
 		{"", errGuardSilent.Error()},
@@ -226,7 +226,7 @@ func TestHatchOfAGuardThatIsRefused(t *testing.T) {
 			}
 		}
 		theirs.Close()
-		if _, err := openHatch(ours); err == nil || err.Error() != tt.want {
+		if _, err := openBroker(ours); err == nil || err.Error() != tt.want {
 			t.Errorf("packet %q: %v, want %q", tt.packet, err, tt.want)
 		}
 	}
@@ -244,7 +244,7 @@ func passSocketOf(t *testing.T, guard *net.UnixConn) {
 }
 
 // dialThrough dials and plays the guard.
-func dialThrough(t *testing.T, h *hatch, guard *net.UnixConn, address string) (conn net.Conn, err error) {
+func dialThrough(t *testing.T, h *socketBroker, guard *net.UnixConn, address string) (conn net.Conn, err error) {
 	t.Helper()
 	var dialing sync.WaitGroup
 	dialing.Go(func() { conn, err = h.dial(t.Context(), address) })
@@ -277,7 +277,7 @@ func TestDialOfAServerThatIsGone(t *testing.T) {
 	}
 	syscall.Kill(s.cmd.Process.Pid, syscall.SIGCONT)
 	s.Stop()
-	if _, err := s.Dial(t.Context(), "tcp", s.address); !errors.Is(err, errHatchLost) {
+	if _, err := s.Dial(t.Context(), "tcp", s.address); !errors.Is(err, errBrokerLost) {
 		t.Errorf("ended: %v, want that the guard is gone", err)
 	}
 }

@@ -1,47 +1,47 @@
 package prompt
 
-// What a request may ask for beyond messages and OpenAI's sampling options is hashed behind the rest, each thing under a
-// mark and only where it is asked for, so that no key of a row without it has changed since there is such a thing. A mark
-// has more than seven bytes: nothing that comes before reads as one.
+// Tags of the optional fields in the hash of a request. A field's tag and value follow the other fields, and only if
+// the row has the field. So the key of a row without the field did not change when the field was introduced. A tag is
+// longer than seven bytes, so that no earlier value can look like a tag.
 const (
-	markOptions   = "fluxworker/1/options"
-	markAnswers   = "fluxworker/1/n"
-	markLogprobs  = "fluxworker/1/logprobs"
-	markThinking  = "fluxworker/1/thinking"
-	markStructure = "fluxworker/1/structure"
-	markTools     = "fluxworker/1/tools"
-	markTurn      = "fluxworker/1/turn" // what a message has beyond text and images
-	markRaw       = "fluxworker/1/raw"  // a completion: the prompt is continued as it stands, which was not always so
-	markEmbedding = "fluxworker/1/embedding"
+	tagOptions   = "fluxworker/1/options"
+	tagAnswers   = "fluxworker/1/n"
+	tagLogprobs  = "fluxworker/1/logprobs"
+	tagThinking  = "fluxworker/1/thinking"
+	tagStructure = "fluxworker/1/structure"
+	tagTools     = "fluxworker/1/tools"
+	tagTurn      = "fluxworker/1/turn" // fields of a message beyond text and images
+	tagRaw       = "fluxworker/1/raw"  // a completion; an early version did not continue the prompt literally
+	tagEmbedding = "fluxworker/1/embedding"
 )
 
-// additions adds what is asked for beyond messages and OpenAI's sampling options.
-func (h *hasher) additions(r *Request) {
+// optionalFields hashes everything beyond messages and OpenAI's sampling options.
+func (h *hasher) optionalFields(r *Request) {
 	if s := &r.Sampling; s.MinP != 0 || s.RepeatPenalty != 0 || s.RepeatLastN != nil {
-		h.text(markOptions)
+		h.text(tagOptions)
 		h.float64(s.MinP)
 		h.float64(s.RepeatPenalty)
 		h.optional(s.RepeatLastN)
 	}
 	if r.N != 0 {
-		h.text(markAnswers)
+		h.text(tagAnswers)
 		h.uint64(uint64(r.N))
 	}
 	if r.Logprobs != nil {
-		h.text(markLogprobs)
+		h.text(tagLogprobs)
 		h.uint64(uint64(*r.Logprobs))
 	}
 	if r.Thinking != NoThinking {
-		h.text(markThinking)
+		h.text(tagThinking)
 		h.text(string(r.Thinking))
 	}
 	if r.Structure != nil {
-		h.text(markStructure)
+		h.text(tagStructure)
 		h.text(string(r.Structure.Schema))
 	}
 	h.tools(r)
 	if r.Endpoint == Completions {
-		h.text(markRaw)
+		h.text(tagRaw)
 		h.flag(r.Echo)
 		h.text(r.Suffix)
 	}
@@ -50,7 +50,7 @@ func (h *hasher) additions(r *Request) {
 
 func (h *hasher) tools(r *Request) {
 	if len(r.Tools) > 0 {
-		h.text(markTools)
+		h.text(tagTools)
 		h.uint64(uint64(len(r.Tools)))
 	}
 	for i := range r.Tools {
@@ -65,7 +65,7 @@ func (h *hasher) tools(r *Request) {
 		if m.Reasoning == "" && len(m.ToolCalls) == 0 && m.ToolCallID == "" {
 			continue
 		}
-		h.text(markTurn)
+		h.text(tagTurn)
 		h.uint64(uint64(i))
 		h.text(m.Reasoning)
 		h.text(m.ToolCallID)
@@ -82,7 +82,7 @@ func (h *hasher) embedding(e *Embedding) {
 	if e == nil {
 		return
 	}
-	h.text(markEmbedding)
+	h.text(tagEmbedding)
 	h.uint64(uint64(len(e.Input)))
 	for _, text := range e.Input {
 		h.text(text)

@@ -10,21 +10,21 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// parseAnswer reads JSON that a model wrote. The error shows nothing of it.
+// parseAnswer parses a model's JSON. The error contains nothing of the text.
 func parseAnswer(text string) (any, error) {
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // it would quote a character
-		return nil, fmt.Errorf("it is no JSON from byte %d on", syntax.Offset)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its message would quote a character
+		return nil, fmt.Errorf("it is not JSON from byte %d on", syntax.Offset)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is no JSON: %w", err)
+		return nil, fmt.Errorf("it is not JSON: %w", err)
 	}
 	return value, nil
 }
 
-// conform tells where a value that a model wrote differs from a schema, on one line. It shows nothing of the value but where
-// in it that is, since its error goes to the log, too.
-func conform(schema *jsonschema.Schema, text json.RawMessage, value any) error {
+// validateSchema returns an error if a model's value violates a schema. The error is one line and names only the
+// position in the value and the violated keyword, because it goes to the log, too.
+func validateSchema(schema *jsonschema.Schema, text json.RawMessage, value any) error {
 	err := schema.Validate(value)
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
@@ -34,10 +34,11 @@ func conform(schema *jsonschema.Schema, text json.RawMessage, value any) error {
 		invalid = invalid.Causes[0]
 	}
 	at := pointer(value, invalid.InstanceLocation, text)
-	return fmt.Errorf("at %s it breaks the schema's %s", cut(at), strings.Join(invalid.ErrorKind.KeywordPath(), "/"))
+	return fmt.Errorf("at %s it violates the schema's %s", cut(at), strings.Join(invalid.ErrorKind.KeywordPath(), "/"))
 }
 
-// pointer says where in a value the steps lead to. A name that is not in the schema's text is the model's own and becomes *.
+// pointer returns the JSON pointer of the value at steps. A name that is not in the schema's text was invented by the
+// model and is shown as *.
 func pointer(value any, steps []string, schema json.RawMessage) string {
 	known := make(map[string]bool)
 	var document any
@@ -47,17 +48,17 @@ func pointer(value any, steps []string, schema json.RawMessage) string {
 	var at strings.Builder
 	for _, step := range steps {
 		shown := "*"
-		switch inside := value.(type) {
+		switch child := value.(type) {
 		case map[string]any:
 			if known[step] {
 				shown = step
 			}
-			value = inside[step]
+			value = child[step]
 		case []any:
 			i, err := strconv.Atoi(step)
 			value = nil
-			if err == nil && i >= 0 && i < len(inside) {
-				shown, value = step, inside[i]
+			if err == nil && i >= 0 && i < len(child) {
+				shown, value = step, child[i]
 			}
 		}
 		at.WriteString("/" + shown)
@@ -68,18 +69,18 @@ func pointer(value any, steps []string, schema json.RawMessage) string {
 	return at.String()
 }
 
-// addNames adds all that may be the name of a property in a schema: the keys of its objects, and strings such as those of
+// addNames adds all possible property names in a schema: the keys of its objects, and strings such as those of
 // required.
 func addNames(to map[string]bool, schema any) {
 	switch v := schema.(type) {
 	case map[string]any:
-		for name, inside := range v {
+		for name, child := range v {
 			to[name] = true
-			addNames(to, inside)
+			addNames(to, child)
 		}
 	case []any:
-		for _, inside := range v {
-			addNames(to, inside)
+		for _, child := range v {
+			addNames(to, child)
 		}
 	case string:
 		to[v] = true

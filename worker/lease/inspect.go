@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Lock is the newest lock of a folder, as somebody finds it who does not want it.
+// Lock is the newest lock of a folder, for readers that do not want the lease.
 type Lock struct {
 	Holder Holder
-	Held   bool      // not given free
-	Beat   time.Time // when the holder last showed that it lives, by the file system's clock
-	// Gone is why the holder cannot be alive, where that is certain at once; empty where it is not.
+	Held   bool      // true until the holder releases the lock
+	Beat   time.Time // time of the last heartbeat, by the file system's clock
+	// Gone is the reason why the holder is certainly dead; empty if that is not certain.
 	Gone string
 }
 
-// Look looks at the newest lock and takes none; nil where there has never been one. The error is a FileError.
-func Look(dir, prefix string) (*Lock, error) {
+// Inspect returns the newest lock without acquiring it, or nil if there has never been one. The error is a *FileError.
+func Inspect(dir, prefix string) (*Lock, error) {
 	l := Lease{Options: Options{Dir: dir, Prefix: prefix}}
 	for {
 		s, err := l.newest()
@@ -29,7 +29,7 @@ func Look(dir, prefix string) (*Lock, error) {
 		}
 		info, err := os.Stat(l.path(s.number))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // the next process took over in between
+			continue // another process took over meanwhile
 		}
 		if err != nil {
 			return nil, &FileError{Path: l.path(s.number), Err: err}
