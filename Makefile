@@ -1,4 +1,4 @@
-# Targets for people: build, demo, test. See README.md.
+# Targets for people; CONTRIBUTING.md says when to use which.
 
 GO ?= go
 ENGINE := test/engine/build.sh

@@ -34,7 +34,7 @@ type OffloadError struct {
 }
 
 func (e *OffloadError) Error() string {
-	return fmt.Sprintf("model %s does not fit: with %d slots of %d tokens the server put %d of %d MiB on the GPU; allow a smaller context with --min-context, take a smaller --kv-cache-type, a smaller model or more GPUs",
+	return fmt.Sprintf("model %s does not fit: with %d slots of %d tokens the server put %d of %d MiB on the GPU; allow a smaller context (with --context N: --fallback-context), take a smaller --kv-cache-type, a smaller model or more GPUs",
 		e.Model, e.Slots, e.Context, e.OnGPU>>20, e.Bytes>>20)
 }
 

@@ -24,7 +24,7 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("%s does not fit the job's memory: on the CPU its weights and KV cache take %s, and the limit is %s (%s); ask SLURM for more (--mem), or take fewer slots (--batch-size) or a shorter --context",
+	return fmt.Sprintf("%s does not fit the job's memory: on the CPU its weights and KV cache take %s, and the limit is %s (%s); ask SLURM for more (--mem), or take fewer slots (--slots) or a shorter --context",
 		e.Model, batcher.Size(e.Need), batcher.Size(int64(e.Limit.Bytes)), e.Limit.From)
 }
 

@@ -95,7 +95,7 @@ func (r *imageReader) image(value []byte) ([]byte, *rowError) {
 		return image, checkImage(image)
 	case "http", "https":
 		return nil, rowErrorf(CodeUnsupported, "", "is a network address; fluxworker downloads nothing for a row, because compute nodes are offline; "+
-			"put the image into the row as a data: URL, or into a file in the folder of --allow-image-files")
+			"put the image into the row as a data: URL, or into a file in the folder of --image-dir")
 	case "file", "":
 	default:
 		return nil, rowErrorf(CodeInvalidValue, "", "is not a data: URL; put the image into the row (data:image/png;base64,…)")
@@ -104,7 +104,7 @@ func (r *imageReader) image(value []byte) ([]byte, *rowError) {
 		return nil, rowErrorf(CodeInvalidValue, "", "is empty")
 	}
 	if r.folder == nil {
-		return nil, rowErrorf(CodeUnsupported, "", "is not a data: URL; for images in files, allow their folder with --allow-image-files")
+		return nil, rowErrorf(CodeUnsupported, "", "is not a data: URL; for images in files, allow their folder with --image-dir")
 	}
 	name := string(address)
 	if scheme == "file" {

@@ -72,8 +72,8 @@ func TestImageRejects(t *testing.T) {
 	for _, test := range []struct{ name, row, code, param, message string }{
 		{"nothing fetched", imageRow("https://example.org/a.png"), CodeUnsupported, url, "fluxworker downloads nothing for a row, because compute nodes are offline; put the image into the row"},
 		{"nothing fetched in capitals", imageRow("HTTP://example.org/a.png"), CodeUnsupported, url, "fluxworker downloads nothing"},
-		{"file", imageRow("file:///etc/passwd"), CodeUnsupported, url, "is not a data: URL; for images in files, allow their folder with --allow-image-files"},
-		{"path", imageRow("a.png"), CodeUnsupported, url, "--allow-image-files"},
+		{"file", imageRow("file:///etc/passwd"), CodeUnsupported, url, "is not a data: URL; for images in files, allow their folder with --image-dir"},
+		{"path", imageRow("a.png"), CodeUnsupported, url, "--image-dir"},
 		{"scheme", imageRow("ftp://example.org/a.png"), CodeInvalidValue, url, "is not a data: URL; put the image into the row"},
 		{"empty", imageRow(""), CodeInvalidValue, url, "is empty"},
 		{"no comma", imageRow("data:image/png;base64"), CodeInvalidValue, url, "without a comma"},
@@ -170,7 +170,7 @@ func TestImageFiles(t *testing.T) {
 	const url = "body.messages[0].content[1].image_url.url"
 	outside := filepath.Join(filepath.Dir(dir), "secret.png")
 	for _, test := range []struct{ name, message string }{
-		{outside, `names the file "` + outside + `", which is not below "` + link + `", the folder of --allow-image-files`},
+		{outside, `names the file "` + outside + `", which is not below "` + link + `", the folder of --image-dir`},
 		{"file://" + outside, "which is not below "},
 		{"file://" + dir + "/../secret.png", "which is not below "},
 		{"../secret.png", `names the file "../secret.png", which is not below `},

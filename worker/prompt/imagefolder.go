@@ -44,7 +44,7 @@ func OpenImageFolder(path string) (*ImageFolder, error) {
 func (f *ImageFolder) read(name string, limit int64) ([]byte, *rowError) {
 	path, ok := f.relativePath(name)
 	if !ok {
-		return nil, rowErrorf(CodeInvalidValue, "", "names the file %s, which is not below %s, the folder of --allow-image-files",
+		return nil, rowErrorf(CodeInvalidValue, "", "names the file %s, which is not below %s, the folder of --image-dir",
 			showPath(name), showPath(f.spellings[0]))
 	}
 	data, err := loadFile(f.root, path, limit)
