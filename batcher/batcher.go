@@ -20,8 +20,9 @@ import (
 const (
 	// DefaultSlots is the number of slots if the model's YAML has none; it is LLMFlux's default batch size.
 	DefaultSlots = 4
-	// MaxSlots limits connections and goroutines; it is far more than a GPU holds.
-	MaxSlots = 4096
+	// MaxSlots is the maximum number of slots of a server: the engines of both generations refuse more sequences
+	// ("n_seq_max must be <= 256").
+	MaxSlots = 256
 	// DefaultContext is the default context of a slot in tokens, prompt and answer together.
 	DefaultContext = 4096
 

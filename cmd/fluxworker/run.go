@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -279,5 +280,5 @@ func oneOf(flag, value string, allowed ...string) error {
 			return nil
 		}
 	}
-	return usagef("--%s is %q; it must be one of %v", flag, value, allowed)
+	return usagef("--%s is %q; it must be %s", flag, value, strings.Join(allowed, " or "))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxworker/worker/lease"
+	"fluxworker/worker/record"
 	"fluxworker/worker/status"
 )
 
@@ -84,7 +85,7 @@ func printStatus(out io.Writer, s status.Status) error {
 			seen = seconds(h.HeartbeatAge) + " ago"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", or(one.Shard, "(all)"), one.State, rowStatus(one.RowStatus),
-			one.Attempts, holder, seen, or(one.LastOutcome, "-"))
+			one.Attempts, holder, seen, lastOutcome(one))
 	}
 	if len(s.Shards) > 1 {
 		fmt.Fprintf(w, "total\t%d/%d finished\t%s\n", finished, len(s.Shards), rowStatus(s.Total))
@@ -112,4 +113,13 @@ func rowStatus(r status.RowStatus) string {
 
 func seconds(s float64) string {
 	return (time.Duration(s*float64(time.Second)) + time.Second/2).Truncate(time.Second).String()
+}
+
+// lastOutcome returns the outcome of a shard's last attempt for people. The record of an attempt that was killed still says that
+// the attempt runs.
+func lastOutcome(s status.ShardStatus) string {
+	if s.State == status.Killed && s.LastOutcome == record.Running {
+		return "-"
+	}
+	return or(s.LastOutcome, "-")
 }

@@ -96,6 +96,11 @@ func TestSameModel(t *testing.T) {
 		{"llama3.2:3b", "llama3.2:3b", true},
 		{"llama3.2:3b", "llama3.2", false},
 		{"localhost:5000/a/b", "localhost:5000/a/b:latest", true},
+		{"Bigram:LATEST", "bigram", true},
+		{"library/bigram", "bigram", true},
+		{"registry.ollama.ai/library/bigram", "bigram:latest", true},
+		{"someone/bigram", "bigram", false},
+		{"hf.co/someone/bigram", "someone/bigram", false},
 	} {
 		if got := sameModel(tt.a, tt.b); got != tt.want {
 			t.Errorf("%s and %s: %t, want %t", tt.a, tt.b, got, tt.want)
