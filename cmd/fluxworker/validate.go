@@ -25,7 +25,8 @@ func validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate --model NAME --input FILE",
 		Short: "Check input and configuration, without GPU and server",
-		Long: `validate reads the whole input as run would, with the same flags, and lists the rows that would become error lines.
+		Long: `validate reads the whole input as run would, with the flags of run for input, model and request, and lists the rows that would
+become error lines.
 It also estimates how many tokens the rows need.
 It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the configuration is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
