@@ -14,8 +14,9 @@ type disk interface {
 	Open(path string, flag int, mode fs.FileMode) (file, error)
 	Rename(from, to string) error
 	Remove(path string) error
-	// Holds reports whether the path still leads to the open file.
-	Holds(path string, f file) bool
+	// CheckPath returns an error if the path does not lead to the open file any more: errReplaced, or why that cannot be
+	// seen.
+	CheckPath(path string, f file) error
 	// SyncDir makes the folder's entries durable, including created and renamed files.
 	SyncDir(path string) error
 }
@@ -44,13 +45,19 @@ func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (realDisk) Remove(path string) error { return os.Remove(path) }
 
-func (realDisk) Holds(path string, f file) bool {
+func (realDisk) CheckPath(path string, f file) error {
 	open, err := f.(*os.File).Stat()
 	if err != nil {
-		return false
+		return err
 	}
 	there, err := os.Stat(path)
-	return err == nil && os.SameFile(open, there)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(open, there):
+		return errReplaced
+	case err != nil:
+		return err // the folder may not be entered any more, say
+	}
+	return nil
 }
 
 func (realDisk) SyncDir(path string) error {

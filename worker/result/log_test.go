@@ -213,3 +213,27 @@ func TestPathsOf(t *testing.T) {
 		}
 	}
 }
+
+// A file that cannot be looked at is not one that was replaced.
+func TestCheckPathSaysWhy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	f, err := realDisk{}.Open(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := (realDisk{}).CheckPath(path, f); err != nil {
+		t.Errorf("the file is there: %v", err)
+	}
+	if err := (realDisk{}).CheckPath(path+"/below", f); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a path that cannot be followed: %v, want ENOTDIR", err)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := (realDisk{}).CheckPath(path, f); !errors.Is(err, errReplaced) {
+		t.Errorf("the file is gone: %v", err)
+	}
+}

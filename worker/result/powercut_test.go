@@ -80,9 +80,12 @@ func (d *memoryDisk) Remove(path string) error {
 	return nil
 }
 
-func (d *memoryDisk) Holds(path string, f file) bool {
+func (d *memoryDisk) CheckPath(path string, f file) error {
 	defer d.lock()()
-	return d.names[path] == f.(*memoryFile).inode
+	if d.names[path] != f.(*memoryFile).inode {
+		return errReplaced
+	}
+	return nil
 }
 
 func (d *memoryDisk) SyncDir(dir string) error {
@@ -346,7 +349,9 @@ func (d *fullDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	return &fullFile{file: f, disk: d}, nil
 }
 
-func (d *fullDisk) Holds(path string, f file) bool { return d.disk.Holds(path, f.(*fullFile).file) }
+func (d *fullDisk) CheckPath(path string, f file) error {
+	return d.disk.CheckPath(path, f.(*fullFile).file)
+}
 
 type fullFile struct {
 	file

@@ -26,7 +26,9 @@ func (d *slowDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	return &slowFile{file: f, disk: d}, nil
 }
 
-func (d *slowDisk) Holds(path string, f file) bool { return d.disk.Holds(path, f.(*slowFile).file) }
+func (d *slowDisk) CheckPath(path string, f file) error {
+	return d.disk.CheckPath(path, f.(*slowFile).file)
+}
 
 type slowFile struct {
 	file

@@ -93,8 +93,8 @@ func (l *Log) flush() error {
 		if err := s.file.Sync(); err != nil {
 			return &WriteError{Path: s.path, Err: err}
 		}
-		if !l.disk.Holds(s.path, s.file) {
-			return &WriteError{Path: s.path, Err: errReplaced}
+		if err := l.disk.CheckPath(s.path, s.file); err != nil {
+			return &WriteError{Path: s.path, Err: err}
 		}
 		s.dirty = 0
 		s.durable.Store(s.lines)
