@@ -8,18 +8,18 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Decision says what is to be done with a row.
+// Decision says whether a row is asked.
 type Decision int
 
 // The decisions.
 const (
 	Ask        Decision = iota // the row has no line
-	Skip                       // it has its answer
-	SkipFailed                 // it has its error line
+	Skip                       // the row has its answer
+	SkipFailed                 // the row has its error line
 )
 
-// Decide returns what is to be done with a row. elsewhere says that a file of ResumeFrom has the answer. The error is the
-// InputError of a row that has a line for another request.
+// Decide decides about a row. elsewhere reports that a file of ResumeFrom has the answer. Error: InputError for a row that has
+// a line for another request, unless OnChange is ChangeKeeps.
 func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
 	keep := e.config.OnChange == ChangeKeeps
 	switch state := e.done.State(row.Key); {
@@ -40,8 +40,8 @@ func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
 	return Ask, false, nil
 }
 
-// IsNew reports whether a row has no line in the output.
+// IsNew reports whether the row with this key has no line in the output.
 func (e *Earlier) IsNew(k prompt.Key) bool { return e.done.State(k) == result.New }
 
-// Lines returns how many lines of each kind the output had.
+// Lines returns the numbers of lines of earlier runs in the output.
 func (e *Earlier) Lines() (answered, failed int64) { return e.done.Lines() }
