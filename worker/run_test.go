@@ -43,8 +43,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what
-// it saw.
+// config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what it saw.
 func config(t testing.TB, n int, flags ...string) (c Config, recordFile string) {
 	t.Helper()
 	dir := t.TempDir()
