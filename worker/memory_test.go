@@ -10,7 +10,7 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// A server that alone holds more than the job's limit allows is started anew, and given up in the end.
+// A single server that holds more than the job's limit allows is restarted, and at last given up.
 func TestAServerBeyondTheLimitIsGivenUp(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 20, "--fault", "hang")

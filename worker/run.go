@@ -37,8 +37,8 @@ type run struct {
 }
 
 // Run answers the rows of the input that have no line yet. When the caller closes drain, after the first signal, rows in flight
-// may finish within the grace. When ctx ends, after the second signal, everything ends at once. Run updates the counters while it
-// works.
+// may finish within the grace. When ctx ends, after the second signal, everything ends at once. Run updates the counters while
+// it works.
 //
 // The summary is valid with and without an error. Errors: ErrStopped; ConfigError and InputError; those of result for the
 // output, of plan for the GPUs and the memory, and of fleet and ollama for the servers.
