@@ -19,7 +19,7 @@ func (c Config) checkDocument(paths result.Paths) error {
 		return &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --output, or drop what is there with --overwrite", err)}
 	}
 	if c.Rows().Once() {
-		return &outcome.ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, for which the input is read once more at the end, as %q cannot be; write it to a file first, or name the output %s",
+		return &outcome.ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, so the run must read the input again at the end, and %q can be read only once; write it to a file first, or name the output %s",
 			paths.Document, c.Input, paths.Results)}
 	}
 	return nil

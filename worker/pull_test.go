@@ -51,7 +51,7 @@ func TestOneOfManyPulls(t *testing.T) {
 		switch text := logs[i].String(); {
 		case strings.Contains(text, "pull: pulling manifest"):
 			pulling++
-		case strings.Contains(text, "somebody pulls into this folder") && strings.Contains(text, fmt.Sprintf("process %d on", os.Getpid())):
+		case strings.Contains(text, "another process pulls into this folder") && strings.Contains(text, fmt.Sprintf("process %d on", os.Getpid())):
 			waiting++
 		}
 	}
@@ -96,7 +96,7 @@ func TestAPullCanBeStopped(t *testing.T) {
 	}
 	defer held.Release()
 	ctx, cancel = context.WithCancel(t.Context())
-	log = &onLine{text: "somebody pulls", do: cancel}
+	log = &onLine{text: "another process pulls", do: cancel}
 	if _, _, err := c.Inspector(zerolog.New(log), filepath.Join(t.TempDir(), "log")).Pull(ctx); !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("another's: %v, want ErrStopped", err)
 	}

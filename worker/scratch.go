@@ -24,7 +24,7 @@ func ScratchRoot(getenv func(string) string) (dir string, warnings []string) {
 			return dir, warnings
 		}
 		if name != "" {
-			warnings = append(warnings, fmt.Sprintf("%s is %s, where no scratch can be made: %v", name, dir, err))
+			warnings = append(warnings, fmt.Sprintf("%s is %s, and no scratch folder can be made there: %v", name, dir, err))
 		}
 	}
 	return "", warnings

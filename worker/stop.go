@@ -97,7 +97,7 @@ func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, 
 	default:
 	}
 	left := r.drainTime(intake)
-	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; those in flight may finish (a second signal ends at once)")
+	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; rows in flight may finish (a second signal ends at once)")
 	grace := time.NewTimer(left)
 	defer grace.Stop()
 	select {

@@ -38,6 +38,6 @@ func (b *breaker) err() error {
 	}
 	return &ollama.ServerError{
 		Op:  "answer rows",
-		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for them and those not yet asked; the last failure: %w", b.undone.Load(), *b.last.Load()),
+		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for these rows and the rows that were not asked yet; the last failure: %w", b.undone.Load(), *b.last.Load()),
 	}
 }

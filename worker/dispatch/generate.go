@@ -22,7 +22,7 @@ type invalidOutput struct {
 }
 
 func (e *invalidOutput) Error() string {
-	return "the answer is not what the row wants: " + e.reason.Error()
+	return "the answer does not have the form that the row demands: " + e.reason.Error()
 }
 
 // generate gets the answers that a task still lacks, one after the other: a row with several answers holds one slot. The

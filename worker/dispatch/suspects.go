@@ -51,7 +51,7 @@ func (l *Lane) askSuspects(ctx context.Context) error {
 			l.server.Exempt(t.deaths)
 			err := l.dispatcher.sink.Failed(t.row, &ollama.RequestError{
 				Code:    CodePoisonRow,
-				Message: fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1),
+				Message: fmt.Sprintf("the server died %d times while it had this row, the last time without another row", t.deaths+1),
 			}, nil, t.retries)
 			l.queue.finish()
 			if err != nil {

@@ -50,7 +50,7 @@ func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
 			return done, l.refuseInvalid(t, invalid)
 		}
 		t.invalid++
-		d.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer is not of the form that the row wants")
+		d.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer does not have the form that the row demands")
 		return tryAgain, nil
 	}
 	failed, unavailable := errors.AsType[*ollama.UnavailableError](err)
@@ -95,7 +95,7 @@ func (l *Lane) retryOrGiveUp(t *task, err error, stalled bool) outcome {
 	switch {
 	case stalled && l.server.Own():
 		// A server that waits for a hung GPU spins, and so seems to work. But it completed no request in all that time.
-		l.server.End(fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", d.config.RequestTimeout), false)
+		l.server.End(fmt.Errorf("it hangs: no answer at all within %s (--request-timeout)", d.config.RequestTimeout), false)
 		return tryAgain
 	case last && l.server.Own() && l.failing.Add(1) >= maxUnanswered:
 		// The server lives, but answers no row at all, so the rows are not to blame. Other servers, or a restart, may do

@@ -62,7 +62,7 @@ func (i Inspector) fetch(ctx context.Context, client *ollama.Client) error {
 		held, err := lease.Acquire(ctx, lease.Options{
 			Dir: i.Models, Prefix: PullLock, Mode: 0o644, Self: i.Self, Patient: true,
 			OnWait: func(h lease.Holder) {
-				i.Log.Info().Str("model", i.Model).Stringer("by", h).Msg("somebody pulls into this folder; waiting for that to end")
+				i.Log.Info().Str("model", i.Model).Stringer("by", h).Msg("another process pulls into this folder; waiting for its end")
 			},
 		})
 		if err != nil {

@@ -134,7 +134,7 @@ func (w *watchdog) tooLarge(bytes int64) error {
 	case w.fleet.config.MaxServerBytes > 0 && bytes > w.fleet.config.MaxServerBytes:
 		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", bytes>>20, w.fleet.config.MaxServerBytes>>20)
 	case w.fleet.config.MaxFleetBytes > 0 && total > w.fleet.config.MaxFleetBytes && largest:
-		return fmt.Errorf("the servers take %d MiB of host memory, this one most, and the job has %d MiB (%s); --max-server-memory 0 lets them",
+		return fmt.Errorf("the servers together take %d MiB of host memory, this server the most, and the job has %d MiB (%s); --max-server-memory 0 turns this check off",
 			total>>20, w.fleet.config.Enforced.Bytes>>20, w.fleet.config.Enforced.From)
 	}
 	return nil

@@ -102,7 +102,7 @@ func (c Config) target(parts []result.Part) (result.Paths, error) {
 	}
 	switch {
 	case to.UsedByRun(), slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, to.Results) || same(p.Paths.Errors, to.Results) }):
-		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, which a merge leaves as it is; name another file with --to", to.Results)}
+		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, and a merge does not change it; name another file with --to", to.Results)}
 	case to.Contain(c.Input):
 		return to, &outcome.ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
 	}

@@ -19,7 +19,7 @@ func (e *GPUError) Error() string {
 	if errors.Is(e.Err, gpu.ErrNoDriver) { // a login node, or a job without a GPU
 		start = "start it in a job that has a GPU (--gres=gpu:1), or "
 	}
-	return fmt.Sprintf("%v; %ssay --device cpu if the CPU is to do it", e.Err, start)
+	return fmt.Sprintf("%v; %suse --device cpu to run without a GPU", e.Err, start)
 }
 func (e *GPUError) Unwrap() error { return e.Err }
 

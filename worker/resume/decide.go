@@ -34,7 +34,7 @@ func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
 	case state == result.Answered, state == result.Changed && keep:
 		return Skip, true, nil
 	case state == result.Changed:
-		return Ask, false, &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or say --on-change keep to leave the answer as it is",
+		return Ask, false, &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or use --on-change keep to keep the answer",
 			e.config.Input.Path, row.Line, row.CustomID)}
 	}
 	return Ask, false, nil

@@ -87,7 +87,7 @@ func (e *Earlier) readElsewhere(intake context.Context) error {
 		return &outcome.InputError{Err: fmt.Errorf("--resume-from: %w", err)}
 	}
 	if len(others) > 0 {
-		e.log.Info().Int("files", len(others)).Int64("answers", e.elsewhere.Len()).Msg("rows that are answered there are not asked again")
+		e.log.Info().Int("files", len(others)).Int64("answers", e.elsewhere.Len()).Msg("rows with an answer in the files of --resume-from are not asked again")
 	}
 	return err
 }
@@ -200,8 +200,8 @@ func (e *Earlier) refuseChanges(intake context.Context) error {
 }
 
 // changeChoices names the remedies for a changed input, model or setting.
-const changeChoices = "use the same again, choose another --output, or say what is to become of the lines that are there: " +
-	"--on-change rerun asks again what has changed, --on-change keep leaves them as they are, --overwrite drops them all"
+const changeChoices = "use the same input, model and settings again, choose another --output, or decide about the lines in the output: " +
+	"--on-change rerun asks changed rows again, --on-change keep keeps the lines, --overwrite drops all lines"
 
 // dropChanged drops the lines of rows that changed or are gone. If the files of the model changed, it drops every line.
 func (e *Earlier) dropChanged(intake context.Context) error {
@@ -247,7 +247,7 @@ func (e *Earlier) SameModel(info ollama.Info) error {
 		return nil
 	}
 	if e.config.OnChange == ChangeKeeps {
-		e.log.Warn().Err(changed).Msg("the output will hold answers of both (--on-change keep)")
+		e.log.Warn().Err(changed).Msg("the output will have answers of both models (--on-change keep)")
 		return nil
 	}
 	return &outcome.ConfigError{Err: fmt.Errorf("output %s: %w; %s", e.config.Paths.Results, changed, changeChoices)}
