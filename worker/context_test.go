@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fluxworker/batcher"
+	"fluxworker/worker/contextfit"
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/outcome"
 	"fluxworker/worker/record"
@@ -138,7 +139,7 @@ func TestLongRowsAreAnsweredLast(t *testing.T) {
 			if s.PutOff < 5 || s.PutOff > 7 {
 				t.Errorf("%d rows were deferred", s.PutOff)
 			}
-			left, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Output), "out.run", "waiting*"))
+			left, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Output), "out.run", contextfit.SpoolPrefix+"*"))
 			if len(left) > 0 {
 				t.Errorf("rows are left behind in %v", left)
 			}

@@ -23,7 +23,7 @@ func BenchmarkMerge(b *testing.B) {
 func mergeShards(b *testing.B, shards int) {
 	const rows = 50_000
 	dir := b.TempDir()
-	c := Config{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl")}
+	c := Config{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl"), Replace: true}
 	var input strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&input, `{"custom_id":"request-%d","prompt":"%s"}`+"\n", i, strings.Repeat("word ", 40))

@@ -3,7 +3,7 @@
 //
 // Invariants: the lines are the truth, and resuming needs no record; a row with a line is not asked again unless the user
 // asked for it; a run never mixes answers of different settings, inputs or models in one output unless the user asked for it;
-// lines are dropped before the first row is asked, in one step.
+// lines are dropped before the first row is asked, by one atomic rewrite of each file.
 package resume
 
 import (
