@@ -9,7 +9,7 @@ import (
 	"fluxworker/worker/result"
 )
 
-// attempt runs the rows and keeps the records of that: this attempt's own, and the summary over all.
+// attempt calls answer, and writes the record of this attempt and the summary over all attempts.
 func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]record.GPUUse, error)) (record.Summary, error) {
 	earlier, err := record.ReadAttempts(r.paths)
 	if err != nil {
@@ -24,13 +24,13 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	stopRecording := r.recordProgress(a, started)
 	gpus, err := answer()
 	stopRecording()
-	// The log's own error is the cause where both failed: its writer ended first.
+	// If both failed, the error of the log is the cause: its writer ended first.
 	if closeErr := r.output.Close(); closeErr != nil {
 		err = closeErr
 	}
 	s := r.summary(started)
 	s.GPUs = gpus
-	if err == nil && s.Rows() == 0 && r.counters.InputRows() == 0 { // a shard of a small input may have none
+	if err == nil && s.Rows() == 0 && r.counters.InputRows() == 0 { // a shard of a small input may have no row
 		err = outcome.EmptyInput(r.config.Input)
 	}
 	s.Complete = err == nil
@@ -38,14 +38,14 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	a.Count(r.counters)
 	a.End(err)
 	if errors.Is(err, outcome.ErrStopped) && r.config.Results.Overwrite {
-		r.log.Warn().Msg("leave --overwrite off to go on: with it, the next run drops what is answered now")
+		r.log.Warn().Msg("leave --overwrite off to go on: with it, the next run drops the answers of this run")
 	}
 	answered, failed := r.earlier.Lines()
 	s.Total = record.TotalOf(earlier, s, answered+s.OK, failed+s.Failed)
 	return s, errors.Join(err, r.writeRecords(a, s, err))
 }
 
-// summary returns what the attempt has done so far.
+// summary returns the summary of the attempt so far.
 func (r *run) summary(started time.Time) record.Summary {
 	answered, failed := r.output.Durable()
 	s := r.counters.Summarize(started, answered, failed)
@@ -53,7 +53,7 @@ func (r *run) summary(started time.Time) record.Summary {
 	return s
 }
 
-// recordProgress writes now and then how far the attempt is. The returned function ends that and waits for it.
+// recordProgress writes the record of the attempt every record.ProgressEvery. stop ends the writes and waits for their end.
 func (r *run) recordProgress(a record.Attempt, started time.Time) (stop func()) {
 	stopped, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -66,7 +66,7 @@ func (r *run) recordProgress(a record.Attempt, started time.Time) (stop func()) 
 				a.Summary = r.summary(started)
 				a.Count(r.counters)
 				if err := a.Write(r.paths); err != nil {
-					r.log.Debug().Err(err).Msg("the attempt's record could not be written") // the end says so again
+					r.log.Debug().Err(err).Msg("the attempt's record could not be written") // the write at the end returns such an error
 				}
 			case <-stopped:
 				return
@@ -76,7 +76,8 @@ func (r *run) recordProgress(a record.Attempt, started time.Time) (stop func()) 
 	return func() { close(stopped); <-ended }
 }
 
-// writeRecords writes what is known at the end. An output that another run has taken over is not ours to write to.
+// writeRecords writes the records at the end of the attempt, which ended with err. It writes nothing to an output that
+// another run has taken over. It returns a failed write only if err is nil.
 func (r *run) writeRecords(a record.Attempt, s record.Summary, err error) error {
 	if errors.Is(err, result.ErrHeld) {
 		return nil
@@ -86,13 +87,13 @@ func (r *run) writeRecords(a record.Attempt, s record.Summary, err error) error 
 		writeErr = r.paths.WriteJSON(record.SummaryFile, s)
 	}
 	if err != nil {
-		return nil // that is the news
+		return nil // the attempt's own error is the cause
 	}
 	return writeErr
 }
 
-// amendOutcome writes into the attempt's record that its document is not there, so that the output is not taken for finished.
-// Where that fails, too, the run says so all the same: its error is the news.
+// amendOutcome replaces the outcome of the attempt's record by the error of its document, so that the output does not count as
+// finished. A failed write is only logged: the run ends with the error of the document.
 func (r *run) amendOutcome(err error) {
 	a, readErr := record.LastAttempt(r.paths)
 	if readErr != nil || a.Number == 0 {

@@ -11,49 +11,49 @@ import (
 	"fluxworker/worker/resume"
 )
 
-// Config says what a run does.
+// Config holds the settings of a run.
 type Config struct {
 	Input       string          // path of the rows, or "-" for standard input
-	Layout      prompt.Layout   // where a table or a folder has its prompts
-	MaxRowBytes int             // rows longer than this become error lines
-	KeepFirst   bool            // of rows with the same custom_id only the first is one
-	Place       Place           // in SLURM, and so the part of the input that is this run's
-	Output      string          // path of the results; the other places come from it
-	Defaults    prompt.Defaults // the model's name and the options that a row may override
+	Layout      prompt.Layout   // the place of the prompts in a table or a folder
+	MaxRowBytes int             // a longer row gets an error line
+	KeepFirst   bool            // of rows with the same custom_id only the first counts
+	Place       Place           // the SLURM job, and this run's part of the input
+	Output      string          // path of the results; all other paths follow from it
+	Defaults    prompt.Defaults // the model's name, and options that a row may override
 
-	Model modelcfg.Model // what its YAML says; what the server says of it counts for more
-	Wish  batcher.Wish   // slots and context as the user wants them
-	// FitContext chooses the context by what the rows take, whatever Wish says of it; not below Wish.MinContext. A server
-	// that is not ours keeps the context of Wish.
+	Model modelcfg.Model // from its YAML; the server's metadata override it
+	Wish  batcher.Wish   // slots and context from the user
+	// FitContext chooses the context by the needs of the rows instead of Wish.Context, but not below Wish.MinContext. A server
+	// that runs already keeps the context of Wish.
 	FitContext bool
-	SampleTime time.Duration // for the look at the input by which the context is chosen; 0 is sampleTime
+	SampleTime time.Duration // limit of the sample of the input by which the context is chosen; 0 is the default
 
 	Server fleet.Settings
 
-	RequestTimeout time.Duration // for one row's answer
-	MaxRetries     int           // how often a row is asked again after a failure of the server
-	RetryDelay     time.Duration // before a row is asked again for the first time, and twice as long each time after; 0 is at once
-	MaxRestarts    int           // how often a server is started again within restartWindow before it is given up
-	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
-	MaxServerBytes int64         // host memory that a server may hold before it is started anew; 0 is no limit
-	MaxFleetBytes  int64         // and that all of them may hold together; 0 is no limit
-	Grace          time.Duration // how long rows in flight may go on after the first signal
+	RequestTimeout time.Duration // for one answer
+	MaxRetries     int           // of a row, after failures of a server and invalid answers
+	RetryDelay     time.Duration // pause before the first retry, doubled for each further retry; 0 is no pause
+	MaxRestarts    int           // of a server within ten minutes
+	StallTimeout   time.Duration // a server with rows in flight, without an answer and without work for this long hangs
+	MaxServerBytes int64         // of host memory; a server that holds more is restarted; 0 is no limit
+	MaxFleetBytes  int64         // of host memory, for all servers together; above it the largest server is restarted; 0 is no limit
+	Grace          time.Duration // for rows in flight, after the first signal
 
 	Results Results
 
 	Version string // of this program, for the manifest
 }
 
-// Results says how the output is kept, and what becomes of lines that are in it already.
+// Results holds the settings of the output, and the user's choices about the lines that are in it already.
 type Results struct {
-	SyncEvery   time.Duration // lines are on disk after this time at the latest
-	SyncBytes   int64         // and as soon as this many bytes are not
+	SyncEvery   time.Duration // the longest time until a line is synced to the disk
+	SyncBytes   int64         // unsynced bytes from which lines are synced at once
 	Mode        fs.FileMode   // of new files, less the umask; 0 is 0600
 	OnChange    resume.OnChange
-	ResumeFrom  []string // result files of other splits of the input: rows that are answered there are not asked again
-	Overwrite   bool     // drop what is there
-	RetryFailed bool     // drop the failures that are there
-	// LockStale is how long the lock of another run must show no sign of life before it is taken over; 0 is
-	// lease.DefaultStale. All runs of an output must have the same: it says how often the holder renews its lock.
+	ResumeFrom  []string // result files of other splits of the input: rows with an answer there are not asked again
+	Overwrite   bool     // drop all lines in the output
+	RetryFailed bool     // drop the error lines in the output
+	// LockStale is the time without a sign of life after which this run takes over the lock of another run; 0 is
+	// lease.DefaultStale. All runs of an output must have the same value: the holder renews its lock in relation to it.
 	LockStale time.Duration
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// A row costs little memory on its whole way: read, asked, answered and written. The stand-in is a process of its own, so
-// that what it takes is not counted, and a short run is taken from a long one, so that what a start takes is not, either.
-// With net/http's transport and encoding/json it was 153 allocations.
+// A row costs little memory on its whole way: read, asked, answered and written. The stand-in is a process of its own, so its
+// memory does not count. The benchmark subtracts a short run from a long run, so the start of a run does not count. With
+// net/http's transport and encoding/json a row had 153 allocations.
 func BenchmarkMemoryOfARun(b *testing.B) {
 	const (
-		few, many       = 1000, 4000
-		mostAllocations = 100.0
-		mostBytes       = 16 << 10
+		few, many      = 1000, 4000
+		maxAllocations = 100.0
+		maxBytes       = 16 << 10
 	)
 	allocations, bytes := allocated(b, few)
 	allocationsOfMany, bytesOfMany := allocated(b, many)
@@ -23,12 +23,12 @@ func BenchmarkMemoryOfARun(b *testing.B) {
 	size := float64(bytesOfMany-bytes) / (many - few)
 	b.ReportMetric(each, "allocs/row")
 	b.ReportMetric(size, "B/row")
-	if each > mostAllocations || size > mostBytes {
-		b.Errorf("a row of 1 KB costs %.1f allocations and %.0f bytes, want at most %.0f and %d", each, size, mostAllocations, mostBytes)
+	if each > maxAllocations || size > maxBytes {
+		b.Errorf("a row of 1 KB costs %.1f allocations and %.0f bytes, want at most %.0f and %d", each, size, maxAllocations, maxBytes)
 	}
 }
 
-// allocated is what a run of n rows of 1 KB allocates.
+// allocated returns the number and the bytes of the allocations of a run of n rows of 1 KB.
 func allocated(t testing.TB, n int) (allocations, bytes uint64) {
 	t.Helper()
 	c, _ := config(t, 0)

@@ -9,7 +9,7 @@ import (
 	"fluxworker/worker/result"
 )
 
-// checkDocument refuses a run that could not write its document at the end, before anything is asked.
+// checkDocument returns an error if the run could not write its document at the end. Error: ConfigError.
 func (c Config) checkDocument(paths result.Paths) error {
 	if paths.Document == "" {
 		return nil
@@ -19,14 +19,15 @@ func (c Config) checkDocument(paths result.Paths) error {
 		return &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --output, or drop what is there with --overwrite", err)}
 	}
 	if c.Rows().Once() {
-		return &outcome.ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, for which the input is read once more at the end, as %q cannot be; write it to a file first, or name the output %s",
+		return &outcome.ConfigError{Err: fmt.Errorf("output %s has the rows in the order of the input, so the run must read the input again at the end, and %q can be read only once; write it to a file first, or name the output %s",
 			paths.Document, c.Input, paths.Results)}
 	}
 	return nil
 }
 
-// writeDocument writes the document of a run whose rows all have their line, and returns its path. It does so each time that
-// a run comes to its end: one that was killed in the middle of it is made up for by the next.
+// writeDocument writes the document of a run whose rows all have their line, and returns its path; "" without a document.
+// Every complete run writes it, also a run without undone rows: so the next run completes a document whose run was killed.
+// Errors: those of merge.Run; InputError where rows have no line.
 func (r *run) writeDocument(ctx, intake context.Context) (string, error) {
 	path := r.paths.Document
 	if path == "" {
@@ -36,7 +37,8 @@ func (r *run) writeDocument(ctx, intake context.Context) (string, error) {
 	defer end()
 	r.log.Info().Str("file", path).Msg("writing all rows in the order of the input") // a million take a quarter of a minute
 	m, err := merge.Run(ctx, merge.Config{
-		Input: r.config.Input, IDColumn: r.config.Layout.IDColumn, MaxRowBytes: r.config.MaxRowBytes, KeepFirst: r.config.KeepFirst, Output: r.config.Output, ResumeFrom: r.config.Results.ResumeFrom,
+		Input: r.config.Input, IDColumn: r.config.Layout.IDColumn, MaxRowBytes: r.config.MaxRowBytes, KeepFirst: r.config.KeepFirst,
+		Output: r.config.Output, ResumeFrom: r.config.Results.ResumeFrom,
 		Format: result.FormatOf(path), To: path, Replace: r.config.Results.Overwrite,
 	})
 	if err != nil {

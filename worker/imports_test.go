@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The import graph in docs/architecture.md is that of the code.
+// The import graph in docs/architecture.md equals that of the code.
 func TestArchitecturePageShowsTheImports(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/architecture.md")

@@ -17,21 +17,22 @@ import (
 	"fluxworker/worker/resume"
 )
 
-// reading is the input being read. Reading a pipe can block for as long as its writer likes, and nothing wakes it; so the
-// run does not wait for the reader when intake is over, and the reader touches nothing of the run from then on.
+// reading is the state of reading the input. A read from a pipe can block until its writer writes, and nothing can wake it. So
+// the run does not wait for the reader when intake has ended, and the reader changes nothing of the run from then on.
 type reading struct {
 	source *prompt.Source
 	rows   *prompt.Reader
 	found  record.InputFile
 
-	answeredElsewhere int64 // rows
+	answeredElsewhere int64 // rows with an answer in a file of --resume-from
 
-	mu   sync.Mutex // held while a row is dealt with, not while a row is awaited
-	left bool       // the run goes on without the reader
+	mu        sync.Mutex // held while a row is handled, not while the reader waits for a row
+	abandoned bool       // the run goes on without the reader
 }
 
-// openIntake opens the input, unless a signal comes first: a FIFO opens only when a writer opens it. The goroutine that still
-// waits then is left behind, since nothing can wake it, and the process ends soon.
+// openIntake opens the input, unless a signal comes first: a FIFO opens only when a writer opens it. After a signal the
+// goroutine that opens the input stays behind: nothing can wake it, and the process ends soon. Errors: InputError, ConfigError,
+// StoppedError.
 func openIntake(intake context.Context, in input.Input, shard result.Shard) (*reading, error) {
 	type opened struct {
 		reading *reading
@@ -54,14 +55,15 @@ func openIntake(intake context.Context, in input.Input, shard result.Shard) (*re
 	}
 }
 
-// logPassedOver says which files of a folder are no rows.
+// logPassedOver logs the number of files in the input's folder that give no row.
 func (in *reading) logPassedOver(log zerolog.Logger) {
 	if n, example := in.source.PassedOver(); n > 0 {
 		log.Warn().Int64("files", n).Str("example", example).Msg("files of the input's folder are passed over: they are neither text nor image by their names")
 	}
 }
 
-// read sorts the input's rows until its end or intake's, and closes the queue.
+// read handles the rows of the input until the end of the input or of intake, and closes the queue. Errors: InputError;
+// result.WriteError for the output.
 func (r *run) read(intake context.Context, in *reading, queue *dispatch.Queue) error {
 	defer queue.Close()
 	ended := make(chan error, 1)
@@ -75,36 +77,36 @@ func (r *run) read(intake context.Context, in *reading, queue *dispatch.Queue) e
 	case <-intake.Done():
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		in.left = true
+		in.abandoned = true
 		return nil
 	}
 }
 
-// readAll deals with every row of the input.
+// readAll handles every row of the input.
 func (r *run) readAll(intake context.Context, in *reading, queue *dispatch.Queue) error {
 	for first := true; ; first = false {
 		row, err := in.rows.Next()
 		if first && err == nil && in.rows.TakenForText() {
 			r.log.Info().Str("input", r.config.Input).Msg("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
 		}
-		more, err := r.deal(intake, in, row, err, queue)
+		more, err := r.handle(intake, in, row, err, queue)
 		if !more {
 			return err
 		}
 	}
 }
 
-// deal decides what becomes of a row: a row that has its line is skipped, a row that cannot be asked gets an error line,
-// every other row goes to the queue.
-func (r *run) deal(intake context.Context, in *reading, row prompt.Row, err error, queue *dispatch.Queue) (more bool, _ error) {
+// handle skips a row that has its line, writes the error line of a row that cannot be asked, and sends every other row to the
+// queue. err is the error of the reader; io.EOF is the end of the input. more reports whether to read on.
+func (r *run) handle(intake context.Context, in *reading, row prompt.Row, err error, queue *dispatch.Queue) (more bool, _ error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	switch {
-	case in.left:
+	case in.abandoned:
 		return false, nil
 	case errors.Is(err, io.EOF):
 		r.counters.SawAll(in.rows.Seen())
-		r.logLeftOut(in)
+		r.logUnmatched(in)
 		return false, nil
 	case err != nil:
 		return false, &outcome.InputError{Err: err}
@@ -132,8 +134,8 @@ func (r *run) deal(intake context.Context, in *reading, row prompt.Row, err erro
 	return queue.Push(intake, row), nil
 }
 
-// logLeftOut says, at the end of the input, which rows were neither asked nor answered.
-func (r *run) logLeftOut(in *reading) {
+// logUnmatched logs, at the end of the input, the number of rows that were left out and of lines without a row.
+func (r *run) logUnmatched(in *reading) {
 	if n := in.rows.LeftOut(); n > 0 {
 		r.log.Warn().Int64("rows", n).Msg("rows were left out: an earlier one has the same custom_id (--dedupe first)")
 	}

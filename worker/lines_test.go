@@ -4,16 +4,17 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"fluxworker/worker/record"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"fluxworker/worker/record"
 )
 
-// outLine is what tests read of an output line.
+// outLine is the part of an output line that tests read.
 type outLine struct {
 	CustomID string `json:"custom_id"`
 	Response *struct {
@@ -46,15 +47,15 @@ func (l outLine) message() string {
 	return l.Response.Body.Error.Message
 }
 
-// said is what the first of some failures says.
-func said(lines []outLine) string {
+// firstError returns code and message of the first failure; "" without one.
+func firstError(lines []outLine) string {
 	if len(lines) == 0 {
 		return ""
 	}
 	return lines[0].code() + ": " + lines[0].message()
 }
 
-// linesOf reads an output file; one that is not there has no lines.
+// linesOf reads an output file, by custom_id. A missing file has no lines.
 func linesOf(t *testing.T, path string) map[string][]outLine {
 	t.Helper()
 	f, err := os.Open(path)

@@ -20,14 +20,14 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// The parts of a run get the part of the Config that each of them needs.
+// Each part of a run gets the part of the Config that it needs.
 
-// Rows returns the input.
+// Rows returns the input of the run.
 func (c Config) Rows() input.Input {
 	return input.Input{Path: c.Input, Layout: c.Layout, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst, Defaults: c.Defaults}
 }
 
-// Planner returns what makes the plans.
+// Planner returns the planner of the servers.
 func (c Config) Planner() plan.Planner {
 	return plan.Planner{
 		Model: c.Model, Wish: c.Wish, FitContext: c.FitContext, SampleTime: c.SampleTime, Input: c.Rows(),
@@ -35,14 +35,14 @@ func (c Config) Planner() plan.Planner {
 	}
 }
 
-// Inspector returns what asks Ollama about the model. What its server prints goes to logPath.
+// Inspector returns an Inspector for the model. The output of its server goes to the file logPath.
 func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
 	return fleet.Inspector{
 		Settings: c.Server, Model: c.Defaults.Model, Log: log, LogPath: logPath, Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
 	}
 }
 
-// fleet returns the Config of servers for a model that was inspected.
+// fleet returns the Config of the servers, for a model that Ollama has described.
 func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) fleet.Config {
 	f := fleet.Config{
 		Settings: c.Server, Model: c.Defaults.Model, Info: info, GPUs: gpus, Run: paths,
@@ -50,7 +50,7 @@ func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) f
 		MaxServerBytes: c.MaxServerBytes, MaxFleetBytes: c.MaxFleetBytes, Enforced: c.Place.Enforced,
 	}
 	if f.File != nil {
-		f.File, _ = f.File.For(info.Version) // what there is to say of it is among the plan's warnings
+		f.File, _ = f.File.For(info.Version) // the plan's warnings have the text
 	}
 	if !c.fitsContext() {
 		f.MinContext = c.Wish.MinContext
@@ -58,13 +58,15 @@ func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) f
 	return f
 }
 
-// fitsContext reports whether the context follows from the rows: neither the user nor the owner of the server decides on it.
+// fitsContext reports whether the context follows from the rows, and not from the user or the owner of the server.
 func (c Config) fitsContext() bool { return c.FitContext && c.Server.URL == "" }
 
+// dispatch returns the Config of the Dispatcher.
 func (c Config) dispatch() dispatch.Config {
 	return dispatch.Config{RequestTimeout: c.RequestTimeout, MaxRetries: c.MaxRetries, RetryDelay: c.RetryDelay, StallTimeout: c.StallTimeout}
 }
 
+// resume returns the Config for the lines of earlier runs.
 func (c Config) resume(paths result.Paths, shard result.Shard, m record.Manifest, inspect func(context.Context) (ollama.Info, error)) resume.Config {
 	return resume.Config{
 		OnChange: c.Results.OnChange, ResumeFrom: c.Results.ResumeFrom, Overwrite: c.Results.Overwrite, RetryFailed: c.Results.RetryFailed,
@@ -73,7 +75,7 @@ func (c Config) resume(paths result.Paths, shard result.Shard, m record.Manifest
 	}
 }
 
-// threads returns the number of threads of each of so many servers; 0 leaves it to the engine.
+// threads returns the number of CPU threads of each server; 0 leaves the number to the engine.
 func (c Config) threads(servers int, info ollama.Info) int {
 	if c.Server.URL != "" {
 		return 0
@@ -81,7 +83,8 @@ func (c Config) threads(servers int, info ollama.Info) int {
 	return plan.Threads(c.Place.Job, servers, slurm.Cores(slurm.NodeCPUs), info)
 }
 
-// paths returns the places of the results, after a check that these have a place of their own. Errors: ConfigError.
+// paths returns the paths of the output, after checks that the output does not overwrite the input or another file. Errors:
+// ConfigError.
 func (c Config) paths(shard result.Shard) (result.Paths, error) {
 	paths, err := result.PathsOf(c.Output, shard)
 	if err != nil {
@@ -101,8 +104,8 @@ func (c Config) paths(shard result.Shard) (result.Paths, error) {
 	return paths, c.checkDocument(paths)
 }
 
-// CheckFiles returns an error where a run would refuse its input or the place of its output. Neither needs to be given, and an
-// input that can be read only once is left alone. Errors: InputError, ConfigError.
+// CheckFiles returns an error if a run would refuse its input or the path of its output. Both are optional; an input that can
+// be read only once is not opened. Errors: InputError, ConfigError.
 func (c Config) CheckFiles() error {
 	if c.Output != "" {
 		if _, err := c.paths(result.Shard{}); err != nil {
@@ -120,8 +123,8 @@ func (c Config) CheckFiles() error {
 	return source.Close()
 }
 
-// RowsLeft counts the rows of the input, or of the run's shard of it, that have no line in the output yet. Errors: InputError,
-// ConfigError.
+// RowsLeft returns the number of rows of the input, or of the run's shard, without a line in the output, and of all rows.
+// Errors: InputError, ConfigError.
 func (c Config) RowsLeft() (left, all int64, _ error) {
 	var shard result.Shard
 	if s := c.Place.Shard; !s.Auto && s.Shard.Count > 1 {

@@ -17,16 +17,16 @@ import (
 	"fluxworker/worker/record"
 )
 
-// passes is the state of a run from when its model is known: what the plans are made of, and the servers.
+// passes is the state of a run after the model was inspected.
 type passes struct {
 	run   *run
 	info  ollama.Info
-	gpus  []gpu.Device
+	gpus  []gpu.Device // nil on the CPU and with a server that runs already
 	fleet *fleet.Fleet
 }
 
-// serve waits for the first row, starts the servers, and keeps their slots full until no row is left, of the first pass and
-// of those for rows that need a longer context.
+// serve waits for the first row, and then runs the first pass and the later passes, for rows that need a longer context. It
+// returns the use of the GPUs.
 func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) (gpus []record.GPUUse, _ error) {
 	if !queue.WaitFirst(intake) {
 		return nil, nil
@@ -43,13 +43,14 @@ func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) (gp
 	return nil, p.laterPasses(intake, requests)
 }
 
-// inspector returns what asks Ollama about the model. Its server is ended before others start, so its log is the first part of
-// theirs.
+// inspector returns the Inspector of the run. Its server ends before the first server of the fleet starts, so the two share a
+// log.
 func (r *run) inspector() fleet.Inspector {
 	return r.config.Inspector(r.log, r.paths.In(fleet.LogName(0)))
 }
 
-// prepare learns what the plans are made of.
+// prepare queries the GPUs, inspects the model, and makes the fleet. Errors: plan.GPUError; those of Inspect; ConfigError for
+// a model that changed.
 func (r *run) prepare(ctx context.Context) (*passes, error) {
 	p := &passes{run: r}
 	var err error
@@ -69,18 +70,19 @@ func (r *run) prepare(ctx context.Context) (*passes, error) {
 	return p, nil
 }
 
-// unheldError means that the servers of a pass do not hold the model with a context that is long enough for its rows. No row
-// was asked then. A server that is lost for the same reason later on is another matter: some of the rows have lines.
-type unheldError struct{ *fleet.OffloadError }
+// startOffloadError means that the GPUs did not hold the model at the start of a pass, before any row was asked. A server that
+// is lost with an OffloadError later gives no startOffloadError: some rows have lines then.
+type startOffloadError struct{ *fleet.OffloadError }
 
-func (e *unheldError) Unwrap() error { return e.OffloadError }
+func (e *startOffloadError) Unwrap() error { return e.OffloadError }
 
-// pass serves the rows of a queue with servers that are started for them. An *unheldError comes before any row is asked.
+// pass starts servers for the rows of a queue, sends the rows, and stops the servers. Errors: startOffloadError before any row
+// is asked; those of plan, fleet and dispatch.
 func (p *passes) pass(intake, requests context.Context, queue *dispatch.Queue) error {
 	defer p.fleet.Stop()
 	serving, err := p.start(intake)
 	if offloaded, ok := errors.AsType[*fleet.OffloadError](err); ok {
-		err = &unheldError{offloaded}
+		err = &startOffloadError{offloaded}
 	}
 	if err != nil {
 		return unlessOver(intake, err)
@@ -99,8 +101,8 @@ func (p *passes) pass(intake, requests context.Context, queue *dispatch.Queue) e
 	})
 }
 
-// start plans the servers and starts them. Where the model turns out not to fit with a context that was chosen, a shorter
-// context is.
+// start plans the servers and starts them. If the GPUs do not hold the model with a context that was chosen by the rows, it
+// tries shorter contexts.
 func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 	for {
 		planned, err := p.plan(intake)
@@ -118,7 +120,7 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 	}
 }
 
-// plan plans the servers, with the context that the user wants or the context that suits the rows.
+// plan plans the servers, with the user's context or the context that suits the rows.
 func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
 	if p.run.fit == nil {
 		return p.run.config.Planner().Plan(p.info, p.gpus)
@@ -126,7 +128,7 @@ func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
 	return p.run.fit.Plan(ctx, p.info, p.gpus, p.run.earlier.IsNew)
 }
 
-// laterPasses answers the rows that need a longer context than those before them.
+// laterPasses runs a pass for the deferred rows until no row is deferred.
 func (p *passes) laterPasses(intake, requests context.Context) error {
 	if p.run.fit == nil {
 		return nil
@@ -139,7 +141,7 @@ func (p *passes) laterPasses(intake, requests context.Context) error {
 		}
 		p.dropLostGPUs(intake)
 		err := p.laterPass(intake, requests, rows)
-		if _, unheld := errors.AsType[*unheldError](err); unheld && p.run.fit.IsBeyondServed() {
+		if _, offloaded := errors.AsType[*startOffloadError](err); offloaded && p.run.fit.IsBeyondServed() {
 			p.run.fit.FellBack(rows)
 			err = p.laterPass(intake, requests, rows)
 		}
@@ -151,7 +153,7 @@ func (p *passes) laterPasses(intake, requests context.Context) error {
 	return nil
 }
 
-// laterPass serves rows that were deferred in an earlier pass.
+// laterPass runs a pass for rows that were deferred.
 func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.Deferred) error {
 	g, requests := errgroup.WithContext(requests)
 	feed, stop := context.WithCancel(intake)
@@ -161,12 +163,12 @@ func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.De
 		defer queue.Close()
 		err := p.run.fit.Each(feed, rows, func(row prompt.Row) error {
 			if !queue.Push(feed, row) {
-				return errFed
+				return errFeedEnded
 			}
 			return nil
 		}, func(row prompt.Row) error { return p.run.sink.Reject(row, true) })
-		if errors.Is(err, errFed) {
-			return nil // those in flight go on
+		if errors.Is(err, errFeedEnded) {
+			return nil // rows in flight go on
 		}
 		return err
 	})
@@ -180,21 +182,21 @@ func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.De
 	return g.Wait()
 }
 
-// errFed ends the reading of rows that no server takes any more.
-var errFed = errors.New("no row is taken any more")
+// errFeedEnded ends the reading of deferred rows when the queue takes no further row.
+var errFeedEnded = errors.New("the queue takes no further row")
 
-// dropLostGPUs takes the GPUs out of the plans to come that have gone since the first pass.
+// dropLostGPUs removes the GPUs that are gone since the first pass from later plans.
 func (p *passes) dropLostGPUs(ctx context.Context) {
 	if len(p.gpus) == 0 {
 		return
 	}
-	if now, err := plan.AllocatedGPUs(ctx, p.run.log); err == nil { // else the start of the servers finds out
+	if now, err := plan.AllocatedGPUs(ctx, p.run.log); err == nil { // otherwise the start of the servers fails
 		p.gpus = p.fleet.KeepGPUs(now)
 	}
 }
 
-// unlessOver leaves out an error during the start when intake is over: a signal came, or the input is lost, and the rows
-// stay undone.
+// unlessOver returns the error of a start, but nil if intake has ended: a signal came, or the input is lost, and the rows stay
+// undone.
 func unlessOver(intake context.Context, err error) error {
 	if intake.Err() != nil {
 		return nil

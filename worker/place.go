@@ -10,20 +10,20 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// Place says where a run stands: the SLURM job around it, and which part of the input is its own.
+// Place describes the SLURM job of a run, and the run's part of the input.
 type Place struct {
 	Job   slurm.Job    // zero outside of SLURM
-	Shard slurm.Choice // as the user chose
-	// Limit is when the job ends, by the user's word; zero asks SLURM. NoLimit says that it does not.
+	Shard slurm.Choice // from the user
+	// Limit is the job's end by the user's setting; zero asks SLURM. NoLimit means that the job does not end.
 	Limit   time.Time
 	NoLimit bool
-	// Memory is what this process and its servers may use of the node's; the zero value is no limit.
+	// Memory is the host memory for this process and its servers; the zero value is no limit.
 	Memory slurm.Memory
-	// Enforced is the limit past which the kernel kills a process; the zero value is none.
+	// Enforced is the limit above which the kernel kills a process; the zero value is no limit.
 	Enforced slurm.Memory
 }
 
-// name returns the name of this task among all that SLURM runs; empty outside of SLURM.
+// name returns the unique name of this task in SLURM; "" outside of SLURM.
 func (p Place) name() string {
 	switch {
 	case !p.Job.Inside():
@@ -34,17 +34,17 @@ func (p Place) name() string {
 	return p.Job.Ref()
 }
 
-// complete adds what the controller knows to what the environment says.
+// complete adds the answer of SLURM's controller to the variables of the environment. Without an answer it only logs.
 func (p Place) complete(ctx context.Context, log zerolog.Logger) Place {
 	job, err := p.Job.Ask(ctx)
 	if err != nil {
-		log.Warn().Err(err).Msg("SLURM's controller does not answer; going on with what the environment says")
+		log.Warn().Err(err).Msg("SLURM's controller does not answer; going on with the variables of the environment")
 	}
 	p.Job = job
 	return p
 }
 
-// deadline returns when the job ends.
+// deadline returns the end of the job.
 func (p Place) deadline() Deadline {
 	switch {
 	case p.NoLimit:

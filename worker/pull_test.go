@@ -21,8 +21,8 @@ import (
 	"fluxworker/worker/record"
 )
 
-// Of several runs that want the same missing model, as the tasks of an array do, one pulls it; the others wait, say for
-// whom, and find it there.
+// Of several runs that need the same missing model, as the tasks of an array do, one pulls it. The others log the process
+// that they wait for, and find the model then.
 func TestOneOfManyPulls(t *testing.T) {
 	t.Parallel()
 	first, _ := config(t, 1)
@@ -51,21 +51,21 @@ func TestOneOfManyPulls(t *testing.T) {
 		switch text := logs[i].String(); {
 		case strings.Contains(text, "pull: pulling manifest"):
 			pulling++
-		case strings.Contains(text, "somebody pulls into this folder") && strings.Contains(text, fmt.Sprintf("process %d on", os.Getpid())):
+		case strings.Contains(text, "another process pulls into this folder") && strings.Contains(text, fmt.Sprintf("process %d on", os.Getpid())):
 			waiting++
 		}
 	}
 	if pulling != 1 || waiting != runs-1 {
 		t.Errorf("%d runs pulled and %d waited, want 1 and %d", pulling, waiting, runs-1)
 	}
-	// The server that is to load the model is another one than the one that pulled it.
+	// Another server than that of the pull finds the model.
 	first.Defaults.Model, first.Server.Models = "new:1b", models
 	if _, present, err := first.Inspector(zerolog.Nop(), filepath.Join(t.TempDir(), "log")).Pull(t.Context()); err != nil || !present {
-		t.Errorf("a pull of what is there: present %t, %v", present, err)
+		t.Errorf("a pull of a model that is there: present %t, %v", present, err)
 	}
 }
 
-// A process that died in the middle of its pull keeps nobody from the folder.
+// The lock of a process that died in the middle of its pull holds up no other pull.
 func TestADeadPullerIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	c, recordFile := config(t, 1)
@@ -80,7 +80,7 @@ func TestADeadPullerIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// A signal ends the wait for somebody else's pull, and one's own.
+// A signal ends a pull, and the wait for the pull of another process.
 func TestAPullCanBeStopped(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 1, "--pull-step", "1m")
@@ -96,13 +96,13 @@ func TestAPullCanBeStopped(t *testing.T) {
 	}
 	defer held.Release()
 	ctx, cancel = context.WithCancel(t.Context())
-	log = &onLine{text: "somebody pulls", do: cancel}
+	log = &onLine{text: "another process pulls", do: cancel}
 	if _, _, err := c.Inspector(zerolog.New(log), filepath.Join(t.TempDir(), "log")).Pull(ctx); !errors.Is(err, outcome.ErrStopped) {
 		t.Errorf("another's: %v, want ErrStopped", err)
 	}
 }
 
-// A model that the registry does not have, and a folder that cannot be written, are told apart from a failing server.
+// A model that the registry does not have, and a folder that cannot be written, give errors other than a failing server.
 func TestPullErrors(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 1, "--pull-error", "pull model manifest: file does not exist")

@@ -36,8 +36,9 @@ type run struct {
 	rows     *dispatch.Dispatcher
 }
 
-// Run answers the input's rows that have no line yet. The first signal closes drain: rows in flight may finish within the grace. The
-// second signal cancels ctx: everything ends at once. The counters go on while Run works, for those who watch.
+// Run answers the rows of the input that have no line yet. When the caller closes drain, after the first signal, rows in flight
+// may finish within the grace. When ctx ends, after the second signal, everything ends at once. Run updates the counters while
+// it works.
 //
 // The summary is valid with and without an error. Errors: ErrStopped; ConfigError and InputError; those of result for the
 // output, of plan for the GPUs and the memory, and of fleet and ollama for the servers.
@@ -77,7 +78,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	return summary, err
 }
 
-// logPlace says in the log which part of the input is this run's, and when the job ends.
+// logPlace logs this run's part of the input and the job's end.
 func (r *run) logPlace() {
 	if r.shard.Count > 0 {
 		r.log.Info().Stringer("shard", r.shard).Stringer("place", r.config.Place.Job).Msg("this task's part of the input")
@@ -87,10 +88,10 @@ func (r *run) logPlace() {
 	}
 }
 
-// openOutput takes the output for this run, says what was mended in it, and brings it into line with what is asked now. With
-// an error the output is closed.
+// openOutput takes the lock of the output, logs repairs, reconciles the lines with this run, and makes the parts of the run
+// that need the output. With an error the output is closed.
 func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) {
-	if r.shard.Count == 0 { // else it was claimed when the split was pinned
+	if r.shard.Count == 0 { // otherwise resume.Shard has claimed it
 		if err := resume.Claim(r.paths); err != nil {
 			return err
 		}
@@ -100,7 +101,8 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 		Paths: r.paths, SyncEvery: c.Results.SyncEvery, SyncBytes: c.Results.SyncBytes, Stale: c.Results.LockStale,
 		Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
 		OnWait: func(h lease.Holder) {
-			r.log.Warn().Stringer("holder", h).Stringer("longest", cmp.Or(c.Results.LockStale, lease.DefaultStale)).Msg("the output is held by another run; waiting for it to end")
+			r.log.Warn().Stringer("holder", h).Stringer("longest", cmp.Or(c.Results.LockStale, lease.DefaultStale)).
+				Msg("the output is held by another run; waiting for it to end")
 		},
 	})
 	if err != nil {
@@ -117,7 +119,7 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 	}
 	r.sink = &sink{output: r.output, counters: r.counters, log: r.log}
 	r.recorder = record.NewRecorder(r.paths, m)
-	var deferrer dispatch.Deferrer // not a nil *Fit in an interface
+	var deferrer dispatch.Deferrer // a nil interface, not an interface with a nil *Fit
 	if c.fitsContext() {
 		r.fit = contextfit.New(contextfit.Config{Planner: c.Planner(), Shard: r.shard, Found: m.Input, Folder: r.paths.Run}, r.recorder, r.counters, r.log)
 		deferrer = r.fit
@@ -126,6 +128,7 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 	return nil
 }
 
+// logRepairs logs the repairs of the output after an earlier run was killed.
 func (r *run) logRepairs() {
 	for _, m := range r.output.Repairs() {
 		e := r.log.Warn().Str("file", m.Path)
@@ -139,7 +142,7 @@ func (r *run) logRepairs() {
 	}
 }
 
-// stoppedOr returns a StoppedError where the end of intake was the reason.
+// stoppedOr returns a StoppedError if err comes from the end of intake, and otherwise err.
 func (r *run) stoppedOr(intake context.Context, err error) error {
 	if intake.Err() != nil && errors.Is(err, context.Canceled) {
 		return outcome.Stopped(intake)
@@ -147,7 +150,8 @@ func (r *run) stoppedOr(intake context.Context, err error) error {
 	return err
 }
 
-// answer reads, serves and asks until the input ends or something stops it.
+// answer runs the reader, the servers and the watches until every row is handled or the run is stopped. It returns the use of
+// the GPUs. Errors: those of Run.
 func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GPUUse, _ error) {
 	g, ctx := errgroup.WithContext(ctx)
 	requests, abort := context.WithCancel(ctx)
@@ -165,7 +169,7 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	g.Go(func() (err error) {
 		gpus, err = r.serve(intake, requests, queue)
 		close(finished)
-		stopIntake(nil) // the reader may have rows left that no server will take
+		stopIntake(nil) // no server takes the rows that the reader may still have
 		return err
 	})
 	err := g.Wait()
@@ -175,7 +179,7 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	case err != nil:
 		return gpus, err
 	case isEarly && (!r.counters.AllRead() || r.counters.Unanswered() > undone):
-		return gpus, early // rows that a server gave up on are not the reason
+		return gpus, early // more rows are unanswered than servers gave up: the early end is the cause
 	case undoneErr != nil:
 		return gpus, undoneErr
 	case !r.counters.AllRead() || r.counters.Unanswered() > 0:

@@ -1,10 +1,13 @@
 package worker
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +31,7 @@ import (
 
 const fake = "fakeollama"
 
-// TestMain makes the test binary a guard and a stand-in server, too.
+// TestMain makes the test binary also a guard and a stand-in server.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand:
@@ -43,8 +46,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// config is a run of n rows against a stand-in server with the given flags. The record is where the server writes what
-// it saw.
+// config returns the Config of a run of n rows with a stand-in server that has the given flags. The server writes its record to
+// recordFile.
 func config(t testing.TB, n int, flags ...string) (c Config, recordFile string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -69,12 +72,13 @@ func config(t testing.TB, n int, flags ...string) (c Config, recordFile string) 
 	}, recordFile
 }
 
+// runOnce runs without a log.
 func runOnce(t testing.TB, ctx context.Context, c Config, drain <-chan struct{}) (record.Summary, error) {
 	t.Helper()
 	return Run(ctx, c, zerolog.Nop(), drain, new(record.Counters))
 }
 
-// The server answers only while as many rows are with it as should be: a run that sends fewer gets no answer.
+// The server answers only while the planned number of rows is with it: a run that sends fewer rows gets no answer.
 func TestRunKeepsTheSlotsFull(t *testing.T) {
 	t.Parallel()
 	const rows = 200
@@ -92,6 +96,7 @@ func TestRunKeepsTheSlotsFull(t *testing.T) {
 	}
 }
 
+// readRecord reads the record of a stand-in server.
 func readRecord(t *testing.T, path string) fakeollama.Record {
 	t.Helper()
 	r, err := fakeollama.ReadRecord(path)
@@ -104,14 +109,14 @@ func readRecord(t *testing.T, path string) fakeollama.Record {
 func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	c, recordFile := config(t, 100)
-	pass := passFile(t, &c)
-	letPass(t, pass, 20)
-	// The signal comes when every lane has a row at the server: a lane that is between two rows has none to finish.
-	drain := until(t, heldBack(pass, batcher.InFlight(c.Wish.Slots)))
-	log := &onLine{text: "no new rows", do: func() { os.Remove(pass) }}
+	limit := limitAnswers(t, &c)
+	setLimit(t, limit, 20)
+	// The signal comes when every asker has a row at the server: an asker between two rows has no row to finish.
+	drain := until(t, heldBack(limit, batcher.InFlight(c.Wish.Slots)))
+	log := &onLine{text: "no new rows", do: func() { os.Remove(limit) }}
 	s, err := Run(t.Context(), c, zerolog.New(log), drain, new(record.Counters))
 	if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK != int64(20+batcher.InFlight(c.Wish.Slots)) {
-		t.Fatalf("summary %+v, %v; want outcome.ErrStopped, and those in flight answered", s, err)
+		t.Fatalf("summary %+v, %v; want outcome.ErrStopped, and the rows in flight answered", s, err)
 	}
 	r, err := fakeollama.ReadRecord(recordFile)
 	if err != nil || r.Gone != 0 || int64(r.Answered) != s.OK {
@@ -128,16 +133,16 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 	for _, how := range []string{"grace", "abort"} {
 		t.Run(how, func(t *testing.T) {
 			c, _ := config(t, 50, "--fault", "hang-all@21")
-			counts := new(record.Counters)
+			counters := new(record.Counters)
 			ctx, abort := context.WithCancel(t.Context())
 			defer abort()
-			drain := until(t, answered(counts, 20))
+			drain := until(t, answered(counters, 20))
 			if how == "grace" {
 				c.Grace = 20 * time.Millisecond
 			} else {
 				go func() { <-drain; abort() }()
 			}
-			s, err := Run(ctx, c, zerolog.Nop(), drain, counts)
+			s, err := Run(ctx, c, zerolog.Nop(), drain, counters)
 			if !errors.Is(err, outcome.ErrStopped) || s.OK != 20 || s.Failed != 0 {
 				t.Errorf("summary %+v, %v; want 20 rows and ErrStopped", s, err)
 			}
@@ -145,7 +150,7 @@ func TestGraceAndAbortGiveUpWhatHangs(t *testing.T) {
 	}
 }
 
-// A row that the server cannot answer stays undone, and every other row is answered: the server is to blame.
+// A row that the server cannot answer stays undone, and every other row is answered: a server's failure is no row's error.
 func TestARowThatTheServerFailsStaysUndone(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 100, "--fault", "500:1", "--fault-match", "poison")
@@ -161,7 +166,7 @@ func TestARowThatTheServerFailsStaysUndone(t *testing.T) {
 	}
 }
 
-// runningServer is a stand-in that listens, until the end of the test.
+// runningServer starts a stand-in server that listens until the end of the test.
 func runningServer(t *testing.T, flags ...string) *ollama.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -218,5 +223,22 @@ func TestRunLosesItsOutput(t *testing.T) {
 	var write *result.WriteError
 	if !errors.As(err, &write) {
 		t.Errorf("got %v, want a WriteError", err)
+	}
+}
+
+// writeTornGzip writes the first half of a compressed input.
+func writeTornGzip(t *testing.T, path string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	random := rand.New(rand.NewPCG(1, 2)) // random text does not compress well, so the half holds rows
+	for i := range 2000 {
+		fmt.Fprintf(w, `{"custom_id":"%d","prompt":"%x x"}`+"\n", i, random.Uint64())
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes()[:b.Len()/2], 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

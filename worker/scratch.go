@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// ScratchRoot is the folder that scratch goes below: SLURM_TMPDIR, which some sites make for each job and remove with it,
-// else TMPDIR, else /tmp. One that is set but cannot be written to is passed over and told of: sbatch brings a TMPDIR of the
-// login node along, which the compute node may not have. Empty means that none can be written to.
+// ScratchRoot returns the folder for scratch folders: SLURM_TMPDIR, which some sites make for each job and remove with it, or
+// TMPDIR, or /tmp; "" if it can write to none of them. A variable that names a folder it cannot write to gives a warning:
+// sbatch copies the TMPDIR of the login node, and the compute node may not have this folder.
 func ScratchRoot(getenv func(string) string) (dir string, warnings []string) {
 	for _, name := range []string{"SLURM_TMPDIR", "TMPDIR", ""} {
 		dir := "/tmp"
@@ -24,7 +24,7 @@ func ScratchRoot(getenv func(string) string) (dir string, warnings []string) {
 			return dir, warnings
 		}
 		if name != "" {
-			warnings = append(warnings, fmt.Sprintf("%s is %s, where no scratch can be made: %v", name, dir, err))
+			warnings = append(warnings, fmt.Sprintf("%s is %s, and no scratch folder can be made there: %v", name, dir, err))
 		}
 	}
 	return "", warnings

@@ -17,7 +17,7 @@ func TestScratchRoot(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	none := filepath.Join(own, "none")
+	missing := filepath.Join(own, "missing")
 	for _, tt := range []struct {
 		name       string
 		job, own   string
@@ -27,9 +27,9 @@ func TestScratchRoot(t *testing.T) {
 		{"the job's", job, own, job, nil},
 		{"the user's", "", own, own, nil},
 		{"the system's", "", "", "/tmp", nil},
-		{"a job's that is not there", none, own, own, []string{"SLURM_TMPDIR"}},
+		{"a job's that is missing", missing, own, own, []string{"SLURM_TMPDIR"}},
 		{"a job's that is no folder", file, own, own, []string{"SLURM_TMPDIR"}},
-		{"neither", none, none, "/tmp", []string{"SLURM_TMPDIR", "TMPDIR"}},
+		{"neither", missing, missing, "/tmp", []string{"SLURM_TMPDIR", "TMPDIR"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, warnings := ScratchRoot(func(name string) string {
@@ -50,7 +50,7 @@ func TestScratchRoot(t *testing.T) {
 	}
 }
 
-// Servers have their HOME and their temporary files below it, each in a folder of its own, and leave nothing there.
+// Each server has its HOME and its temporary files in a folder of its own below the scratch root, and leaves no file there.
 func TestScratchIsTheServersOwn(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -75,7 +75,7 @@ func TestScratchIsTheServersOwn(t *testing.T) {
 	}
 }
 
-// variable is a variable of a server's environment.
+// variable returns a variable of a server's environment.
 func variable(t *testing.T, r fakeollama.Record, name string) string {
 	t.Helper()
 	i := slices.IndexFunc(r.Env, func(v string) bool { return strings.HasPrefix(v, name+"=") })

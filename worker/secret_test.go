@@ -2,8 +2,6 @@ package worker
 
 import (
 	"bytes"
-	"fluxworker/worker/fleet"
-	"fluxworker/worker/record"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -15,9 +13,12 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"fluxworker/worker/fleet"
+	"fluxworker/worker/record"
 )
 
-// A password in the server's address logs in and is written nowhere: not in the log, not in an error, not in a file.
+// A password in the server's address logs in, and appears neither in the log nor in an error nor in a file.
 func TestRunKeepsThePasswordOfTheServer(t *testing.T) {
 	t.Parallel()
 	const user, password = "tokenuser", "tokenword"

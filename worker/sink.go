@@ -11,7 +11,7 @@ import (
 	"fluxworker/worker/result"
 )
 
-// sink writes the line of each row and counts it. It is the one place where an error line is written.
+// sink writes and counts the lines of rows. No other code writes an error line.
 type sink struct {
 	output   *result.Log
 	counters *record.Counters
@@ -26,8 +26,8 @@ func (s *sink) Answered(row prompt.Row, answers []*ollama.Answer, retries int) e
 	}, nil)
 }
 
-// Failed writes the error line of a row that was taken. Without a status the line has no response; answers are those that
-// the line keeps.
+// Failed writes the error line of a row that was taken. With status 0 the line has no response. The line keeps the given
+// answers.
 func (s *sink) Failed(row prompt.Row, e *ollama.RequestError, answers []*ollama.Answer, retries int) error {
 	s.counters.Fail(s.log, row, e.Code, e.Message, true)
 	if e.Status == 0 {
@@ -40,20 +40,20 @@ func (s *sink) Failed(row prompt.Row, e *ollama.RequestError, answers []*ollama.
 	return s.output.Append(row, &result.Response{StatusCode: e.Status, RequestID: requestID(row), Body: body, Retries: retries}, nil)
 }
 
-// Reject writes the error line of a row that cannot be asked. taken says that the row was taken before.
+// Reject writes the error line of a row that cannot be asked. taken means that Counters.Take counted the row.
 func (s *sink) Reject(row prompt.Row, taken bool) error {
 	r := row.Reject
 	s.counters.Fail(s.log, row, r.Code, r.Message, taken)
 	return s.output.Append(row, nil, &result.Failure{Code: r.Code, Message: r.Message, Param: r.Param, Line: row.Line})
 }
 
-// Lost is closed when the output is lost, and Err says why.
+// Lost returns a channel that is closed when the output is lost.
 func (s *sink) Lost() <-chan struct{} { return s.output.Failed() }
 
 // Err returns why the output is lost.
 func (s *sink) Err() error { return s.output.Err() }
 
-// requestID names the request in its line, as OpenAI's lines do.
+// requestID returns the request_id of a row's line, in the form of OpenAI's lines.
 func requestID(row prompt.Row) string {
 	return "req_" + row.Key.String()[len("batch_req_"):]
 }

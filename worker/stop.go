@@ -11,21 +11,21 @@ import (
 	"fluxworker/worker/outcome"
 )
 
-// Deadline says when the job ends, whatever it is doing; the zero value is never.
+// Deadline is the end of the job; the zero value is no deadline.
 type Deadline struct {
 	At     time.Time
-	Source string // where the time comes from, for people
+	Source string // of the time, for messages
 }
 
-// endReserve is what the end of a run needs of its grace, after the last row: to sync, to end the servers, to write the
+// endReserve is the part of the grace for the end of a run, after the last row: to sync, to end the servers, to write the
 // summary.
 const endReserve = 5 * time.Second
 
-// clockEvery is the time between two checks whether another row fits.
+// clockEvery is the time between two checks of the deadline.
 const clockEvery = time.Second
 
-// newIntake makes the context of what a run does before and beside the rows in flight. It ends at the first signal; later on, the
-// deadline can end it, too. The cause says which.
+// newIntake makes the context of the intake, which ends at the first signal. Its cause is a StoppedError then. stop ends the
+// intake and waits for its goroutine.
 func newIntake(ctx context.Context, drain <-chan struct{}) (intake context.Context, stop func()) {
 	intake, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
@@ -48,8 +48,8 @@ func (r *run) lastRow() time.Time {
 	return r.deadline.At.Add(-r.config.Grace)
 }
 
-// watch ends intake, by stop, when the rows that would be taken now might not come to their end before the grace begins. p95 is
-// the time that most rows took so far; while it is 0, the time until the grace is used.
+// watch calls stop when a row that is taken now may not end before the grace begins: the time until then is at most p95, the
+// time of most rows so far. Before the first row p95 is 0, so rows are taken until the grace begins.
 func (d Deadline) watch(intake context.Context, grace time.Duration, p95 func() time.Duration, log zerolog.Logger, stop context.CancelCauseFunc) {
 	if d.At.IsZero() {
 		return
@@ -72,7 +72,8 @@ func (d Deadline) watch(intake context.Context, grace time.Duration, p95 func() 
 	}
 }
 
-// drainTime is how long rows in flight may go on after intake has ended.
+// drainTime returns the time for rows in flight after intake has ended: the grace, or, after a deadline, the time until the
+// job's end, less the reserve.
 func (r *run) drainTime(intake context.Context) time.Duration {
 	if reason, ok := errors.AsType[*outcome.StoppedError](context.Cause(intake)); ok && reason.Deadline {
 		return max(0, time.Until(r.deadline.At)-min(endReserve, r.config.Grace/2))
@@ -80,8 +81,8 @@ func (r *run) drainTime(intake context.Context) time.Duration {
 	return r.config.Grace
 }
 
-// boundDrain gives what is in flight its time when a signal or the deadline has ended intake before the rows came to their
-// end.
+// boundDrain calls abort when the time for rows in flight is over, after a signal or the deadline has ended intake. It returns
+// earlier when finished is closed or ctx ends.
 func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, abort func()) {
 	select {
 	case <-finished:
@@ -89,14 +90,14 @@ func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, 
 	case <-intake.Done():
 	}
 	select {
-	case <-finished: // and that ended intake
+	case <-finished: // the last row ended intake
 		return
 	case <-ctx.Done(): // a failure, or a second signal
 		return
 	default:
 	}
 	left := r.drainTime(intake)
-	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; those in flight may finish (a second signal ends at once)")
+	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; rows in flight may finish (a second signal ends at once)")
 	grace := time.NewTimer(left)
 	defer grace.Stop()
 	select {
@@ -106,7 +107,8 @@ func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, 
 	}
 }
 
-// inTime is a context for what follows the last row. It ends with ctx, a grace after a signal, and in time before the job does.
+// inTime returns a context for the work after the last row. It ends with ctx, a grace after a signal, and a reserve before the
+// job's end.
 func (r *run) inTime(ctx, intake context.Context) (bounded context.Context, end func()) {
 	bounded, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

@@ -3,9 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fluxworker/worker/outcome"
-	"fluxworker/worker/record"
-	"fluxworker/worker/resume"
 	"io"
 	"io/fs"
 	"os"
@@ -14,12 +11,17 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
+	"fluxworker/worker/resume"
 )
 
-// Rows are taken as long as they fit before the deadline's grace; then those in flight finish, and the rest is left.
+// The run takes rows for as long as they can end before the grace of the deadline. Then rows in flight finish, and the other
+// rows stay undone.
 func TestDeadlineEndsIntakeInTime(t *testing.T) {
 	t.Parallel()
-	for left := time.Second; ; left *= 3 { // which a busy machine may need to start the server
+	for left := time.Second; ; left *= 3 { // a busy machine may need more time to start the server
 		c, recordFile := config(t, 20_000, "--delay", "100ms")
 		c.Grace = 20 * time.Second
 		c.Place.Limit = time.Now().Add(c.Grace + left)
@@ -41,12 +43,12 @@ func checkEndedIntake(t *testing.T, recordFile string, s record.Summary, err err
 	if s.OK == 0 || s.OK == 20_000 {
 		t.Errorf("%d rows were answered, want some", s.OK)
 	}
-	if r := readRecord(t, recordFile); int64(r.Requests)-s.OK > 1 { // and the one that proved the server
-		t.Errorf("of %d requests %d came to their end, want all", r.Requests, s.OK)
+	if r := readRecord(t, recordFile); int64(r.Requests)-s.OK > 1 { // 1 for the request that verified the server
+		t.Errorf("%d of %d requests were answered, want all", s.OK, r.Requests)
 	}
 }
 
-// With less time left than the end takes, no server is started.
+// With less time left than the grace, no server is started.
 func TestDeadlineIsOver(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 10)
@@ -58,13 +60,13 @@ func TestDeadlineIsOver(t *testing.T) {
 	}
 }
 
-// Rows that take long end intake earlier: what is taken must fit.
-func TestDeadlineKnowsTheRows(t *testing.T) {
+// With slow rows the intake ends earlier: a row that is taken must end in time.
+func TestDeadlineConsidersTheTimeOfRows(t *testing.T) {
 	t.Parallel()
 	for row, want := range map[time.Duration]bool{time.Second: false, 18 * time.Minute: false, 25 * time.Minute: true} {
 		deadline := Deadline{At: time.Now().Add(20 * time.Minute)}
 		over, cancel := context.WithCancel(t.Context())
-		cancel() // one look is enough
+		cancel() // a single check is enough
 		stopped := false
 		deadline.watch(over, time.Minute, func() time.Duration { return row }, zerolog.Nop(), func(error) { stopped = true })
 		if stopped != want {
@@ -73,8 +75,8 @@ func TestDeadlineKnowsTheRows(t *testing.T) {
 	}
 }
 
-// A run that drops an output's lines and is stopped leaves no document of the lines that were there before.
-func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
+// A run that drops the lines of an output and is stopped leaves no document of the dropped lines.
+func TestTheDocumentOfDroppedLinesIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]func(*Config){
 		"overwrite": func(c *Config) { c.Results.Overwrite = true },
@@ -101,7 +103,7 @@ func TestDroppedLinesTakeTheirDocumentAlong(t *testing.T) {
 	}
 }
 
-// A signal that comes while the document is written ends that when the grace is over, and the next run writes it.
+// After a signal during the writing of the document, the writing ends with the grace, and the next run writes the document.
 func TestASignalEndsTheDocumentInTime(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 60)

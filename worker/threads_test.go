@@ -2,12 +2,13 @@ package worker
 
 import (
 	"encoding/json"
-	"fluxworker/worker/slurm"
 	"testing"
+
+	"fluxworker/worker/slurm"
 )
 
-// The number goes with the load and with every request, so that the model is loaded once; one of the model's own is left
-// alone.
+// The load and every request have the same number of threads, so that the model is loaded once. A number in the model's own
+// parameters stays.
 func TestThreadsOfTheJob(t *testing.T) {
 	if slurm.Cores(slurm.NodeCPUs) < 2 {
 		t.Skip("this machine has one core, which is what an engine would take anyway")

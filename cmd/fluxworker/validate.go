@@ -78,7 +78,7 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 	fmt.Printf("%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
 	if good > 0 {
 		fmt.Printf("half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
-			need.At(0.5), need.At(0.99), need.Most())
+			need.At(0.5), need.At(0.99), need.Max())
 	}
 	if rows.TakenForText() {
 		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")

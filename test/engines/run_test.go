@@ -157,7 +157,7 @@ func TestTerminated(t *testing.T) {
 		j.WriteRows(rows)
 		cmd := j.StartAndHold(before)
 		cmd.Process.Signal(syscall.SIGTERM)
-		j.AwaitSaid("no new rows; those in flight may finish")
+		j.AwaitSaid("no new rows; rows in flight may finish")
 		j.Release()
 		j.Wait(cmd, 75)
 		if left := j.Processes(); len(left) > 0 {

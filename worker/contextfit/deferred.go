@@ -17,16 +17,16 @@ import (
 	"fluxworker/worker/tokens"
 )
 
-// Deferred is the rows of a pass that need a longer context than the pass has. Of an input that can be read again it has a bit
-// for each row; the rows of any other input are in a file in the run folder.
+// Deferred is a set of rows that need a longer context than the present pass has. For an input that can be read again it
+// holds one bit for each row; the rows of any other input are in a spool in the run folder.
 type Deferred struct {
 	mu     sync.Mutex
 	demand tokens.Demand
-	which  []uint64 // by index, a bit each; valid without a spool
-	spool  *spool
+	which  []uint64 // one bit for each row, by index; valid without a spool
+	spool  *spool   // nil for an input that can be read again
 }
 
-// newDeferred makes an empty set for a pass.
+// newDeferred makes an empty set.
 func (f *Fit) newDeferred() *Deferred {
 	d := new(Deferred)
 	if !f.config.Planner.Input.Rereadable() {
@@ -35,7 +35,7 @@ func (f *Fit) newDeferred() *Deferred {
 	return d
 }
 
-// add takes a row in that needs so many tokens. It may be called from many goroutines. The error is a *result.WriteError.
+// add adds a row with its need, in tokens. It is safe for concurrent use. Error: result.WriteError.
 func (d *Deferred) add(row *prompt.Row, need int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -56,18 +56,19 @@ func (d *Deferred) has(index int64) bool {
 	return word < len(d.which) && d.which[word]&(1<<(index%64)) != 0
 }
 
-// Close lets go of the rows that are on the disk.
+// Close closes the spool, which frees its disk space.
 func (d *Deferred) Close() {
 	if d.spool != nil {
 		d.spool.close()
 	}
 }
 
-// drop lets go of a row that got its line although it was not asked.
+// drop removes a row that got an error line and will not be asked.
 func (d *Deferred) drop(index int64) { d.which[index/64] &^= 1 << (index % 64) }
 
-// Each calls do for each deferred row, in the input's order or in the order in which the rows came, until do returns an error.
-// reject writes the error line of a row that cannot be asked any more.
+// Each calls do for each deferred row, until do returns an error. The order is that of the input, for a spool that in which
+// the rows were deferred. reject writes the error line of a row that cannot be asked any more. Errors: those of do and
+// reject; InputError for an input that cannot be read again or was changed; result.WriteError for the spool.
 func (f *Fit) Each(ctx context.Context, d *Deferred, do, reject func(prompt.Row) error) error {
 	if d.spool != nil {
 		return d.spool.each(do)
@@ -92,8 +93,8 @@ func (f *Fit) Each(ctx context.Context, d *Deferred, do, reject func(prompt.Row)
 		if !d.has(row.Index) {
 			continue
 		}
-		if row.Reject != nil { // a file with an image that it names is not there any more
-			d.drop(row.Index) // the rows may be read once more
+		if row.Reject != nil { // such as a row whose image file is gone
+			d.drop(row.Index) // Each may read the rows once more
 			err = reject(row)
 		} else {
 			err = do(row)
@@ -105,12 +106,12 @@ func (f *Fit) Each(ctx context.Context, d *Deferred, do, reject func(prompt.Row)
 	return nil
 }
 
-// SpoolPrefix begins the name that a spool has for an instant. A run that is killed in that instant leaves an empty file, which
-// the next holder of the output removes.
+// SpoolPrefix is the prefix of the name that a spool has for an instant. A run that is killed in that instant leaves an empty
+// file, which the next holder of the output removes.
 const SpoolPrefix = "deferred-"
 
-// spool keeps rows in a file without a name: it is readable for nobody else, and gone with the process, however that ends.
-// The next run gets its rows from the input.
+// spool keeps rows in a file without a name: no other process can open it, and it ends with this process. The next run gets
+// the rows from the input.
 type spool struct {
 	folder string
 	file   *os.File
@@ -138,7 +139,7 @@ func (s *spool) write(row *prompt.Row) error {
 	return nil
 }
 
-// each reads the rows back; none is written any more.
+// each calls do for each row, until do returns an error. The caller writes no further row.
 func (s *spool) each(do func(prompt.Row) error) error {
 	if s.file == nil {
 		return nil

@@ -18,8 +18,8 @@ import (
 	"fluxworker/worker/result"
 )
 
-// fitOf makes a Fit for an input of rows; "" is an input that can be read only once.
-func fitOf(t *testing.T, rows string) (*Fit, string) {
+// newTestFit makes a Fit for an input of rows; "" is an input that can be read only once. It returns the path of the input.
+func newTestFit(t *testing.T, rows string) (*Fit, string) {
 	t.Helper()
 	dir := t.TempDir()
 	in := input.Input{Path: prompt.Stdin, MaxRowBytes: 1 << 20, Defaults: prompt.Defaults{Model: "m", Sampling: prompt.Sampling{MaxTokens: 10, TopP: 1}}}
@@ -46,7 +46,7 @@ func TestInputChangesBetweenPasses(t *testing.T) {
 	const rows = `{"custom_id":"a","prompt":"x"}
 {"custom_id":"b","prompt":"y"}
 `
-	f, path := fitOf(t, rows)
+	f, path := newTestFit(t, rows)
 	d := f.newDeferred()
 	if err := d.add(&prompt.Row{Index: 1}, 600); err != nil {
 		t.Fatal(err)
@@ -65,17 +65,16 @@ func TestInputChangesBetweenPasses(t *testing.T) {
 	}
 }
 
-// A deferred row may be unfit to be asked when it is read again, as when a file with an image that it names has gone. It is
-// rejected once, and not asked.
+// A deferred row may be invalid when it is read again, as when its image file is gone. It is rejected once, and not asked.
 func TestADeferredRowThatCannotBeAskedAnyMore(t *testing.T) {
 	t.Parallel()
-	f, _ := fitOf(t, `{"custom_id":"gone","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gone.png"}}]}]}`+"\n")
+	f, _ := newTestFit(t, `{"custom_id":"gone","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gone.png"}}]}]}`+"\n")
 	d := f.newDeferred()
 	if err := d.add(new(prompt.Row), 600); err != nil {
 		t.Fatal(err)
 	}
 	rejected := 0
-	for range 2 { // once more where no server holds the context that the rows need
+	for range 2 { // the second time as when no server holds the context that the rows need
 		err := f.Each(t.Context(), d,
 			func(row prompt.Row) error { t.Errorf("row %q is asked", row.CustomID); return nil },
 			func(prompt.Row) error { rejected++; return nil })
@@ -88,14 +87,14 @@ func TestADeferredRowThatCannotBeAskedAnyMore(t *testing.T) {
 	}
 }
 
-// A row that was on the disk is the same as before, field by field.
+// A row from the spool equals the row that was deferred, field by field.
 func TestSpoolKeepsRows(t *testing.T) {
 	t.Parallel()
 	var row prompt.Row
 	fill(t, reflect.ValueOf(&row).Elem())
-	row.Reject = nil // such a row never waits
+	row.Reject = nil // a rejected row is never deferred
 	plain := prompt.Row{CustomID: "<&>\u2028", Request: prompt.Request{Messages: []prompt.Message{{}}, Sampling: prompt.Sampling{Seed: new(int64)}}}
-	f, _ := fitOf(t, "")
+	f, _ := newTestFit(t, "")
 	w := f.newDeferred()
 	defer w.Close()
 	want := []prompt.Row{row, plain}
@@ -104,11 +103,11 @@ func TestSpoolKeepsRows(t *testing.T) {
 		if err := w.add(&want[i], 600); err != nil {
 			t.Fatal(err)
 		}
-		if err := restorer.Restore(&want[i]); err != nil { // as the reader made it
+		if err := restorer.Restore(&want[i]); err != nil { // as the reader does
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // they can be read more than once
+	for range 2 { // the spool can be read more than once
 		var got []prompt.Row
 		if err := f.Each(t.Context(), w, func(row prompt.Row) error { got = append(got, row); return nil }, nil); err != nil {
 			t.Fatal(err)
@@ -124,7 +123,7 @@ func TestSpoolKeepsRows(t *testing.T) {
 	}
 }
 
-// fill gives every exported field a value that is not its zero.
+// fill gives every exported field a value that is not zero.
 func fill(t *testing.T, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -160,6 +159,6 @@ func fill(t *testing.T, v reflect.Value) {
 	case reflect.Float64:
 		v.SetFloat(0.7)
 	default:
-		t.Fatalf("no value for a field of kind %s: teach it to this test, and see that the spool keeps it", v.Kind())
+		t.Fatalf("no value for a field of kind %s: add the kind to this test, and check that the spool keeps it", v.Kind())
 	}
 }

@@ -1,9 +1,9 @@
-// Package contextfit makes the servers' context follow from what the rows take. Rows are answered in passes: the first pass has
-// the context that suits most of them, and rows that need more are deferred to the next pass, whose servers have a longer
-// context. Only with the longest context that the model and the memory allow is a row too long.
+// Package contextfit derives the servers' context length from the needs of the rows. Rows are answered in passes. The first
+// pass has the context that suits most rows; rows that need more are deferred to the next pass, whose servers have a longer
+// context. A row is too long only with the longest context that the model and the memory allow.
 //
 // Invariants: a deferred row has no line, and is asked in a later pass or not in this run; an estimate alone never makes a
-// row fail; of an input that can be read again no row is kept, only a bit for each deferred row.
+// row fail; rows of an input that can be read again are not kept, only one bit for each row.
 package contextfit
 
 import (
@@ -20,39 +20,39 @@ import (
 	"fluxworker/worker/tokens"
 )
 
-// Config says which rows there are, and how servers are planned for them.
+// Config names the rows of a run, and holds the planner of the run's servers.
 type Config struct {
 	Planner plan.Planner
 	Shard   result.Shard
-	Found   record.InputFile // the input as it was when the run began
-	Folder  string           // for the rows of an input that can be read only once
+	Found   record.InputFile // the input at the start of the run
+	Folder  string           // for the spool of an input that can be read only once
 }
 
-// Fit chooses the context of each pass. Saw, TooLong, Refused and Learn may be called from many goroutines; the other
-// methods belong to the goroutine that runs the passes.
+// Fit chooses the context of each pass. Saw, TooLong, Refused and Learn are safe for concurrent use; the other methods belong
+// to the goroutine that runs the passes.
 type Fit struct {
 	config   Config
 	recorder *record.Recorder
 	counters *record.Counters
 	log      zerolog.Logger
 
-	ahead    tokens.Sample  // the rows that were read until the first context was chosen
-	begun    atomic.Bool    // it is
-	sample   *tokens.Sample // of the rows that are to be asked, by which it was
+	read     tokens.Sample  // the rows that were read before sampled was set
+	sampled  atomic.Bool    // the sample for the first context is taken
+	sample   *tokens.Sample // of the rows without a line, for the first context
 	estimate *tokens.Estimator
 
-	counts bool         // the server says how many tokens a prompt has that it refuses
-	asked  atomic.Int64 // rows that were answered or cut
-	cut    atomic.Int64 // rows of these whose answer reached the context's end
+	counts bool         // a refusal of the server names the tokens of the prompt
+	asked  atomic.Int64 // rows with an answer, complete or cut
+	cut    atomic.Int64 // rows of these whose answer reached the end of the context
 
-	// These change only between the passes.
-	context  int            // of this pass
-	served   int            // the longest with which servers were ready
-	limit    int            // the longest that is possible
-	because  string         // what sets the limit, for people
+	// These change only between the passes. Context lengths are in tokens.
+	context  int            // of the present pass
+	served   int            // the longest context of the earlier passes; 0 in the first pass
+	limit    int            // the longest possible context; 0 before it is known
+	because  string         // the cause of the limit, for messages
 	deferred *Deferred      // rows for the next pass
-	demand   *tokens.Demand // of this pass's rows, from the second on
-	number   int            // of the pass, from 1
+	demand   *tokens.Demand // of the rows of the present pass, from the second pass on
+	number   int            // of the present pass, from 1
 }
 
 // New makes the Fit of a run.
@@ -62,23 +62,23 @@ func New(c Config, recorder *record.Recorder, counters *record.Counters, log zer
 	return f
 }
 
-// Saw takes a row that was read into the sample for as long as the context is not chosen.
+// Saw adds a row that was read to the sample, until the sample for the first context is taken.
 func (f *Fit) Saw(row *prompt.Row) {
-	if !f.begun.Load() {
-		f.ahead.Add(&row.Request)
+	if !f.sampled.Load() {
+		f.read.Add(&row.Request)
 	}
 }
 
-// Learn takes an answer into the estimate.
+// Learn adds the token counts of an answer to the estimate.
 func (f *Fit) Learn(row *prompt.Row, a *ollama.Answer) {
 	f.asked.Add(1)
 	if e := row.Request.Embedding; e != nil && len(e.Input) > 1 {
-		return // counted are all of its texts together, weighed is the longest
+		return // the server counts all texts together, but the weight is that of the longest text
 	}
 	f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
 }
 
-// learnRefused takes a row that was too long into the estimate.
+// learnRefused adds the token counts of a refusal to the estimate.
 func (f *Fit) learnRefused(row *prompt.Row, refused *ollama.RequestError) {
 	if refused.PromptTokens > 0 {
 		f.estimate.Note(tokens.Weigh(&row.Request), refused.PromptTokens)
@@ -89,31 +89,32 @@ func (f *Fit) learnRefused(row *prompt.Row, refused *ollama.RequestError) {
 	}
 }
 
-// maxCutShare is the share of answers that may be cut until rows are taken to need all that they allow: each cut is an answer
-// for nothing.
+// maxCutShare is the share of cut answers above which Fit assumes that answers have as many tokens as their rows allow: a cut
+// answer was generated for nothing.
 const maxCutShare = 0.05
 
-// answer is how many tokens a row's answer is taken to have.
+// answer returns the assumed number of tokens of a row's answer.
 func (f *Fit) answer(row *prompt.Row) int {
-	most := tokens.Answer(&row.Request)
+	allowed := tokens.Answer(&row.Request)
 	if float64(f.cut.Load()) > max(1, maxCutShare*float64(f.asked.Load())) {
-		return most
+		return allowed
 	}
-	return min(most, tokens.LikelyAnswer)
+	return min(allowed, tokens.LikelyAnswer)
 }
 
-// isLast reports whether this pass has the longest context: a row that is too long now will not do better later.
+// isLast reports whether this pass has the longest context: a later pass cannot answer a row that is too long now.
 func (f *Fit) isLast() bool { return f.context >= f.limit }
 
-// TooLong defers a row that seems to need a longer context. A row whose prompt seems to fit no context is asked all the same:
-// to refuse it costs little. So is a row whose prompt alone is too long, where the server then says how many tokens it has.
+// TooLong defers a row that seems to need a longer context. Two kinds of such rows are asked all the same: a row whose prompt
+// seems too long for every context, because a refusal costs little, and a row whose prompt alone is too long for this
+// context, if the server's refusal names the tokens of the prompt. Error: result.WriteError.
 func (f *Fit) TooLong(row *prompt.Row) (deferred bool, _ error) {
 	if f.isLast() {
 		return false, nil
 	}
 	weight := tokens.Weigh(&row.Request)
 	if f.number > 1 && f.estimate.Guess(weight)+f.answer(row) <= f.context {
-		return false, nil // the context was chosen for it, and estimates have moved since
+		return false, nil // the context was chosen for this row, and the estimate has changed since
 	}
 	text := f.estimate.AtMost(weight)
 	need := text + f.answer(row)
@@ -123,8 +124,9 @@ func (f *Fit) TooLong(row *prompt.Row) (deferred bool, _ error) {
 	return true, f.deferRow(row, need)
 }
 
-// Refused defers a row that the server found too long, whether its prompt was or its answer did not come to its end, unless
-// it is known to fit no context. Of such a row the final refusal says how many tokens it has and how many there are.
+// Refused defers a row whose prompt or answer was too long for the context of the server, in tokens, unless the row is too
+// long for every context. Then final, the refusal for its error line, names the tokens of the row and the longest context.
+// Refusals for other reasons are final unchanged. Error: result.WriteError.
 func (f *Fit) Refused(row *prompt.Row, refused *ollama.RequestError, context int) (deferred bool, final *ollama.RequestError, _ error) {
 	if refused.Code != ollama.CodeContextLength {
 		return false, refused, nil
@@ -134,7 +136,7 @@ func (f *Fit) Refused(row *prompt.Row, refused *ollama.RequestError, context int
 		return false, f.explain(row, refused, context), nil
 	}
 	text := refused.PromptTokens
-	if text == 0 { // not counted: more than there is, and so maybe far more than it seemed
+	if text == 0 { // not counted, and longer than the context: maybe far longer than the estimate
 		if text = f.estimate.AtMost(tokens.Weigh(&row.Request)); text <= f.context {
 			text = 2 * f.context
 		}
@@ -146,13 +148,14 @@ func (f *Fit) Refused(row *prompt.Row, refused *ollama.RequestError, context int
 	return true, nil, f.deferRow(row, max(need, f.context+1))
 }
 
-// deferRow defers a row that needs so many tokens, or as many as there are.
+// deferRow defers a row with its need, in tokens, at most the limit.
 func (f *Fit) deferRow(row *prompt.Row, need int) error {
 	f.counters.Defer()
 	return f.deferred.add(row, min(need, f.limit))
 }
 
-// explain says of a row that is too long for good how many tokens it has and how many there are.
+// explain returns the refusal of a row that is too long for every context, with the tokens of the row and the longest context
+// in its message.
 func (f *Fit) explain(row *prompt.Row, refused *ollama.RequestError, context int) *ollama.RequestError {
 	longest := f.longest()
 	if refused.PromptTokens < f.limit && context < f.limit {
@@ -173,6 +176,7 @@ func (f *Fit) explain(row *prompt.Row, refused *ollama.RequestError, context int
 	return &e
 }
 
+// longest returns the part of a message that names the longest context.
 func (f *Fit) longest() string {
 	return fmt.Sprintf("the longest context that %s is %d tokens", f.because, f.limit)
 }

@@ -9,9 +9,9 @@ import (
 
 // breaker ends a run whose server lives but answers nothing.
 type breaker struct {
-	inARow atomic.Int64
-	undone atomic.Int64
-	last   atomic.Pointer[error]
+	inARow atomic.Int64          // rows that living servers left undone since the last answer
+	undone atomic.Int64          // rows that stay undone
+	last   atomic.Pointer[error] // why the last of these stays undone
 }
 
 // giveUp counts a row that stays undone.
@@ -28,16 +28,16 @@ func (b *breaker) fail(err error) {
 
 func (b *breaker) reset() { b.inARow.Store(0) }
 
-// tripped reports whether to give up. It stays so: rows in flight that still succeed do not bring a lost server back.
+// tripped reports whether maxUnanswered rows in a row stayed undone. An answer to a row that was in flight then resets it.
 func (b *breaker) tripped() bool { return b.inARow.Load() >= maxUnanswered }
 
-// err returns why rows stay undone; nil where none does.
+// err returns why rows stay undone; nil without undone rows.
 func (b *breaker) err() error {
 	if b.undone.Load() == 0 {
 		return nil
 	}
 	return &ollama.ServerError{
 		Op:  "answer rows",
-		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for them and those not yet asked; the last failure: %w", b.undone.Load(), *b.last.Load()),
+		Err: fmt.Errorf("%d rows were given up after repeated failures; run the same command again for these rows and the rows that were not asked yet; the last failure: %w", b.undone.Load(), *b.last.Load()),
 	}
 }

@@ -1,13 +1,12 @@
 // Package dispatch sends rows to slots: from one queue to the lanes of the servers, one lane for each server.
 //
 // Invariants:
-//   - A row that was taken from the queue comes back to the queue, or gets its line through the Sink, or is counted as
-//     undone. No row is with two servers at once.
-//   - A server's failure is never a row's error. The one exception is a row that took servers down again and again, the
+//   - A row that was taken from the queue goes back to the queue, gets its line through the Sink, goes to the Deferrer, or
+//     counts as undone. No row is with two servers at once.
+//   - A server's failure is never a row's error. The only exception is a row that took servers down again and again, the
 //     last time alone (poison_row).
 //   - A row that pauses before its next try holds no slot.
-//   - dispatch knows of a server what the interface Server says, and of the output what the Sink says: it starts no
-//     process and writes no file.
+//   - dispatch knows a server only as a Server and the output only as a Sink: it starts no process and writes no file.
 package dispatch
 
 import (
@@ -24,58 +23,67 @@ import (
 	"fluxworker/worker/record"
 )
 
-// Server is what a lane asks of its server. A server that somebody else runs is not Own: it is neither watched nor ended.
+// Server is the server of a lane. Own distinguishes a process of this run from a server that another process started: the
+// run neither watches nor ends the latter.
 type Server interface {
+	// Name returns the name of the server for logs.
 	Name() string
+	// Own reports whether the server is a process of this run.
 	Own() bool
-	Slots() int   // as started last
-	Context() int // tokens of a slot
-	// Ask gets one answer. Errors: those of ollama.Client.
+	// Slots returns the number of slots with which the server was started last.
+	Slots() int
+	// Context returns the context length of a slot, in tokens.
+	Context() int
+	// Ask gets one answer within the given time. Errors: those of ollama.Client.
 	Ask(ctx context.Context, within time.Duration, r prompt.Request) (*ollama.Answer, error)
-	// Lost is closed when the server is gone; nil for a server that is not Own.
+	// Lost returns a channel that is closed when the server is gone; nil for a server that is not Own.
 	Lost() <-chan struct{}
-	// Down reports whether a failed request is the end of the server. It ends a server that lost its runner.
+	// Down reports whether the failed request means that the server is gone. It ends a server that lost its runner.
 	Down(ctx context.Context, failed *ollama.UnavailableError) bool
-	// Ending reports whether the server is being ended, or was, for a reason of its own. Blameless reports whether that
-	// reason has nothing to do with the rows that it had.
+	// Ending reports whether this run has ended the server or is ending it.
 	Ending() bool
+	// Blameless reports whether this run ended the server for a reason that has nothing to do with its rows.
 	Blameless() bool
-	// End ends the server. A blameless end leaves no row under suspicion.
+	// End ends the server. After a blameless end, no row of the server is a suspect.
 	End(reason error, blameless bool)
-	// Exempt takes so many restarts of the server, and the next one, out of those that count against it: a row was the
-	// cause.
+	// Exempt subtracts the last restarts of the server from the count against MaxRestarts, and leaves out the next restart:
+	// a row was the cause.
 	Exempt(restarts int)
 }
 
-// Sink takes what became of a row. An error means that the output is lost.
+// Sink writes the lines of rows. An error means that the output is lost.
 type Sink interface {
+	// Answered writes the line of a row that has its answers.
 	Answered(row prompt.Row, answers []*ollama.Answer, retries int) error
-	// Failed takes the error of a row. A status of 0 means that no server gave it; answers are those that the line keeps.
+	// Failed writes the error line of a row. Status 0 means that the error does not come from a server. The line keeps the
+	// given answers.
 	Failed(row prompt.Row, e *ollama.RequestError, answers []*ollama.Answer, retries int) error
-	// Lost is closed when the output is lost, and Err says why.
+	// Lost returns a channel that is closed when the output is lost.
 	Lost() <-chan struct{}
+	// Err returns why the output is lost.
 	Err() error
 }
 
-// Deferrer leaves rows for servers with a longer context.
+// Deferrer defers rows to servers with a longer context.
 type Deferrer interface {
-	// TooLong defers a row that seems to need a longer context, before it is asked.
+	// TooLong defers a row that seems to need a longer context, before the row is asked.
 	TooLong(row *prompt.Row) (deferred bool, err error)
-	// Refused defers a row that the server found too long, or returns the refusal that its error line gets.
+	// Refused defers a row that a server with this context, in tokens, found too long, or returns the refusal for the row's
+	// error line.
 	Refused(row *prompt.Row, refused *ollama.RequestError, context int) (deferred bool, final *ollama.RequestError, err error)
-	// Learn takes an answer into the estimate of what rows need.
+	// Learn adds the token counts of an answer to the estimate of what rows need.
 	Learn(row *prompt.Row, a *ollama.Answer)
 }
 
-// Config says how rows are tried.
+// Config holds the limits for the requests of one row.
 type Config struct {
 	RequestTimeout time.Duration // for one answer
-	MaxRetries     int           // how often a row is asked again after a failure of the server
-	RetryDelay     time.Duration // before a row is asked again for the first time, and twice as long each time after; 0 is at once
-	StallTimeout   time.Duration // without an answer and without working a server counts as hanging after this
+	MaxRetries     int           // after failures of a server and invalid answers
+	RetryDelay     time.Duration // pause before the first retry, doubled for each further retry; 0 is no pause
+	StallTimeout   time.Duration // a server without an answer and without work for this long hangs
 }
 
-// Dispatcher sends the rows of a run to its servers, one queue after the other.
+// Dispatcher sends the rows of a run to the run's servers, one queue after the other.
 type Dispatcher struct {
 	config   Config
 	log      zerolog.Logger
@@ -85,7 +93,7 @@ type Dispatcher struct {
 	latency  latency
 
 	mu       sync.Mutex
-	limiters []namedLimiter
+	limiters []namedLimiter // of all servers so far
 }
 
 // New makes a dispatcher. A nil deferrer defers no row.
@@ -93,23 +101,24 @@ func New(c Config, log zerolog.Logger, sink Sink, deferrer Deferrer) *Dispatcher
 	return &Dispatcher{config: c, log: log, sink: sink, deferrer: deferrer}
 }
 
-// errLost is the cause by which the requests to a server that is gone are cancelled.
+// errLost is the cause of the cancelled requests to a server that is gone.
 var errLost = errors.New("server lost")
 
-// Supervise keeps a server alive for its lane: it calls lane.Serve, and again after each new start of the server. It returns why
-// the server is gone for good, or the error that ends the run.
+// Supervise keeps a server alive for its lane: it calls lane.Serve, and again after each restart of the server. server is
+// the server's index in the list that Run got. Supervise returns gone, why the server is lost for good, or err, which ends
+// the run.
 type Supervise func(ctx context.Context, server int, lane *Lane) (gone, err error)
 
 // Run keeps the slots of all servers full from one queue: a slower server takes fewer rows, and the rows of a lost server go
-// to the others. Requests bounds the rows in flight, intake those that are still to be taken. It returns an error when no
-// server is left, or when the output is lost.
+// to the other servers. The end of intake stops new rows; the end of requests aborts the rows in flight. Run returns an
+// error when no server is left, when the output is lost, or when supervise returns an error.
 func (d *Dispatcher) Run(intake, requests context.Context, q *Queue, servers []Server, supervise Supervise) error {
 	feed, stopFeed := context.WithCancel(intake)
 	go q.run(feed)
 	defer func() { stopFeed(); <-q.ended }()
 
 	all, ctx := errgroup.WithContext(requests)
-	idle := make(chan struct{}) // closed when no row is with a server any more
+	idle := make(chan struct{}) // closed when no server has a row any more
 	all.Go(func() error {
 		select {
 		case <-d.sink.Lost():
@@ -131,7 +140,7 @@ func (d *Dispatcher) Run(intake, requests context.Context, q *Queue, servers []S
 				}
 				lane.giveUpSuspects(gone)
 				lost <- gone
-				if left := len(servers) - len(lost); left > 0 { // else the run ends with the cause
+				if left := len(servers) - len(lost); left > 0 { // otherwise the run ends with the cause
 					d.log.Error().Str("server", s.Name()).Int("left", left).Err(ollama.WithoutLog(gone)).Msg("server lost; the others take its rows")
 				}
 				return nil
@@ -144,25 +153,27 @@ func (d *Dispatcher) Run(intake, requests context.Context, q *Queue, servers []S
 	case errors.Is(err, context.Canceled):
 		return nil // the grace ended or a second signal came; the rows stay undone
 	case err == nil && intake.Err() != nil:
-		return nil // a signal that reaches the servers, too, ends them while they drain
+		return nil // the signal may also have ended the servers during the drain
 	case err == nil && len(lost) == len(servers) && !q.isDone():
 		return <-lost
 	}
 	return err
 }
 
-// GaveUp reports whether so many rows in a row stayed undone that no other is asked.
+// GaveUp reports whether so many rows in a row stayed undone that no further row is asked.
 func (d *Dispatcher) GaveUp() bool { return d.breaker.tripped() }
 
-// Undone returns how many rows stay undone because servers failed, and the error that says so; nil where there are none.
+// Undone returns the number of rows that stay undone because servers failed, and an error with the last cause; nil without
+// such rows.
 func (d *Dispatcher) Undone() (rows int64, err error) {
 	return d.breaker.undone.Load(), d.breaker.err()
 }
 
-// P95 returns the time within which 95 of 100 of the last rows came to their end; 0 before the first row.
+// P95 returns the 95th percentile of the time from a row's request to its answers, over the last rows; 0 before the first
+// row.
 func (d *Dispatcher) P95() time.Duration { return d.latency.p95() }
 
-// InFlight lists the limit of each server, and once more where it was started again with fewer slots.
+// InFlight lists the limit of each server. A server that was restarted with another number of slots has a further entry.
 func (d *Dispatcher) InFlight() []record.InFlight {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -179,7 +190,7 @@ type namedLimiter struct {
 	limiter *limiter
 }
 
-// addLimiter makes a limiter that InFlight lists.
+// addLimiter makes a limiter and adds it to the list of InFlight.
 func (d *Dispatcher) addLimiter(server string, slots int) *limiter {
 	l := newLimiter(slots, d.log.With().Str("server", server).Logger())
 	d.mu.Lock()

@@ -11,22 +11,22 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// codeInvalidOutput is the code of a row whose answer has not the form that the row wants, however often it was generated.
+// codeInvalidOutput is the error code of a row whose answers do not have the form that the row demands, after all retries.
 const codeInvalidOutput = "invalid_output"
 
-// invalidOutput is an answer that has not the form that its row wants. Another seed may give a better answer, unless the
-// sampling is deterministic.
+// invalidOutput means that an answer does not have the form that its row demands. Another seed may give a valid answer,
+// unless the sampling is deterministic.
 type invalidOutput struct {
-	answer *ollama.Answer // nil where the server kept the answer to itself
+	answer *ollama.Answer // nil where the server did not return the answer
 	reason error
 }
 
 func (e *invalidOutput) Error() string {
-	return "the answer is not what the row wants: " + e.reason.Error()
+	return "the answer does not have the form that the row demands: " + e.reason.Error()
 }
 
-// generate gets the answers that a task still lacks, one after the other: a row that wants several holds one slot. The task
-// keeps its answers, so that a task which is asked again asks only for the rest.
+// generate gets the answers that a task still lacks, one after the other: a row with several answers holds one slot. The
+// task keeps its answers, so that a retry asks only for the missing answers.
 func (l *Lane) generate(ctx context.Context, t *task) error {
 	d := l.dispatcher
 	for len(t.answers) < t.row.Request.Answers() {
@@ -53,7 +53,7 @@ func (l *Lane) generate(ctx context.Context, t *task) error {
 	return nil
 }
 
-// deterministic returns why no seed gives another answer, and the way out; empty where another seed may.
+// deterministic returns why no seed gives another answer, with the remedy; "" where another seed may give another answer.
 func deterministic(s *prompt.Sampling) string {
 	switch {
 	case s.Temperature == 0:
@@ -64,7 +64,8 @@ func deterministic(s *prompt.Sampling) string {
 	return ""
 }
 
-// refuseInvalid writes the error line of a row that got no valid answer. The line keeps the last answer, where there is one.
+// refuseInvalid writes the error line of a row without a valid answer. The line keeps the last answer, if the server
+// returned an answer.
 func (l *Lane) refuseInvalid(t *task, e *invalidOutput) error {
 	tries := deterministic(&t.row.Request.Sampling)
 	if tries == "" {

@@ -21,7 +21,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// pipes is a listener whose connections are made in memory, so that whoever waits for one waits in simulated time.
+// pipes is a listener with connections in memory, so that a wait for a connection takes simulated time.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -58,7 +58,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.IPAddr{} }
 
-// ServeHTTP answers a chat after the time that a row takes. A request and an answer are on their way for half of the round trip.
+// ServeHTTP answers a chat after the time of a row. A request takes half of the round trip, and so does an answer.
 func (s *sharedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	time.Sleep(s.roundTrip / 2)
@@ -68,8 +68,8 @@ func (s *sharedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"model":"m","message":{"role":"assistant","content":"x"},"done":true,"done_reason":"stop","prompt_eval_count":5,"eval_count":%d,"eval_duration":1000}`, tokens)
 }
 
-// The slots of every server stay busy from the first row to the last, although a row is on its way for a twentieth of its time. Time is
-// simulated, so what is measured is how rows are handed out, and not how quick this machine is.
+// The slots of every server stay busy from the first row to the last, although the round trip takes a twentieth of a row's
+// time. Time is simulated: the test measures the distribution of the rows, not the speed of this machine.
 func TestSlotsAreNeverIdle(t *testing.T) {
 	t.Parallel()
 	const slots, rowTime, roundTrip = 32, 20 * time.Millisecond, time.Millisecond
@@ -131,7 +131,7 @@ func TestSlotsAreNeverIdle(t *testing.T) {
 	}
 }
 
-// simulatedServer is a server of a test, which nothing ends.
+// simulatedServer is a server in simulated time that nothing ends.
 type simulatedServer struct {
 	slots  int
 	client *ollama.Client
@@ -151,7 +151,7 @@ func (s *simulatedServer) Ask(ctx context.Context, within time.Duration, r promp
 	return s.client.AskWithin(ctx, within, r)
 }
 
-// countingSink counts the rows that are answered.
+// countingSink counts the answered rows.
 type countingSink struct{ rows atomic.Int64 }
 
 func (s *countingSink) Answered(prompt.Row, []*ollama.Answer, int) error { s.rows.Add(1); return nil }

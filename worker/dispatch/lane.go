@@ -11,29 +11,30 @@ import (
 	"fluxworker/batcher"
 )
 
-// Lane is the traffic of one server: the rows that are with it.
+// Lane is the traffic of one server.
 type Lane struct {
 	dispatcher *Dispatcher
 	queue      *Queue
 	server     Server
-	others     int // servers of the same run
-	limiter    *limiter
+	others     int      // the other servers of the run
+	limiter    *limiter // nil before the first row is asked
 
 	asking    atomic.Int64 // rows that are with the server now
-	completed atomic.Int64 // requests that came to an end, good or bad, since the run began
+	completed atomic.Int64 // requests that the server completed, successful or failed, since the lane began
 	failing   atomic.Int64 // rows in a row that the server did not answer
 
 	mu       sync.Mutex
-	suspects []task // tasks that the server had each time when it died
+	suspects []task
 }
 
-// InFlight returns how many rows are with the server.
+// InFlight returns the number of rows that are with the server.
 func (l *Lane) InFlight() int64 { return l.asking.Load() }
 
-// Completed returns how many requests the server has brought to an end, good or bad.
+// Completed returns the number of requests that the server has completed, successful or failed.
 func (l *Lane) Completed() int64 { return l.completed.Load() }
 
-// Serve keeps the server's slots full until the queue is at its end, or the server is lost. First it asks the suspects.
+// Serve asks the suspects and then keeps the server's slots full, until the queue is at its end or the server is lost. An
+// error ends the run.
 func (l *Lane) Serve(ctx context.Context) (lost bool, err error) {
 	own, cancel := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
@@ -51,12 +52,12 @@ func (l *Lane) Serve(ctx context.Context) (lost bool, err error) {
 		err = l.askAll(own)
 	}
 	if errors.Is(err, errLost) || errors.Is(context.Cause(own), errLost) {
-		return true, nil // a lost output, too, is noticed by Run
+		return true, nil // Run notices a lost output by itself
 	}
 	return false, err
 }
 
-// askAll asks rows through as many askers as may be in flight.
+// askAll asks rows with as many askers as rows may be in flight.
 func (l *Lane) askAll(own context.Context) error {
 	slots := l.server.Slots()
 	if l.limiter == nil || l.limiter.planned != batcher.InFlight(slots) {
@@ -69,14 +70,14 @@ func (l *Lane) askAll(own context.Context) error {
 	return rows.Wait()
 }
 
-// askRows asks one row after the other until the queue is at its end, or the server is gone. The number is that of the
-// asker, from 0.
+// askRows is one asker: it asks one row after the other until the queue is at its end or the server is gone. Askers have
+// numbers from 0.
 func (l *Lane) askRows(ctx context.Context, number int) error {
 	d, q := l.dispatcher, l.queue
 	for {
 		l.limiter.acquire(ctx, number, q.ended)
 		if l.server.Ending() {
-			return errLost // not one more row for it
+			return errLost
 		}
 		select {
 		case t, ok := <-q.out:
@@ -85,7 +86,7 @@ func (l *Lane) askRows(ctx context.Context, number int) error {
 			}
 			if d.breaker.tripped() {
 				q.finish()
-				l.limiter.end() // the askers that wait would never hear of it
+				l.limiter.end() // nothing else wakes the askers that wait
 				return nil
 			}
 			out, err := l.try(ctx, &t)
@@ -96,7 +97,7 @@ func (l *Lane) askRows(ctx context.Context, number int) error {
 			case tryAgain:
 				q.giveBack(t.retry(d.config.RetryDelay))
 			case tryOther:
-				t.retries, t.passes = 0, t.passes+1
+				t.retries, t.exhausted = 0, t.exhausted+1
 				q.giveBack(t.retry(d.config.RetryDelay))
 			default:
 				q.finish()

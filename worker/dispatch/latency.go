@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// latency keeps how long the last rows took from the request to the answer.
+// latency keeps the times from the request to the answers of the last rows.
 type latency struct {
 	mu   sync.Mutex
 	last [512]time.Duration
@@ -20,7 +20,7 @@ func (l *latency) add(d time.Duration) {
 	l.n++
 }
 
-// p95 returns the time within which 95 of 100 rows came to their end; 0 before the first row.
+// p95 returns the 95th percentile of the last rows; 0 before the first row.
 func (l *latency) p95() time.Duration {
 	l.mu.Lock()
 	sorted := slices.Clone(l.last[:min(l.n, len(l.last))])

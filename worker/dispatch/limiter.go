@@ -12,21 +12,20 @@ import (
 )
 
 const (
-	// maxFailureShare is the part of the requests that a server may fail before it gets fewer at once. Below it the retries
-	// do.
+	// maxFailureShare is the share of failed requests above which the limit is lowered. Below this share, retries suffice.
 	maxFailureShare = 0.2
-	// minFailures keeps the first failures of a run from being taken for a trend.
+	// minFailures is the number of failures below which the limit stays: a few failures at the start are no trend.
 	minFailures = 8
-	// windowRounds is after how many answers for each place the counts begin anew, so that failures count against the answers
-	// around them.
+	// windowRounds is the length of a window of counts, in answers for each row of the limit: failures are compared with the
+	// answers around them.
 	windowRounds = 16
-	// lowered is how long a lower limit stays: what filled the server's memory may be gone by then.
+	// lowered is the time until a lowered limit is raised again: the cause, such as full memory, may be gone by then.
 	lowered = 10 * time.Minute
 )
 
-// limiter bounds how many rows are with one server at once. It begins with what the plan allows, steps down where the
-// server fails many requests, at most to a quarter, and comes back to the plan after a while. Each asker of the server has
-// a number from 0; the askers above the limit wait.
+// limiter bounds the number of rows that are with one server at once. It begins with the planned number, lowers it while
+// the server fails many requests, down to a quarter, and raises it to the planned number after a while. Each asker of the
+// server has a number from 0; the askers above the limit wait.
 type limiter struct {
 	planned int // the slots, and the look-ahead
 	log     zerolog.Logger
@@ -38,7 +37,7 @@ type limiter struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed and renewed with each change of the limit
 	failures int64         // in this window
-	since    time.Time     // when the limit was lowered last
+	since    time.Time     // of the last lowering
 }
 
 func newLimiter(slots int, log zerolog.Logger) *limiter {
@@ -48,7 +47,7 @@ func newLimiter(slots int, log zerolog.Logger) *limiter {
 	return l
 }
 
-// acquire blocks until the asker with this number may take a row, the context ends or the channel is closed.
+// acquire blocks until the asker with this number may take a row, the context ends, ended is closed, or the limiter ends.
 func (l *limiter) acquire(ctx context.Context, number int, ended <-chan struct{}) {
 	for int64(number) >= l.limit.Load() {
 		l.mu.Lock()
@@ -69,7 +68,7 @@ func (l *limiter) acquire(ctx context.Context, number int, ended <-chan struct{}
 	}
 }
 
-// answered counts an answer, good or bad.
+// answered counts an answer, and raises a limit that was lowered long enough ago.
 func (l *limiter) answered(now time.Time) {
 	answers, limit := l.answers.Add(1), l.limit.Load()
 	if answers < windowRounds*limit && limit == int64(l.planned) {
@@ -86,7 +85,7 @@ func (l *limiter) answered(now time.Time) {
 	}
 }
 
-// failed counts a request that a living server failed, and lowers the limit where there were too many of them.
+// failed counts a request that a living server failed, and lowers the limit after too many failures.
 func (l *limiter) failed(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

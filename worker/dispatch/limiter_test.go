@@ -2,22 +2,23 @@ package dispatch
 
 import (
 	"context"
-	"fluxworker/batcher"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"fluxworker/batcher"
 )
 
 // waits reports whether the asker with this number has to wait.
 func waits(l *limiter, number int) bool {
 	ended := make(chan struct{})
-	close(ended) // acquire looks at it only where it would block
+	close(ended) // acquire uses it only where it would block
 	l.acquire(context.Background(), number, ended)
 	return int64(number) >= l.limit.Load()
 }
 
-// A server that fails many requests gets fewer at once, at least a quarter of the plan, and later all of them again.
+// The limit of a server that fails many requests falls, at most to a quarter of the plan, and later rises to the plan again.
 func TestLimiterStepsDownAndComesBack(t *testing.T) {
 	t.Parallel()
 	const slots = 32
@@ -53,8 +54,8 @@ func TestLimiterStepsDownAndComesBack(t *testing.T) {
 	}
 }
 
-// A few failures among many answers are the business of the retries.
-func TestLimiterForgivesRareFailures(t *testing.T) {
+// A few failures among many answers do not lower the limit: retries suffice.
+func TestLimiterIgnoresRareFailures(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(8, zerolog.Nop())
 	for range 100 {
@@ -69,7 +70,7 @@ func TestLimiterForgivesRareFailures(t *testing.T) {
 }
 
 // An asker that waits takes a row as soon as the limit allows, and is released at the end.
-func TestLimiterReleasesThoseThatWait(t *testing.T) {
+func TestLimiterReleasesWaitingAskers(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	for name, release := range map[string]func(l *limiter, ended chan struct{}){
@@ -98,8 +99,8 @@ func TestLimiterReleasesThoseThatWait(t *testing.T) {
 	}
 }
 
-// Failures count against the answers around them: a day of good answers does not hide an hour in which every fourth request
-// fails.
+// The limiter compares failures with the answers around them: a day of good answers does not hide an hour in which every
+// fourth request fails.
 func TestLimiterForgetsOldAnswers(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(8, zerolog.Nop())

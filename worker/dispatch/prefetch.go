@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// prefetchBytes is how large the large ones of these may be together: rows with images are megabytes each.
+	// prefetchBytes limits the sum of the large rows that wait, in bytes: rows with images have megabytes each.
 	prefetchBytes = 32 << 20
-	// largeRow is from how many bytes on a row counts. Others are too small for their sum to matter, and pay nothing.
+	// largeRow is the size, in bytes, from which a row counts against prefetchBytes. The sum of smaller rows does not matter.
 	largeRow = 64 << 10
 )
 
-// prefetch holds the rows that wait parsed, in the order of the input.
+// prefetch holds parsed rows that wait for a lane, in the order of the input.
 type prefetch struct {
 	rows  chan prompt.Row
 	bytes *semaphore.Weighted
@@ -26,7 +26,7 @@ func newPrefetch() *prefetch {
 	return &prefetch{rows: make(chan prompt.Row, input.Prefetched), bytes: semaphore.NewWeighted(prefetchBytes)}
 }
 
-// push adds a row once there is room for it. It returns false when the context ends first.
+// push waits for room and adds a row. It returns false when the context ends first.
 func (p *prefetch) push(ctx context.Context, row prompt.Row) bool {
 	if n := weigh(&row); n > 0 && p.bytes.Acquire(ctx, n) != nil {
 		return false
@@ -39,14 +39,15 @@ func (p *prefetch) push(ctx context.Context, row prompt.Row) bool {
 	}
 }
 
-// release frees the room of a row that came out of rows.
+// release frees the room of a row that was taken from rows.
 func (p *prefetch) release(row *prompt.Row) {
 	if n := weigh(row); n > 0 {
 		p.bytes.Release(n)
 	}
 }
 
-// weigh returns how much of prefetchBytes a row takes; a row that is larger than all of it waits alone.
+// weigh returns the part of prefetchBytes that a row takes, in bytes; a row that is larger than prefetchBytes takes all of
+// it.
 func weigh(row *prompt.Row) int64 {
 	n := bytesOf(&row.Request)
 	if n < largeRow {
@@ -55,7 +56,7 @@ func weigh(row *prompt.Row) int64 {
 	return min(int64(n), prefetchBytes)
 }
 
-// bytesOf returns the sum of what may be long in a request.
+// bytesOf returns the size of the fields of a request that may be long, in bytes.
 func bytesOf(r *prompt.Request) int {
 	n := len(r.Suffix)
 	for i := range r.Messages {

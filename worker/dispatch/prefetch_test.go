@@ -10,7 +10,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Rows wait in their order, so many and so large as may be.
+// Rows wait in the order of the input, up to the limits of their number and their size.
 func TestPrefetch(t *testing.T) {
 	t.Parallel()
 	const rows = input.Prefetched + 10
@@ -19,26 +19,26 @@ func TestPrefetch(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.bytes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := newPrefetch()
+				p := newPrefetch()
 				image := make([]byte, tt.bytes)
-				put := 0
+				pushed := 0
 				go func() {
-					defer close(a.rows)
+					defer close(p.rows)
 					for i := range int64(rows) {
-						a.push(t.Context(), prompt.Row{Index: i, Request: prompt.Request{Messages: []prompt.Message{{Images: [][]byte{image}}}}})
-						put++
+						p.push(t.Context(), prompt.Row{Index: i, Request: prompt.Request{Messages: []prompt.Message{{Images: [][]byte{image}}}}})
+						pushed++
 					}
 				}()
 				synctest.Wait()
-				if put != tt.held {
-					t.Errorf("%d rows wait, want %d", put, tt.held)
+				if pushed != tt.held {
+					t.Errorf("%d rows wait, want %d", pushed, tt.held)
 				}
 				next := int64(0)
-				for row := range a.rows {
+				for row := range p.rows {
 					if row.Index != next {
 						t.Fatalf("row %d came after row %d", row.Index, next-1)
 					}
-					a.release(&row)
+					p.release(&row)
 					next++
 				}
 				if next != rows {
@@ -49,7 +49,7 @@ func TestPrefetch(t *testing.T) {
 	}
 }
 
-// Whatever it is that makes a row large, it counts.
+// The weight of a row counts every field that may be long.
 func TestLargeRowsCount(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", largeRow)

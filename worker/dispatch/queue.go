@@ -14,29 +14,29 @@ import (
 // task is a row on its way through the servers.
 type task struct {
 	row       prompt.Row
-	retries   int              // how often it was asked again after a failure of a server, or an invalid answer
-	invalid   int              // how often an answer had not the form that the row wants
-	answers   []*ollama.Answer // those that the row has so far; it may want several
-	passes    int              // how often a server used up its retries
-	deaths    int              // how often a server died that had it
-	notBefore time.Time        // when it may be asked again
+	retries   int              // after failures of the present server, and after invalid answers
+	invalid   int              // answers that did not have the form that the row demands
+	answers   []*ollama.Answer // so far; the row may demand several
+	exhausted int              // servers that used up all retries
+	deaths    int              // servers that died while they had the row
+	notBefore time.Time        // the end of the pause before the next try
 }
 
-// maxPausing is how many tasks may wait for their next try before no new row is taken: a server that fails at once whatever
-// it is asked must not make us hold the whole input.
+// maxPausing is the number of tasks in a pause from which no new row is taken: with a server that fails every request at
+// once, the whole input would otherwise end up in memory.
 const maxPausing = 256
 
-// Queue hands the rows of a pass to the lanes. A task stays with the queue until its lane says that it is done; a task that comes
-// back, because the server failed, goes to the next lane, after its pause and before new rows. So out is closed only when
-// no task can come back any more.
+// Queue distributes the rows of a pass to the lanes. A task belongs to the queue until its lane reports it as done. A task
+// that comes back, because the server failed, goes to the next lane, after its pause and before new rows. So out is closed
+// only when no task can come back any more.
 type Queue struct {
 	rows  *prefetch
-	first *prompt.Row // that WaitFirst has taken
+	first *prompt.Row // taken by WaitFirst; nil if WaitFirst was not called
 	out   chan task
 	back  chan task
 	open  atomic.Int64  // tasks that came from rows and are not done
 	idle  chan struct{} // holds a token when open was 0
-	ended chan struct{} // closed when run has returned: nobody listens any more
+	ended chan struct{} // closed when run has returned: back has no receiver any more
 
 	complete bool // every row was done; valid after ended
 }
@@ -46,17 +46,17 @@ func NewQueue() *Queue {
 	return &Queue{rows: newPrefetch(), out: make(chan task), back: make(chan task), idle: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
-// Push adds a row once there is room for it. It returns false when the context ends first.
+// Push waits for room and adds a row. It returns false when the context ends first.
 func (q *Queue) Push(ctx context.Context, row prompt.Row) bool { return q.rows.push(ctx, row) }
 
-// Close says that no row is pushed any more.
+// Close marks the end of the rows: no call of Push may follow.
 func (q *Queue) Close() { close(q.rows.rows) }
 
-// WaitFirst waits for the first row, which stays in the queue. It returns false where there is none, or the context ends first. It is
-// called at most once, before the queue is given to a Dispatcher.
+// WaitFirst waits for the first row, which stays in the queue. It returns false when the queue is empty at its end, or the
+// context ends first. The caller may call it once, before the queue goes to a Dispatcher.
 func (q *Queue) WaitFirst(ctx context.Context) bool {
 	if ctx.Err() != nil {
-		return false // select would choose by chance
+		return false // select would choose at random
 	}
 	select {
 	case row, ok := <-q.rows.rows:
@@ -70,7 +70,7 @@ func (q *Queue) WaitFirst(ctx context.Context) bool {
 	}
 }
 
-// run moves rows to out, in order, until they are at their end and every task is done, or the context ends.
+// run moves rows to out, in order, until every row was moved and every task is done, or the context ends.
 func (q *Queue) run(ctx context.Context) {
 	defer close(q.ended)
 	defer close(q.out)
@@ -85,7 +85,7 @@ func (q *Queue) run(ctx context.Context) {
 	pending := (<-chan prompt.Row)(q.rows.rows)
 	for pending != nil || q.open.Load() > 0 {
 		if ctx.Err() != nil {
-			return // select would choose by chance
+			return // select would choose at random
 		}
 		for len(pausing) > 0 && !time.Now().Before(pausing[0].notBefore) {
 			waiting = slices.Insert(waiting, 0, pausing[0])
@@ -96,15 +96,15 @@ func (q *Queue) run(ctx context.Context) {
 		}
 		var out chan<- task
 		var head task
-		in := pending
+		rows := pending
 		if len(waiting) > 0 {
-			out, head, in = q.out, waiting[0], nil
+			out, head, rows = q.out, waiting[0], nil
 		}
 		if len(pausing) >= maxPausing {
-			in = nil
+			rows = nil
 		}
 		select {
-		case row, ok := <-in:
+		case row, ok := <-rows:
 			if !ok {
 				pending = nil
 				continue
@@ -126,7 +126,7 @@ func (q *Queue) run(ctx context.Context) {
 	q.complete = true
 }
 
-// isDone reports whether the queue came to its end because every row was done.
+// isDone reports whether the queue has ended with every row done.
 func (q *Queue) isDone() bool {
 	select {
 	case <-q.ended:
@@ -136,7 +136,7 @@ func (q *Queue) isDone() bool {
 	}
 }
 
-// finish says that a task has its line, or is given up for this run.
+// finish reports a task as done: the row has its line, is deferred, or is given up for this run.
 func (q *Queue) finish() {
 	if q.open.Add(-1) > 0 {
 		return
@@ -147,7 +147,7 @@ func (q *Queue) finish() {
 	}
 }
 
-// giveBack returns a task that was not answered.
+// giveBack returns an unanswered task to the queue.
 func (q *Queue) giveBack(t task) {
 	select {
 	case q.back <- t:
@@ -155,8 +155,8 @@ func (q *Queue) giveBack(t task) {
 	}
 }
 
-// retry makes the task wait before it is asked again: first for so long, then twice as long each time, up to 32 times, and by
-// chance up to half of that less, so that tasks which failed together do not come back together.
+// retry returns the task with one more retry and a pause before it: first at the first retry, twice as long at each further
+// retry, up to 32 times, less a random part of up to a half, so that tasks which failed together do not come back together.
 func (t task) retry(first time.Duration) task {
 	d := first << min(t.retries, 5)
 	t.retries++

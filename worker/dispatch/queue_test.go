@@ -11,7 +11,7 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Rows that come back are handed out again, and the queue is at its end only when the last one is done.
+// The queue sends rows that come back to a lane again, and ends only when the last row is done.
 func TestQueueLosesNoRow(t *testing.T) {
 	t.Parallel()
 	const rows, takers = 500, 7
@@ -71,17 +71,17 @@ func TestQueueEndsWithItsContext(t *testing.T) {
 	if _, ok := <-q.out; ok {
 		t.Error("a row after the end")
 	}
-	q.giveBack(row) // nobody listens: it must not block
+	q.giveBack(row) // without a receiver it must not block
 	q.finish()
 	if q.isDone() {
 		t.Error("a row that was given back counts as done")
 	}
 }
 
-// A task that waits for its next try holds up no other, but there is a limit to how many wait.
+// A task in its pause holds up no other task, but the number of tasks in a pause has a limit.
 func TestQueueWithPausingTasks(t *testing.T) {
 	t.Parallel()
-	pending := make(chan prompt.Row) // without a place for a row that waits
+	pending := make(chan prompt.Row) // unbuffered: no row waits here
 	q := NewQueue()
 	q.rows.rows = pending
 	q.first = new(prompt.Row)
@@ -99,13 +99,13 @@ func TestQueueWithPausingTasks(t *testing.T) {
 	select {
 	case pending <- prompt.Row{}:
 		t.Errorf("one more row was taken while %d wait", offered)
-	case <-time.After(50 * time.Millisecond): // nothing happens, which is no event
+	case <-time.After(50 * time.Millisecond): // no event shows that nothing happens
 	}
 	cancel()
 	<-q.ended
 }
 
-// WaitFirst keeps the row that it has seen in the queue, and sees the end of an empty queue and of the context.
+// WaitFirst keeps the first row in the queue, and returns false for an empty queue and after the end of the context.
 func TestWaitFirst(t *testing.T) {
 	t.Parallel()
 	q := NewQueue()

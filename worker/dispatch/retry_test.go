@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A pause doubles up to 32 times, less by chance up to half; none stays none.
+// The pause doubles, up to 32 times the first pause, less a random part of up to a half. No pause stays no pause.
 func TestRetryPauses(t *testing.T) {
 	t.Parallel()
 	task := task{}

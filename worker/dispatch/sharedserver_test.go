@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// sharedServer is a server in simulated time whose rows share what it does per second, as those of a GPU do. It belongs into a
-// synctest bubble.
+// sharedServer is a server in simulated time. Its rows share its speed, as the rows on a GPU do. It must run in a synctest
+// bubble.
 type sharedServer struct {
 	curve  func(working int) float64 // tokens per second of all slots together
-	spread float64                   // by what part the rows' lengths differ from rowTokens at most
-	// roundTrip is how long a request and its answer are on their way; of use with ServeHTTP.
+	spread float64                   // the largest deviation of a row's length from rowTokens, as a share of rowTokens
+	// roundTrip is the time of a request and its answer on the network, for ServeHTTP.
 	roundTrip time.Duration
 
 	slots *semaphore.Weighted
@@ -23,21 +23,21 @@ type sharedServer struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	done   float64 // tokens of each row that has been there from the start
+	done   float64 // tokens of a row that has been there from the start
 	at     time.Time
 	rows   byEnd
-	count  int
+	count  int           // of slots
 	first  time.Time     // when all slots were busy for the first time
-	idle   time.Duration // of the slots since, summed up
-	began  time.Time     // the last row did, and by then
-	missed time.Duration // they were idle so long
+	idle   time.Duration // the sum over the slots since first
+	began  time.Time     // when the last row began
+	missed time.Duration // idle at that time
 }
 
 const rowTokens = 100
 
-// sharedRow is at its end when so much has been done of each row.
+// sharedRow is a row in a slot.
 type sharedRow struct {
-	end   float64
+	end   float64 // the value of done at which the row ends
 	ended chan struct{}
 }
 
@@ -60,7 +60,7 @@ func newSharedServer(random *rand.Rand, slots int, curve func(int) float64, spre
 	}
 }
 
-// run lets the time do the work.
+// run ends the rows as time passes, until the context ends.
 func (s *sharedServer) run(ctx context.Context) {
 	for {
 		s.mu.Lock()
@@ -84,7 +84,7 @@ func (s *sharedServer) run(ctx context.Context) {
 	}
 }
 
-// advance takes in the time since the last change.
+// advance brings the numbers up to the present time. The caller holds mu.
 func (s *sharedServer) advance() {
 	now := time.Now()
 	if n := len(s.rows); n > 0 {
@@ -96,7 +96,7 @@ func (s *sharedServer) advance() {
 	s.at = now
 }
 
-// answer takes a slot for as long as a row needs, and returns how many tokens it had.
+// answer holds a slot for the time of one row, and returns the number of tokens of the row.
 func (s *sharedServer) answer(ctx context.Context) (tokens int) {
 	if s.slots.Acquire(ctx, 1) != nil {
 		return 0
@@ -123,7 +123,8 @@ func (s *sharedServer) answer(ctx context.Context) (tokens int) {
 	}
 }
 
-// idleShare is the part of the slots' time that they were idle for, from when all of them were busy to when the last row began.
+// idleShare returns the share of the slots' time that was idle, from the first time that all slots were busy to the begin of
+// the last row.
 func (s *sharedServer) idleShare() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,13 +8,13 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// deathsToSuspect is how many servers a task may be with when they die before it is asked alone.
+// deathsToSuspect is the number of deaths of servers from which a task that was with each of them is a suspect.
 const deathsToSuspect = 2
 
-// CodePoisonRow is the code of a row that takes servers down.
+// CodePoisonRow is the error code of a row that takes servers down.
 const CodePoisonRow = "poison_row"
 
-// diedWith takes back a task that the server had when it died.
+// diedWith takes back a task that the server had when it died: into the queue, or among the suspects.
 func (l *Lane) diedWith(t task) {
 	if l.server.Blameless() {
 		l.queue.giveBack(t)
@@ -30,12 +30,12 @@ func (l *Lane) diedWith(t task) {
 	l.suspects = append(l.suspects, t)
 }
 
-// askSuspects asks the suspects one after the other, with nothing else in flight on this server. A suspect that takes the
-// server down even so is the cause, and gets an error line. It returns errLost when the server is gone.
+// askSuspects asks the suspects one after the other, with no other row in flight on this server. A suspect that takes the
+// server down alone is the cause, and gets an error line. askSuspects returns errLost when the server is gone.
 func (l *Lane) askSuspects(ctx context.Context) error {
 	for len(l.suspects) > 0 {
 		if l.server.Ending() {
-			return errLost // for a reason of its own: no suspect is to be asked, and blamed, while it goes
+			return errLost // this run ends the server: a suspect that is asked now would get the blame
 		}
 		t := l.suspects[0]
 		out, err := l.try(ctx, &t)
@@ -51,7 +51,7 @@ func (l *Lane) askSuspects(ctx context.Context) error {
 			l.server.Exempt(t.deaths)
 			err := l.dispatcher.sink.Failed(t.row, &ollama.RequestError{
 				Code:    CodePoisonRow,
-				Message: fmt.Sprintf("the server died %d times while it had this row, the last time when it had no other", t.deaths+1),
+				Message: fmt.Sprintf("the server died %d times while it had this row, the last time without another row", t.deaths+1),
 			}, nil, t.retries)
 			l.queue.finish()
 			if err != nil {
@@ -67,7 +67,7 @@ func (l *Lane) askSuspects(ctx context.Context) error {
 	return nil
 }
 
-// giveUpSuspects leaves the suspects undone: another server is not to be harmed by them.
+// giveUpSuspects leaves the suspects undone: they could take another server down.
 func (l *Lane) giveUpSuspects(cause error) {
 	for range l.suspects {
 		l.dispatcher.breaker.giveUp(cause)

@@ -9,20 +9,20 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// outcome says what became of a task that a server had.
+// outcome is the result of one try of a task.
 type outcome int
 
 const (
-	done       outcome = iota // the row has its line, or is given up for this run
-	tryAgain                  // the server failed it; it may be asked once more
-	serverLost                // the server went while it had the task
-	tryOther                  // this server does not answer it; another one may
+	done       outcome = iota // the row has its line, is deferred, or is given up for this run
+	tryAgain                  // the server failed the request; the task has retries left
+	serverLost                // the server was lost while it had the task
+	tryOther                  // this server used up the retries; another server may answer
 )
 
-// maxUnanswered is how many rows in a row may stay undone before a living server counts as lost.
+// maxUnanswered is the number of unanswered rows in a row from which a living server counts as lost.
 const maxUnanswered = 3
 
-// try asks the server one task. The error is only for what ends the run.
+// try sends one task to the server. An error ends the run.
 func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
 	d := l.dispatcher
 	if d.deferrer != nil {
@@ -50,7 +50,7 @@ func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
 			return done, l.refuseInvalid(t, invalid)
 		}
 		t.invalid++
-		d.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer is not of the form that the row wants")
+		d.log.Debug().Str("custom_id", t.row.CustomID).Int("attempt", t.retries+1).Msg("asking again: the answer does not have the form that the row demands")
 		return tryAgain, nil
 	}
 	failed, unavailable := errors.AsType[*ollama.UnavailableError](err)
@@ -66,7 +66,7 @@ func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
 	return l.retryOrGiveUp(t, err, stalled), nil
 }
 
-// alive takes note that the server answers.
+// alive resets the counts of unanswered rows: the server answers.
 func (l *Lane) alive() {
 	l.failing.Store(0)
 	l.dispatcher.breaker.reset()
@@ -84,24 +84,25 @@ func (l *Lane) refuse(t *task, refused *ollama.RequestError) error {
 	return l.dispatcher.sink.Failed(t.row, refused, nil, t.retries)
 }
 
-// retryOrGiveUp decides about a task that a living server failed. Stalled says that no request at all came to its end while the
-// task waited.
+// retryOrGiveUp decides about a task that a living server failed. stalled means that the server completed no request at all
+// while the task waited.
 func (l *Lane) retryOrGiveUp(t *task, err error, stalled bool) outcome {
 	d := l.dispatcher
-	if t.retries == 0 { // a few rows that fail again and again say nothing about their number
+	if t.retries == 0 { // a few rows that fail at every try are no reason to lower the limit
 		l.limiter.failed(time.Now())
 	}
 	last := t.retries >= d.config.MaxRetries
 	switch {
 	case stalled && l.server.Own():
-		// A server that waits for a hung GPU spins, and so seems to work. But no request came to its end for all that time.
-		l.server.End(fmt.Errorf("it hangs: not one answer within %s (--request-timeout)", d.config.RequestTimeout), false)
+		// A server that waits for a hung GPU spins, and so seems to work. But it completed no request in all that time.
+		l.server.End(fmt.Errorf("it hangs: no answer at all within %s (--request-timeout)", d.config.RequestTimeout), false)
 		return tryAgain
 	case last && l.server.Own() && l.failing.Add(1) >= maxUnanswered:
-		// It lives, but the rows are not to blame when none is answered: others, or a new start, may do better.
+		// The server lives, but answers no row at all, so the rows are not to blame. Other servers, or a restart, may do
+		// better.
 		l.server.End(fmt.Errorf("it answers nothing any more: %w", err), true)
 		return tryAgain
-	case last && t.passes < l.others:
+	case last && t.exhausted < l.others:
 		return tryOther
 	case last:
 		d.log.Error().Str("custom_id", t.row.CustomID).Int("attempts", t.retries+1).Err(err).Msg("the server did not answer; the row stays undone")

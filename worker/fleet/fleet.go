@@ -1,12 +1,12 @@
-// Package fleet runs the Ollama servers of a run: it inspects the model, starts the servers of a plan, verifies that each of
-// them holds the model where the plan says, watches them and their GPUs, and starts a lost server again.
+// Package fleet runs the Ollama servers of a run: it inspects the model, starts the servers of a plan, verifies that each
+// server holds the model where the plan says, watches the servers and their GPUs, and starts a lost server again.
 //
 // Invariants:
 //   - A server that serves was verified: it answered, and all of the model is on the GPUs of its plan, unless the user
 //     allowed otherwise.
-//   - Every process that was started is ended by Stop, whatever came between.
+//   - Stop ends every process that was started, also after an error.
 //   - Every change of a server's numbers goes to the Recorder.
-//   - fleet knows nothing of rows: what it sees of the traffic is Activity, and Supervise calls what sends the rows.
+//   - fleet knows nothing of rows: it sees the traffic as an Activity, and Supervise gets the function that sends rows.
 package fleet
 
 import (
@@ -29,45 +29,45 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// Settings says which servers answer.
+// Settings says which servers answer, and how this run starts them.
 type Settings struct {
-	Command     []string         // program and leading arguments of Ollama; "serve" is added
-	URL         string           // a server that runs already; then Command and what follows count for nothing
+	Command     []string         // program and leading arguments of Ollama; fleet adds "serve"
+	URL         string           // of a server that runs already, instead of servers that this run starts; "" without one
 	Models      string           // the folder with the models
-	File        *ollama.File     // a model that is in no folder; nil where it is in Models
-	Device      ollama.Device    //
-	PullMissing bool             // fetch the model where the server does not have it
+	File        *ollama.File     // a model outside of Models; nil where Models holds the model
+	Device      ollama.Device    // GPUs or the CPU
+	PullMissing bool             // fetch a model that the server does not have
 	LoadTimeout time.Duration    // for each step of a server's start: to listen, to answer, to load the model
-	Isolate     ollama.Isolation // whether servers live in namespaces of their own
-	ScratchRoot string           // a server's HOME is made below it; empty is the system's place
+	Isolate     ollama.Isolation // whether servers run in namespaces of their own
+	ScratchRoot string           // the folder for the servers' HOME folders; "" is the system's folder
 }
 
 // Config says how the servers of a run are started and watched.
 type Config struct {
 	Settings
 	Model          string
-	Info           ollama.Info // what Inspect found
+	Info           ollama.Info // of the model, from Inspect
 	GPUs           []gpu.Device
-	Run            result.Paths // the servers' logs go to its run folder
-	AllowCPULayers bool         // a part of the model may stay beside the GPU
-	MinContext     int          // below one slot the context may shrink to this, in tokens; 0 never
-	MaxRestarts    int          // of a server within restartWindow, before it is given up
-	StallTimeout   time.Duration
-	MaxServerBytes int64        // of host memory that a server may hold before it is started anew; 0 is no limit
-	MaxFleetBytes  int64        // and that all servers may hold together; 0 is no limit
-	Enforced       slurm.Memory // the limit of the job, for messages
+	Run            result.Paths  // the servers' logs go to its run folder
+	AllowCPULayers bool          // a part of the model may be offloaded
+	MinContext     int           // with one slot, an offloading server may get a shorter context, down to this, in tokens; 0 forbids it
+	MaxRestarts    int           // of a server within restartWindow
+	StallTimeout   time.Duration // a server with rows in flight, without an answer and without work for this long hangs
+	MaxServerBytes int64         // of host memory; a server that holds more is restarted; 0 is no limit
+	MaxFleetBytes  int64         // of host memory, for all servers together; above it the largest server is restarted; 0 is no limit
+	Enforced       slurm.Memory  // the memory limit of the job, for messages
 }
 
-// Fleet is the servers of one plan, and then of the next.
+// Fleet is the servers of the present plan. Each Start replaces them.
 type Fleet struct {
 	config   Config
 	log      zerolog.Logger
 	recorder *record.Recorder
 	memory   ledger
 
-	usedBefore map[string]uint64         // what of the GPUs was in use before the first server was started, by UUID
+	usedBefore map[string]uint64         // bytes in use on each GPU before the first server of the present plan, by UUID
 	threads    int                       // of each server of the present plan
-	servers    atomic.Pointer[[]*Server] // of the present plan, for the watch of the GPUs
+	servers    atomic.Pointer[[]*Server] // of the present plan; atomic, because the GPU monitor reads it
 }
 
 // New makes a fleet without servers.
@@ -75,10 +75,10 @@ func New(c Config, recorder *record.Recorder, log zerolog.Logger) *Fleet {
 	return &Fleet{config: c, log: log, recorder: recorder}
 }
 
-// Start brings every server of the plan to the point where answers come, and returns those that serve. A server that does not start is
-// an error: the job got its GPUs to use them all. A server whose GPUs do not hold the model, however little it is given, is
-// left out where another server serves. threads is the number of threads that each server computes with on the CPU; 0 leaves it to the
-// engine. Errors: OffloadError where none serves; those of ollama.
+// Start starts and verifies every server of the plan, and returns the servers that serve. A server that does not start is an
+// error: the job got its GPUs to use all of them. A server whose GPUs do not hold the model, even with one slot, is excluded
+// if another server serves. threads is the number of CPU threads of each server; 0 leaves the number to the engine. Errors:
+// OffloadError where no server serves; ConfigError for the URL; those of ollama.
 func (f *Fleet) Start(ctx context.Context, p batcher.Plan, threads int) (serving []*Server, err error) {
 	f.threads = threads
 	servers := f.planned(p)
@@ -89,13 +89,13 @@ func (f *Fleet) Start(ctx context.Context, p batcher.Plan, threads int) (serving
 	} else {
 		f.usedBefore = f.usedMemory(ctx)
 		g, gctx := errgroup.WithContext(ctx)
-		for _, site := range sharing(servers) {
-			g.Go(func() error { return f.startSharing(gctx, site, len(servers)) })
+		for _, group := range sharing(servers) {
+			g.Go(func() error { return f.startSharing(gctx, group, len(servers)) })
 		}
 		err = g.Wait()
 	}
 	if err == nil {
-		serving, err = f.withoutLeftOut(servers)
+		serving, err = f.servingOf(servers)
 	}
 	f.measure(ctx, servers)
 	if err != nil && ctx.Err() == nil {
@@ -107,24 +107,24 @@ func (f *Fleet) Start(ctx context.Context, p batcher.Plan, threads int) (serving
 	return serving, nil
 }
 
-// Stop ends all servers of the present plan at once: a server that ignores TERM takes seconds.
+// Stop ends all servers of the present plan in parallel: a server that ignores SIGTERM takes seconds.
 func (f *Fleet) Stop() {
 	var stopping sync.WaitGroup
-	for _, s := range f.now() {
+	for _, s := range f.current() {
 		stopping.Go(s.stop)
 	}
 	stopping.Wait()
 }
 
-// now returns the servers of the present plan; none before the first Start.
-func (f *Fleet) now() []*Server {
+// current returns the servers of the present plan; nil before the first Start.
+func (f *Fleet) current() []*Server {
 	if servers := f.servers.Load(); servers != nil {
 		return *servers
 	}
 	return nil
 }
 
-// planned returns the servers of a plan, none of them started.
+// planned returns the servers of a plan, not yet started.
 func (f *Fleet) planned(p batcher.Plan) []*Server {
 	if f.config.URL != "" {
 		return []*Server{{name: redacted(f.config.URL), slots: p.Slots, context: p.Context}}
@@ -138,27 +138,28 @@ func (f *Fleet) planned(p batcher.Plan) []*Server {
 	return servers
 }
 
-// withoutLeftOut returns the servers that hold the model, and names the others in the log. It is an error where none is left.
-func (f *Fleet) withoutLeftOut(servers []*Server) ([]*Server, error) {
+// servingOf returns the servers that hold the model, and logs the excluded servers. Error: the OffloadError of the first
+// server where all are excluded.
+func (f *Fleet) servingOf(servers []*Server) ([]*Server, error) {
 	var serving []*Server
 	for _, s := range servers {
-		if s.leftOut == nil {
+		if s.excluded == nil {
 			serving = append(serving, s)
 		}
 	}
 	if len(serving) == 0 {
-		return nil, servers[0].leftOut
+		return nil, servers[0].excluded
 	}
 	for _, s := range servers {
-		if s.leftOut != nil {
-			f.log.Error().Str("server", s.name).Int("servers_left", len(serving)).Err(s.leftOut).
-				Msg("a GPU does not hold what was planned for it; the run goes on without this server")
+		if s.excluded != nil {
+			f.log.Error().Str("server", s.name).Int("servers_left", len(serving)).Err(s.excluded).
+				Msg("the GPUs of this server do not hold the model; the run goes on without this server")
 		}
 	}
 	return serving, nil
 }
 
-// recordPlan begins the record of how the model is served, with what is planned.
+// recordPlan records the plan and its servers, before they are started.
 func (f *Fleet) recordPlan(p batcher.Plan, servers []*Server) {
 	out := record.Plan{Context: p.Context, Cache: p.KVCacheType, Servers: make([]record.PlannedServer, len(servers))}
 	if f.config.URL == "" {
@@ -175,8 +176,8 @@ func (f *Fleet) recordPlan(p batcher.Plan, servers []*Server) {
 	}
 }
 
-// record brings the record of a server up to date after its start, which ended with err. It reports whether the server serves
-// with other numbers than before.
+// record records a server after a start that ended with err. It reports whether slots, context or exclusion differ from the
+// record before.
 func (f *Fleet) record(s *Server, err error) (changed bool) {
 	p := record.PlannedServer{
 		GPUs: uuids(s.plan.Devices), Slots: s.slots, Context: s.context, Terms: s.plan.Terms, Bytes: s.plan.Bytes,
@@ -188,8 +189,8 @@ func (f *Fleet) record(s *Server, err error) (changed bool) {
 	return f.recorder.Server(s.number, p)
 }
 
-// recordFailure writes the manifest of a run whose servers did not start: what was predicted and what was measured is what
-// a user then needs. Where that fails, too, the log says so, since the start's error is the cause.
+// recordFailure writes the manifest after a failed start: a user needs the predicted and the measured memory then. A failed
+// write is only logged: the run's error is the cause.
 func (f *Fleet) recordFailure(cause error) {
 	f.recorder.StartFailed(ollama.WithoutLog(cause).Error())
 	if err := f.recorder.Write(); err != nil {
@@ -197,8 +198,8 @@ func (f *Fleet) recordFailure(cause error) {
 	}
 }
 
-// LogName returns the name of a server's log in the run folder, by the number of the server from 0. Almost every run has
-// one server.
+// LogName returns the name of a server's log in the run folder. i is the number of the server, from 0. The name of the first
+// has no number: almost every run has one server.
 func LogName(i int) string {
 	if i == 0 {
 		return "server.log"
@@ -206,6 +207,7 @@ func LogName(i int) string {
 	return fmt.Sprintf("server-%d.log", i+1)
 }
 
+// serverName returns the name of a server for logs: its number, from 1, and the UUIDs of its GPUs.
 func serverName(i int, s batcher.Server) string {
 	name := fmt.Sprintf("server %d", i+1)
 	for n, d := range s.Devices {
@@ -227,7 +229,7 @@ func uuids(devices []gpu.Device) []string {
 	return list
 }
 
-// redacted leaves user and password out of an address: a token may be either.
+// redacted returns an address without user and password: both may be secret.
 func redacted(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

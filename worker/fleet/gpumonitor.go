@@ -15,43 +15,44 @@ import (
 // sampleEvery is the time between two samples of the GPUs. A sample costs some ten milliseconds of one core.
 const sampleEvery = 10 * time.Second
 
-// maxXIDs is how many critical errors of a GPU are kept; the log has them all.
+// maxXIDs limits the list of a GPU's critical errors in the summary; the log has all of them.
 const maxXIDs = 100
 
-// watched is one GPU of the run as the monitor has seen it.
-type watched struct {
-	gpu.Device // as it was at the start
-	last       *gpu.Device
-	peak       uint64
-	busy       float64 // sum of the samples' utilisation, in percent
-	samples    int
+// watchedGPU is one GPU of the run, with the samples of the monitor.
+type watchedGPU struct {
+	gpu.Device             // at the start of the run
+	last       *gpu.Device // in the last sample
+	peak       uint64      // memory in use, in bytes
+	busy       float64     // sum of the samples' utilisation, in percent
+	samples    int         // with a utilisation
 	lost       bool
 	xids       []uint64
 }
 
-// monitor watches the run's GPUs: what they do, for the summary, and whether they are still there.
+// monitor watches the run's GPUs: their use, for the summary, and whether they still work.
 type monitor struct {
-	gpus   []*watched
+	gpus   []*watchedGPU
 	began  time.Time
-	onBusy func(gpu.Device)        // it computes
-	onHurt func(gpu.Device, error) // the servers on it are lost and can be started again
-	onLost func(gpu.Device, error) // the GPU is of no use any more
+	onBusy func(gpu.Device)        // the GPU computes
+	onHurt func(gpu.Device, error) // the servers on the GPU are lost and can be started again
+	onLost func(gpu.Device, error) // the GPU is unusable
 }
 
-// WatchGPUs looks at the run's GPUs until the returned function is called, which waits for it and takes the last look. A
-// server whose GPU is lost is ended, so that its rows go to the others; one that lost what it had there is started again.
+// WatchGPUs samples the run's GPUs until the caller calls stop. stop waits for the end of the watch, takes the last sample
+// and returns the use of each GPU. A server on a lost GPU is ended for good, so that its rows go to the other servers. A
+// server that only lost its state on the GPU is ended and started again.
 func (f *Fleet) WatchGPUs() (stop func() []record.GPUUse) {
 	if len(f.config.GPUs) == 0 {
 		return func() []record.GPUUse { return nil }
 	}
 	w := &monitor{
 		began:  time.Now(),
-		onBusy: func(d gpu.Device) { markBusy(d, f.now()) },
+		onBusy: func(d gpu.Device) { markBusy(d, f.current()) },
 		onHurt: func(d gpu.Device, cause error) { f.endServersOf(d, cause, false) },
 		onLost: func(d gpu.Device, cause error) { f.endServersOf(d, cause, true) },
 	}
 	for _, d := range f.config.GPUs {
-		w.gpus = append(w.gpus, &watched{Device: d})
+		w.gpus = append(w.gpus, &watchedGPU{Device: d})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -64,12 +65,12 @@ func (f *Fleet) WatchGPUs() (stop func() []record.GPUUse) {
 		<-ended
 		last, done := context.WithTimeout(context.Background(), sampleEvery)
 		defer done()
-		w.sample(last) // for the end of the energy counter
+		w.sample(last) // for the last state of the energy counter
 		return w.uses()
 	}
 }
 
-// watch takes a sample now and then, and heeds critical errors as the driver reports them.
+// watch takes a sample every sampleEvery, and handles critical errors as the driver reports them, until the context ends.
 func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 	xids := make(chan gpu.XID)
 	blind := make(chan struct{}, 1)
@@ -83,8 +84,8 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 			case <-ctx.Done():
 			}
 		})
-		if err != nil { // a GPU may be lost; or there are no events here, and the samples have to do
-			log.Debug().Err(err).Msg("no critical errors are reported any more")
+		if err != nil { // a GPU may be lost; or this driver reports no events, and the samples must suffice
+			log.Debug().Err(err).Msg("the driver reports no critical errors any more")
 			blind <- struct{}{}
 		}
 	}()
@@ -95,7 +96,7 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 		select {
 		case <-tick.C:
 		case x := <-xids:
-			w.heed(x)
+			w.handle(x)
 		case <-blind:
 		case <-ctx.Done():
 			<-listening
@@ -104,8 +105,8 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 	}
 }
 
-// heed draws the consequence of a critical error. It may be another job's GPU that has it.
-func (w *monitor) heed(x gpu.XID) {
+// handle acts on a critical error of one of the run's GPUs. Errors of other jobs' GPUs are ignored.
+func (w *monitor) handle(x gpu.XID) {
 	for _, g := range w.gpus {
 		if !x.Hits(g.Device) {
 			continue
@@ -128,11 +129,11 @@ func (w *monitor) heed(x gpu.XID) {
 
 // endServersOf ends the servers that compute on a GPU; final means that they are not started again.
 func (f *Fleet) endServersOf(d gpu.Device, cause error, final bool) {
-	for _, s := range f.now() {
+	for _, s := range f.current() {
 		if !s.computesOn(d) {
 			continue
 		}
-		what := "what its server had on the GPU is lost; ending it"
+		what := "the server lost its state on the GPU; ending the server"
 		if final {
 			what = "GPU lost; ending its server"
 		}
@@ -141,20 +142,21 @@ func (f *Fleet) endServersOf(d gpu.Device, cause error, final bool) {
 	}
 }
 
-// markBusy counts a sample of a GPU that computes for the server that must be the cause: of several servers it could be any.
+// markBusy counts a sample with a busy GPU for the server on this GPU. With several servers on the GPU it counts nothing: any
+// of them could be the cause.
 func markBusy(d gpu.Device, servers []*Server) {
-	var its []*Server
+	var onGPU []*Server
 	for _, s := range servers {
 		if s.computesOn(d) {
-			its = append(its, s)
+			onGPU = append(onGPU, s)
 		}
 	}
-	if len(its) == 1 {
-		its[0].gpuBusy.Add(1)
+	if len(onGPU) == 1 {
+		onGPU[0].gpuBusy.Add(1)
 	}
 }
 
-// sample takes one sample. A report that does not come changes nothing: drivers are slow now and then.
+// sample takes one sample. A failed query changes nothing: drivers are slow now and then.
 func (w *monitor) sample(ctx context.Context) {
 	report, err := gpu.Query(ctx)
 	if err != nil {
@@ -164,8 +166,8 @@ func (w *monitor) sample(ctx context.Context) {
 		if g.lost {
 			continue
 		}
-		// A lost GPU may not even tell its UUID any more. One that is only missing may be back in the next sample, and
-		// nvidia-smi, should it have been asked instead, knows no MIG instances.
+		// A lost GPU may not even have a UUID any more. A GPU that is only missing may be back in the next sample, and a report
+		// that comes from nvidia-smi instead has no MIG instances.
 		at := slices.IndexFunc(report.Devices, func(d gpu.Device) bool { return d.UUID == g.UUID })
 		lost := slices.ContainsFunc(report.Devices, func(d gpu.Device) bool {
 			return d.Health.Lost && (d.UUID != "" && (d.UUID == g.UUID || d.UUID == g.Parent) || d.UUID == "" && d.Index == g.Index)
@@ -182,8 +184,8 @@ func (w *monitor) sample(ctx context.Context) {
 	}
 }
 
-// add takes one sample in, and reports whether the GPU computes.
-func (g *watched) add(d gpu.Device) bool {
+// add adds one sample, and reports whether the GPU computes.
+func (g *watchedGPU) add(d gpu.Device) bool {
 	g.last = &d
 	g.peak = max(g.peak, d.Memory.Used)
 	if d.Load.Utilisation == nil {
@@ -194,6 +196,7 @@ func (g *watched) add(d gpu.Device) bool {
 	return *d.Load.Utilisation > 0
 }
 
+// uses returns the use of each GPU since the monitor began.
 func (w *monitor) uses() []record.GPUUse {
 	hours := time.Since(w.began).Hours()
 	var uses []record.GPUUse
@@ -213,15 +216,16 @@ func (w *monitor) uses() []record.GPUUse {
 	return uses
 }
 
-func (g *watched) energy() *uint64 {
+// energy returns the last state of the energy counter, in millijoules; nil where the driver does not report it.
+func (g *watchedGPU) energy() *uint64 {
 	if g.last == nil {
 		return nil
 	}
 	return g.last.Load.EnergyMJ
 }
 
-// KeepGPUs takes the GPUs out of the fleet that are not among those that are there now, and returns the others with their free
-// memory as it was at the start: the run's own servers have ended since.
+// KeepGPUs removes the GPUs that are not in now from the fleet, and returns the remaining GPUs with the free memory of the
+// start of the run: the servers of the run have ended since.
 func (f *Fleet) KeepGPUs(now []gpu.Device) []gpu.Device {
 	f.config.GPUs = slices.DeleteFunc(slices.Clone(f.config.GPUs), func(d gpu.Device) bool {
 		return !slices.ContainsFunc(now, func(there gpu.Device) bool { return there.UUID == d.UUID })

@@ -2,29 +2,29 @@ package fleet
 
 import "sync"
 
-// ledger adds up what the servers of a run hold of the host's memory.
+// ledger holds the host memory of each server of a run.
 type ledger struct {
 	mu   sync.Mutex
-	held map[*Server]int64
+	held map[*Server]int64 // bytes
 }
 
-// add takes what one server holds, in bytes, and returns what all hold, and whether this server holds most.
-func (l *ledger) add(s *Server, bytes int64) (total int64, most bool) {
+// set records the memory of one server, and returns the sum over all servers, in bytes, and whether no server holds more.
+func (l *ledger) set(s *Server, bytes int64) (total int64, largest bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held == nil {
 		l.held = make(map[*Server]int64)
 	}
 	l.held[s] = bytes
-	most = true
+	largest = true
 	for _, n := range l.held {
 		total += n
-		most = most && n <= bytes
+		largest = largest && n <= bytes
 	}
-	return total, most
+	return total, largest
 }
 
-// forget takes out a server that has ended.
+// forget removes a server that has ended.
 func (l *ledger) forget(s *Server) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,13 +1,14 @@
 package fleet
 
 import (
-	"fluxworker/worker/slurm"
 	"strings"
 	"testing"
+
+	"fluxworker/worker/slurm"
 )
 
-// Where all servers together come near the job's limit, the server that holds most is started anew, and no other.
-func TestTheLargestServerMakesRoom(t *testing.T) {
+// Where all servers together come near the job's limit, only the server that holds most is restarted.
+func TestTheLargestServerIsRestarted(t *testing.T) {
 	t.Parallel()
 	f := &Fleet{config: Config{MaxFleetBytes: 1000 << 20, Enforced: slurm.Memory{Bytes: 1200 << 20, From: "memory.max"}}}
 	small, large := watchdog{fleet: f, server: new(Server)}, watchdog{fleet: f, server: new(Server)}

@@ -12,19 +12,20 @@ import (
 	"fluxworker/worker/outcome"
 )
 
-// Inspector learns what Ollama knows of the model, and fetches the model where that is allowed, before anything is planned. It does
-// so with a server that lives for this alone, sees no GPU and loads nothing: the model's own metadata decide how many slots
-// the real servers get, and a server is told its slots when it starts.
+// Inspector asks Ollama about the model, and fetches a missing model if the user allowed it, before anything is planned. It
+// uses a server of its own that sees no GPU and loads nothing: the number of slots follows from the model's metadata, and a
+// server gets its number of slots at its start.
 type Inspector struct {
 	Settings
 	Model   string
 	Log     zerolog.Logger
-	LogPath string       // for what the server prints
-	Self    lease.Holder // who we are to others that want to pull
+	LogPath string       // the file for the server's output
+	Self    lease.Holder // this process, for other processes that want to pull
 	OnFetch func()       // called when a pull begins; nil is not called
 }
 
-// Inspect starts the server, asks and ends it. With a server that runs already it only asks. Errors: PullError; those of ollama.
+// Inspect starts a server, asks it about the model, and ends it. A server that runs already is only asked. Errors: PullError;
+// ConfigError for the URL; those of ollama.
 func (i Inspector) Inspect(ctx context.Context) (ollama.Info, error) {
 	server, err := i.start(ctx)
 	if server != nil {
@@ -45,7 +46,7 @@ func (i Inspector) Inspect(ctx context.Context) (ollama.Info, error) {
 	return info, nil
 }
 
-// start starts the server, unless one runs already. What it started is returned with an error, too.
+// start starts the server; nil where a server runs already. It returns a started server also with an error.
 func (i Inspector) start(ctx context.Context) (*ollama.Server, error) {
 	if i.URL != "" {
 		return nil, nil
@@ -65,6 +66,7 @@ func (i Inspector) start(ctx context.Context) (*ollama.Server, error) {
 	return server, server.WaitListening(ctx, ollama.DeviceCPU)
 }
 
+// client returns a client of the server; of the server that runs already where server is nil.
 func (i Inspector) client(server *ollama.Server) (*ollama.Client, error) {
 	if server != nil {
 		return ollama.NewClientVia(server.Address(), server.Dial, 1, ollama.Runner{Context: 1}), nil
@@ -76,13 +78,13 @@ func (i Inspector) client(server *ollama.Server) (*ollama.Client, error) {
 	return client, nil
 }
 
-// identify learns the server's version and what it knows of the model.
+// identify asks the server for its version and its knowledge of the model.
 func (i Inspector) identify(ctx context.Context, client *ollama.Client) (ollama.Info, error) {
 	bounded, cancel := loading(ctx, i.LoadTimeout)
 	defer cancel()
 	version, err := client.WaitAnswering(bounded)
 	if err != nil {
-		return ollama.Info{}, because(bounded, err)
+		return ollama.Info{}, withCause(bounded, err)
 	}
 	info, err := client.Describe(bounded, i.Model)
 	if errors.Is(err, ollama.ErrModelMissing) && i.PullMissing {
@@ -93,12 +95,12 @@ func (i Inspector) identify(ctx context.Context, client *ollama.Client) (ollama.
 	}
 	info.Version = version
 	if i.File != nil {
-		info.Digest = i.File.Digest // the server's is of its manifest, which depends on its version, too
+		info.Digest = i.File.Digest // the server's digest is that of its manifest, which also depends on its version
 	}
-	return info, because(bounded, err)
+	return info, withCause(bounded, err)
 }
 
-// explain adds to a failure what the researcher can do about it, or what the server's log says.
+// explain adds a remedy to an error, or the end of the server's log.
 func (i Inspector) explain(server *ollama.Server, err error) error {
 	var pull *PullError
 	if errors.As(err, &pull) || errors.Is(err, context.Canceled) {
@@ -115,7 +117,7 @@ func (i Inspector) explain(server *ollama.Server, err error) error {
 	return serverError(server, i.URL, err)
 }
 
-// serverError is a failed preparation, with the end of the log of a server of our own.
+// serverError returns the error of a failed preparation, with the end of the server's log. A nil server runs already, at url.
 func serverError(server *ollama.Server, url string, err error) error {
 	if server == nil {
 		return &ollama.ServerError{Op: "prepare server " + redacted(url), Err: err}

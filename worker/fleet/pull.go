@@ -14,11 +14,11 @@ import (
 	"fluxworker/worker/outcome"
 )
 
-// PullLock begins the names of the locks in the folder of the models. Ollama looks into its subfolders alone.
+// PullLock is the prefix of the locks in the folder of the models. Ollama reads only the subfolders of this folder.
 const PullLock = "fluxworker-pull-lock."
 
-// PullError is a model that could not be fetched. Err is ollama.ErrNotInRegistry or ollama.ErrModelsFull where it was one
-// of these, a *lease.FileError where the folder cannot be written, else what the server says.
+// PullError means that the model could not be fetched. Err wraps ollama.ErrNotInRegistry or ollama.ErrModelsFull, is a
+// *lease.FileError where the folder cannot be written, or else the server's own error.
 type PullError struct {
 	Model, Dir string
 	Err        error
@@ -39,9 +39,9 @@ func (e *PullError) Error() string {
 
 func (e *PullError) Unwrap() error { return e.Err }
 
-// Pull fetches the model into the folder of the models, by a server that lives for this alone, unless the model is there: then
-// present is true. Of many that pull into one folder, on whichever nodes, one pulls and the others wait. Errors: PullError; ErrStopped
-// when the context ended; those of ollama for the server.
+// Pull fetches the model into the folder of the models, with a server of its own. present reports that the model was there
+// already. Of many processes that pull into one folder, on all nodes, one pulls and the others wait. Errors: PullError;
+// ErrStopped when the context ended; those of ollama for the server.
 func (i Inspector) Pull(ctx context.Context) (info ollama.Info, present bool, err error) {
 	i.PullMissing = true
 	fetched := false
@@ -52,17 +52,17 @@ func (i Inspector) Pull(ctx context.Context) (info ollama.Info, present bool, er
 	return info, err == nil && !fetched, err
 }
 
-// fetch pulls the model, if nobody else has done so by the time that the folder is ours.
+// fetch takes the lock of the folder, and pulls the model unless another process did so meanwhile.
 func (i Inspector) fetch(ctx context.Context, client *ollama.Client) error {
 	failed := func(err error) error { return &PullError{Model: i.Model, Dir: i.Models, Err: err} }
-	if i.URL == "" { // else the folder is the business of somebody else's server
+	if i.URL == "" { // a server that runs already owns its folder
 		if err := os.MkdirAll(i.Models, 0o755); err != nil {
 			return failed(&lease.FileError{Path: i.Models, Err: err})
 		}
 		held, err := lease.Acquire(ctx, lease.Options{
 			Dir: i.Models, Prefix: PullLock, Mode: 0o644, Self: i.Self, Patient: true,
 			OnWait: func(h lease.Holder) {
-				i.Log.Info().Str("model", i.Model).Stringer("by", h).Msg("somebody pulls into this folder; waiting for that to end")
+				i.Log.Info().Str("model", i.Model).Stringer("by", h).Msg("another process pulls into this folder; waiting for its end")
 			},
 		})
 		if err != nil {
@@ -88,13 +88,14 @@ func (i Inspector) fetch(ctx context.Context, client *ollama.Client) error {
 	return nil
 }
 
-// follow logs a line for each tenth of a layer, and ends a pull that will not fit before it has filled the disk.
+// follow returns the callback of a pull. It logs a line for each tenth of a layer, and ends the pull before a layer that the
+// file system has no space for.
 func (i Inspector) follow() func(ollama.PullStep) error {
 	var last, layer string
 	return func(p ollama.PullStep) error {
 		if p.Layer != layer && p.Total > 0 {
 			layer = p.Layer
-			if err := i.checkRoom(p); err != nil {
+			if err := i.checkSpace(p); err != nil {
 				return err
 			}
 		}
@@ -110,15 +111,15 @@ func (i Inspector) follow() func(ollama.PullStep) error {
 	}
 }
 
-// checkRoom compares what a layer has to come with what the file system has left for us. A quota shows here only where the
-// file system counts it as free space; elsewhere the write that exceeds it fails.
-func (i Inspector) checkRoom(p ollama.PullStep) error {
+// checkSpace compares the missing bytes of a layer with the free space of the file system. A quota counts only where the file
+// system includes it in the free space; elsewhere the write that exceeds the quota fails. Error: ErrModelsFull.
+func (i Inspector) checkSpace(p ollama.PullStep) error {
 	if i.URL != "" {
-		return nil // its disk may be another machine's
+		return nil // the server may run on another machine
 	}
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(i.Models, &disk); err != nil {
-		return nil // only the pull can tell
+		return nil // the pull itself fails on a full disk
 	}
 	if need, free := p.Total-p.Done, int64(disk.Bavail)*int64(disk.Bsize); need > free {
 		return fmt.Errorf("%w: a layer of it needs %s, and the file system has %s left for you", ollama.ErrModelsFull, batcher.Size(need), batcher.Size(free))

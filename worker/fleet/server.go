@@ -16,51 +16,51 @@ import (
 )
 
 const (
-	// settleTime is how long a row waits after a broken connection before the server's processes are counted.
-	settleTime = 500 * time.Millisecond
-	// dyingTime is how long a server may take to be gone that lost a process: its guard first ends what is left of it.
-	dyingTime = 2 * time.Second
+	// exitWait is the time from a broken connection to the check of the server's processes: a dying server needs it to end.
+	exitWait = 500 * time.Millisecond
+	// exitTimeout bounds the end of a server that lost a process or listens no more: its guard first ends the other
+	// processes.
+	exitTimeout = 2 * time.Second
 	// restartWindow is the time within which MaxRestarts counts: a server that dies once a day may do so for a year.
 	restartWindow = 10 * time.Minute
 )
 
-// Server is the process side of one server of the fleet: what was planned for it, the processes that run now, and how often
-// they were started. The traffic is the business of its lane.
+// Server is one server of the fleet: its plan, its processes and its restarts. The traffic belongs to its lane.
 type Server struct {
-	number  int // in the plan
+	number  int // in the plan, from 0
 	name    string
 	plan    batcher.Server
-	slots   int // as started: fewer than planned where the plan did not hold
-	context int // tokens of a slot
-	cache   string
+	slots   int    // of the last start: fewer than planned where the GPUs did not hold the plan
+	context int    // of a slot, in tokens
+	cache   string // KV cache type
 	logPath string
 
-	process *ollama.Server // nil for a server that somebody else runs
+	process *ollama.Server // nil for a server that runs already
 	client  *ollama.Client
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
-	grown     []int64       // by how much more of each of its GPUs was in use then
-	leftOut   *OffloadError // why it does not serve; nil where it serves
+	grown     []int64       // growth of the used memory of each GPU by the load, in bytes
+	excluded  *OffloadError // why the server does not serve; nil where it serves
 
-	gpuBusy atomic.Int64 // samples of its GPUs that found one of them computing
+	gpuBusy atomic.Int64 // samples with a busy GPU of this server
 
 	mu       sync.Mutex
 	restarts []time.Time
-	exempt   bool           // a row was the cause of the last end
-	live     *ollama.Server // the process, for those who watch it from outside
-	procs    []int          // its processes as they were when it was ready
-	ended    *ending        // why it is ended from here; nil where it went by itself
+	exempt   bool           // a row caused the last end: the next restart does not count
+	live     *ollama.Server // process, for other goroutines
+	procs    []int          // PIDs of the server when it was ready, sorted
+	ended    *ending        // why this run ended the server; nil where it ended by itself
 }
 
-// ending says why a server is ended.
+// ending says why this run ends a server.
 type ending struct {
 	reason    error
-	final     bool // starting it again would be of no use
-	blameless bool // no row can be to blame, whichever it had
+	final     bool // a restart would not help
+	blameless bool // no row of the server can be the cause
 }
 
-// Name returns the server's name for logs: its number, and its GPUs.
+// Name returns the server's name for logs: its number and its GPUs, or its address.
 func (s *Server) Name() string { return s.name }
 
 // Own reports whether the server is a process of this run.
@@ -77,7 +77,7 @@ func (s *Server) Ask(ctx context.Context, within time.Duration, r prompt.Request
 	return s.client.AskWithin(ctx, within, r)
 }
 
-// Lost returns a channel that is closed when the server is gone; nil for a server that somebody else runs.
+// Lost returns a channel that is closed when the server is gone; nil for a server that runs already.
 func (s *Server) Lost() <-chan struct{} {
 	if s.process == nil {
 		return nil
@@ -85,25 +85,26 @@ func (s *Server) Lost() <-chan struct{} {
 	return s.process.Done()
 }
 
-// Ending reports whether the server is being ended from here, or was.
+// Ending reports whether this run has ended the server or is ending it.
 func (s *Server) Ending() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended != nil
 }
 
-// Blameless reports whether the server was ended for a reason that has nothing to do with the rows that it had.
+// Blameless reports whether this run ended the server for a reason that has nothing to do with its rows.
 func (s *Server) Blameless() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended != nil && s.ended.blameless
 }
 
-// End ends the server and waits for that. A blameless end leaves no row under suspicion.
+// End ends the server and waits for its end. After a blameless end, no row of the server is a suspect.
 func (s *Server) End(reason error, blameless bool) {
 	s.end(ending{reason: reason, blameless: blameless})
 }
 
+// end ends the server and waits for its end. The first ending since the start counts.
 func (s *Server) end(e ending) {
 	s.mu.Lock()
 	live := s.live
@@ -116,14 +117,14 @@ func (s *Server) end(e ending) {
 	}
 }
 
-// Exempt takes the last restarts and the next one out of those that count against the server: a row was the cause.
+// Exempt removes the last restarts from the count against MaxRestarts, and leaves out the next restart: a row was the cause.
 func (s *Server) Exempt(restarts int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.restarts, s.exempt = s.restarts[:max(0, len(s.restarts)-restarts)], true
 }
 
-// recentRestarts returns how often the server was started again within restartWindow.
+// recentRestarts returns the number of counted restarts within restartWindow.
 func (s *Server) recentRestarts() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,8 +142,8 @@ func (s *Server) countRestart() {
 	s.exempt = false
 }
 
-// begun takes note of the processes of a server that is up.
-func (s *Server) begun() {
+// setReady stores the processes of a server that is ready.
+func (s *Server) setReady() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live, s.ended = s.process, nil
@@ -162,7 +163,7 @@ func (s *Server) stop() {
 	}
 }
 
-// lossError returns why the server is gone, and whether that is final.
+// lossError returns why the server is gone, and whether the loss is final.
 func (s *Server) lossError() (_ error, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,9 +173,8 @@ func (s *Server) lossError() (_ error, final bool) {
 	return s.process.Err(), false
 }
 
-// Down reports whether a failed request is the end of its server: of the whole of it, or of its runner. A server without
-// its runner is ended: it would load the model again by itself, but unverified, and rows that kill runners would never be
-// found.
+// Down reports whether the failed request means that the server is gone, or its runner. It ends a server without its runner:
+// such a server would load the model again by itself, but unverified, and rows that kill runners would never be found.
 func (s *Server) Down(ctx context.Context, failed *ollama.UnavailableError) bool {
 	switch {
 	case s.process == nil:
@@ -190,25 +190,25 @@ func (s *Server) Down(ctx context.Context, failed *ollama.UnavailableError) bool
 		}
 		return false
 	}
-	// A process lets go of its connections a moment before it is gone. A server that listens no more may take longer to end,
-	// and until then no other row gets anywhere, either.
-	settle := settleTime
+	// A dying process closes its connections a moment before its end. A server that listens no more may take longer to end,
+	// and cannot answer another row until then.
+	wait := exitWait
 	if errors.Is(failed, syscall.ECONNREFUSED) {
-		settle = dyingTime
+		wait = exitTimeout
 	}
-	if s.gone(ctx, settle) || s.Ending() {
+	if s.gone(ctx, wait) || s.Ending() {
 		return true
 	}
 	if ctx.Err() != nil || !s.lostProcess() {
 		return false
 	}
-	if !s.gone(ctx, dyingTime) {
+	if !s.gone(ctx, exitTimeout) {
 		s.end(ending{reason: runnerDied(failed)})
 	}
 	return true
 }
 
-// gone reports whether the process has ended, or ends within the time.
+// gone reports whether the process has ended or ends within the given time.
 func (s *Server) gone(ctx context.Context, within time.Duration) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -220,21 +220,21 @@ func (s *Server) gone(ctx context.Context, within time.Duration) bool {
 	case <-ctx.Done():
 	}
 	select {
-	case <-s.process.Done(): // and that ended the context
+	case <-s.process.Done(): // the end of the process may have ended the context
 		return true
 	default:
 		return false
 	}
 }
 
-// lostProcess reports whether a process of the server that was there when it was ready is gone.
+// lostProcess reports whether one of the processes of the ready server is gone.
 func (s *Server) lostProcess() bool {
 	usage, err := s.process.Consumption()
-	return err != nil || s.misses(usage)
+	return err != nil || s.lacksProcess(usage)
 }
 
-// misses reports whether a process that was there when the server was ready is not among these.
-func (s *Server) misses(usage ollama.Consumption) bool {
+// lacksProcess reports whether usage lacks one of the processes of the ready server.
+func (s *Server) lacksProcess(usage ollama.Consumption) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, pid := range s.procs {
@@ -245,7 +245,7 @@ func (s *Server) misses(usage ollama.Consumption) bool {
 	return false
 }
 
-// computesOn reports whether a GPU is one of the server's.
+// computesOn reports whether the server has this GPU.
 func (s *Server) computesOn(d gpu.Device) bool {
 	return slices.ContainsFunc(s.plan.Devices, func(own gpu.Device) bool { return own.UUID == d.UUID })
 }

@@ -11,17 +11,18 @@ import (
 	"fluxworker/worker/outcome"
 )
 
-// startSharing starts the servers that share GPUs, one after the other: each has to find what those before it left. When
-// one does not fit beside them, there is one server fewer; those that were to come after it would not fit either.
-func (f *Fleet) startSharing(ctx context.Context, site []*Server, all int) error {
-	for i, s := range site {
+// startSharing starts the servers that share GPUs, one after the other: each server must see the free memory that the servers
+// before it left. A server that does not fit beside them is excluded, and all servers after it: they would not fit either.
+// all is the number of servers of the plan.
+func (f *Fleet) startSharing(ctx context.Context, group []*Server, all int) error {
+	for i, s := range group {
 		err := f.startVerified(ctx, s)
 		f.record(s, err)
 		if offloaded, ok := errors.AsType[*OffloadError](err); ok {
 			s.stop()
-			for _, out := range site[i:] {
-				out.leftOut = offloaded
-				f.record(out, offloaded)
+			for _, excluded := range group[i:] {
+				excluded.excluded = offloaded
+				f.record(excluded, offloaded)
 			}
 			return nil
 		}
@@ -35,27 +36,27 @@ func (f *Fleet) startSharing(ctx context.Context, site []*Server, all int) error
 	return nil
 }
 
-// sharing sorts the servers by the GPUs that they have in common.
+// sharing groups the servers by their GPUs.
 func sharing(servers []*Server) [][]*Server {
-	var sites [][]*Server
+	var groups [][]*Server
 	at := make(map[string]int)
 	for _, s := range servers {
 		if len(s.plan.Devices) == 0 {
-			sites = append(sites, []*Server{s})
+			groups = append(groups, []*Server{s})
 			continue
 		}
-		first := s.plan.Devices[0].UUID // no GPU is in two groups
+		first := s.plan.Devices[0].UUID // servers share all their GPUs or none
 		if i, there := at[first]; there {
-			sites[i] = append(sites[i], s)
+			groups[i] = append(groups[i], s)
 			continue
 		}
-		at[first] = len(sites)
-		sites = append(sites, []*Server{s})
+		at[first] = len(groups)
+		groups = append(groups, []*Server{s})
 	}
-	return sites
+	return groups
 }
 
-// useRunning is a server that somebody else started. How it computes is its owner's business.
+// useRunning prepares a server that runs already. Its owner decides on its GPUs and its memory, so nothing is verified.
 func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	var err error
 	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, 0)); err != nil {
@@ -67,14 +68,14 @@ func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	return nil
 }
 
-// startVerified starts a server and proves that all of the model is where it belongs. One that spilled to the CPU is
-// started again with fewer slots, until it fits.
+// startVerified starts a server and verifies it. A server that offloaded a part of the model is started again with fewer
+// slots, until all of the model is on its GPUs. Errors: OffloadError where one slot is too much; those of ollama.
 func (f *Fleet) startVerified(ctx context.Context, s *Server) error {
 	for {
 		if err := f.start(ctx, s); err != nil {
 			return err
 		}
-		s.begun()
+		s.setReady()
 		footprint, err := s.client.Loaded(ctx, f.config.Model)
 		if err != nil {
 			return serverError(s.process, "", err)
@@ -88,7 +89,7 @@ func (f *Fleet) startVerified(ctx context.Context, s *Server) error {
 			return nil
 		}
 		if err := f.reduceSlots(s); err != nil {
-			s.grown = f.grown(ctx, s) // while it is there
+			s.grown = f.grown(ctx, s) // before the server ends
 			return err
 		}
 		s.stop()
@@ -116,7 +117,7 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	}
 	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, f.threads))
 	if _, err := s.client.WaitAnswering(bounded); err != nil {
-		return serverError(s.process, "", because(bounded, err))
+		return serverError(s.process, "", withCause(bounded, err))
 	}
 	if err := f.load(ctx, s); err != nil {
 		return serverError(s.process, "", err)
@@ -124,7 +125,7 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	return nil
 }
 
-// load brings the model into memory and proves that answers come.
+// load loads the model and asks for a first answer.
 func (f *Fleet) load(ctx context.Context, s *Server) error {
 	ctx, cancel := loading(ctx, f.config.LoadTimeout)
 	defer cancel()
@@ -135,19 +136,19 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 		err = s.client.Prove(ctx, f.config.Model)
 	}
 	if err != nil {
-		return because(ctx, err)
+		return withCause(ctx, err)
 	}
 	f.log.Info().Str("server", s.name).Msg("server ready")
 	return nil
 }
 
-// loading bounds one step of a start. A pull is outside of it: it takes what the network takes.
+// loading returns a context that bounds one step of a start. A pull has no such bound: its time depends on the network.
 func loading(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s (--load-timeout)", limit))
 }
 
-// because puts the reason why a context ended in front of the error that came of it.
-func because(ctx context.Context, err error) error {
+// withCause puts the cause of an ended context in front of the error that followed from it.
+func withCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}

@@ -10,15 +10,18 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// Activity is what the watchdog sees of a server's traffic.
+// Activity is the traffic of a server, for the watchdog.
 type Activity interface {
-	InFlight() int64  // rows that are with the server
-	Completed() int64 // requests that came to an end, good or bad
+	// InFlight returns the number of rows that are with the server.
+	InFlight() int64
+	// Completed returns the number of requests that the server has completed, successful or failed.
+	Completed() int64
 }
 
-// Supervise calls serve, which sends rows to the server until there are none left or the server is lost, watches the server
-// meanwhile, and starts a lost server again, after a pause that grows, as often as MaxRestarts allows. It returns gone, the cause,
-// when a new start does not help. A server that somebody else runs is not watched.
+// Supervise keeps a server alive. It calls serve, which sends rows to the server until no row is left or the server is lost,
+// and watches the server meanwhile. It starts a lost server again, after a pause that grows, as often as MaxRestarts allows,
+// unless intake has ended. It returns gone, why the server is lost for good, or err, which ends the run. A server that runs
+// already is not watched.
 func (f *Fleet) Supervise(ctx, intake context.Context, s *Server, a Activity, serve func(ctx context.Context) (lost bool, err error)) (gone, err error) {
 	for {
 		stopWatching := f.watch(s, a)
@@ -28,18 +31,18 @@ func (f *Fleet) Supervise(ctx, intake context.Context, s *Server, a Activity, se
 			return nil, err
 		}
 		if intake.Err() != nil {
-			return nil, nil // no row would be taken any more
+			return nil, nil // no new row comes
 		}
 		if gone, err = f.restart(ctx, intake, s); gone != nil || err != nil {
 			return gone, err
 		}
 		if intake.Err() != nil {
-			return nil, nil // nothing was started, or nothing would be taken
+			return nil, nil // restart started no server, or no new row comes
 		}
 	}
 }
 
-// restart starts a lost server again. It returns gone where that is not allowed or does not help.
+// restart starts a lost server again. It returns gone where a restart is not allowed or does not help.
 func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error) {
 	cause, final := s.lossError()
 	for {
@@ -53,7 +56,7 @@ func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error
 		pause := time.Second << min(restarts, 5) / 2
 		f.log.Error().Str("server", s.name).Err(ollama.WithoutLog(cause)).Stringer("pause", pause).Msg("server lost; starting it again")
 		if !wait(intake, pause-rand.N(pause/4)) {
-			return nil, nil // the signal's grace is for rows in flight, and this server has none
+			return nil, nil // the grace is for rows in flight, and this server has no row
 		}
 		s.countRestart()
 		s.stop()
@@ -72,7 +75,8 @@ func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error
 	}
 }
 
-// restarted measures a server that was started again and writes the manifest where the server serves with other numbers now.
+// restarted measures a restarted server, and writes the manifest where the server's numbers have changed. err is the error of
+// the restart.
 func (f *Fleet) restarted(ctx context.Context, s *Server, err error) {
 	if err == nil {
 		s.grown = f.grown(ctx, s)
@@ -81,11 +85,11 @@ func (f *Fleet) restarted(ctx context.Context, s *Server, err error) {
 		return
 	}
 	if err := f.recorder.Write(); err != nil {
-		f.log.Warn().Err(err).Msg("the manifest does not tell how the server was started again")
+		f.log.Warn().Err(err).Msg("the manifest of the restarted server is not written")
 	}
 }
 
-// wait returns false when the context ended first.
+// wait waits for the given time. It returns false when the context ends first.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -8,8 +8,8 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// offloaded reports whether a server that has GPUs keeps some of the model elsewhere. Ollama never refuses a load for lack of
-// GPU memory: layers quietly go to the CPU, and every token waits for them.
+// offloaded reports whether a server with GPUs keeps a part of the model outside of them. Ollama never refuses a load for
+// lack of GPU memory: it moves layers to the CPU without a message, and every token waits for these layers.
 func (f *Fleet) offloaded(s *Server) bool {
 	if f.config.Device == ollama.DeviceCPU {
 		return false
@@ -20,17 +20,17 @@ func (f *Fleet) offloaded(s *Server) bool {
 	return s.layers != nil && s.layers.GPU < s.layers.All
 }
 
-// unbelievable is the part of what a server claims to have on its GPUs below which the driver's own number casts doubt on
-// the claim. It is only told: other jobs' processes on the same GPU come and go, and that moves the number, too.
-const unbelievable = 0.25
+// minGrownShare is the share of a server's own number of bytes on its GPUs below which the driver's number is suspicious. A
+// lower number is only logged: the processes of other jobs on the same GPU change the driver's number, too.
+const minGrownShare = 0.25
 
-// OffloadError is a model that the server could not keep on the GPU, however few slots it got.
+// OffloadError means that the GPUs of a server do not hold the model, even with the fewest slots.
 type OffloadError struct {
 	Model   string
 	Slots   int
-	Context int
-	Bytes   int64 // what the server wanted
-	OnGPU   int64 // what of it was on the GPU
+	Context int   // tokens of a slot
+	Bytes   int64 // that the server allocated
+	OnGPU   int64 // the part of Bytes on the GPUs
 }
 
 func (e *OffloadError) Error() string {
@@ -38,8 +38,9 @@ func (e *OffloadError) Error() string {
 		e.Model, e.Slots, e.Context, e.OnGPU>>20, e.Bytes>>20)
 }
 
-// reduceSlots gives a server that offloaded a part of the model a quarter fewer slots, at least one fewer; below one slot half the context, where
-// the user allowed that.
+// reduceSlots reduces the slots of a server that offloaded a part of the model by a quarter, at least by one. A server with
+// one slot gets half of the context instead, not below MinContext, if the user allowed it. Error: OffloadError where nothing
+// is left to reduce.
 func (f *Fleet) reduceSlots(s *Server) error {
 	was := s.slots
 	switch {
@@ -56,14 +57,14 @@ func (f *Fleet) reduceSlots(s *Server) error {
 	return nil
 }
 
-// usedMemory is how much of each of the run's GPUs is in use, by UUID; nil where there is none to measure.
+// usedMemory returns the used memory of each GPU, in bytes, by UUID; nil where the run has no GPU or the query fails.
 func (f *Fleet) usedMemory(ctx context.Context) map[string]uint64 {
 	if len(f.config.GPUs) == 0 {
 		return nil
 	}
 	report, err := gpu.Query(ctx)
 	if err != nil {
-		f.log.Warn().Err(err).Msg("the GPUs' memory cannot be measured now")
+		f.log.Warn().Err(err).Msg("the used memory of the GPUs cannot be measured")
 		return nil
 	}
 	used := make(map[string]uint64)
@@ -73,8 +74,8 @@ func (f *Fleet) usedMemory(ctx context.Context) map[string]uint64 {
 	return used
 }
 
-// grown is by how much more of each of a server's GPUs is in use than before the first server was started, in bytes; nil
-// where that cannot be measured. Servers that share a GPU share the number.
+// grown returns the growth of the used memory of each of the server's GPUs since the start of the first server, in bytes; nil
+// where it cannot be measured. Servers that share a GPU share the number.
 func (f *Fleet) grown(ctx context.Context, s *Server) []int64 {
 	if f.usedBefore == nil || ctx.Err() != nil {
 		return nil
@@ -82,6 +83,7 @@ func (f *Fleet) grown(ctx context.Context, s *Server) []int64 {
 	return f.grownBy(f.usedMemory(ctx), s)
 }
 
+// grownBy returns grown for a given use of the GPUs.
 func (f *Fleet) grownBy(used map[string]uint64, s *Server) []int64 {
 	if used == nil {
 		return nil
@@ -93,21 +95,20 @@ func (f *Fleet) grownBy(used map[string]uint64, s *Server) []int64 {
 	return grown
 }
 
-// measure notes for each server what its GPUs have in use now, beside what was planned. One that was left out was
-// measured before it was ended.
+// measure records the used memory of each server's GPUs, beside the plan. An excluded server was measured before its end.
 func (f *Fleet) measure(ctx context.Context, servers []*Server) {
 	if f.usedBefore == nil || ctx.Err() != nil {
 		return
 	}
 	used := f.usedMemory(ctx)
 	for _, s := range servers {
-		if s.leftOut != nil {
+		if s.excluded != nil {
 			continue
 		}
 		s.grown = f.grownBy(used, s)
 		f.record(s, nil)
 		for i, grown := range s.grown {
-			if float64(grown) < unbelievable*float64(s.footprint.GPUBytes) {
+			if float64(grown) < minGrownShare*float64(s.footprint.GPUBytes) {
 				f.log.Warn().Str("gpu", s.plan.Devices[i].UUID).Int64("grown_mib", grown>>20).Int64("server_says_mib", s.footprint.GPUBytes>>20).
 					Msg("the driver sees far less memory in use than the server claims to have on its GPUs")
 			}

@@ -10,19 +10,20 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// workingShare is the part of one core that a server's processes take at least while they generate: the engine waits for
-// its GPU by spinning. A server that hangs, or is stopped, takes next to nothing.
+// workingShare is the smallest share of one core that a generating server uses: the engine waits for its GPU by spinning. A
+// server that hangs, or is stopped, uses almost nothing.
 //
-// The tokens themselves would be the best sign of life, and streamed answers would show them. They cost 6 % of the rows per
-// second on a small model and a way of reading answers that the rest does not need. So a server that works counts as
-// getting on, and one that works in vain, because it spins for a GPU that hangs, is found by the request timeout.
+// Tokens would be the best sign of life, and streamed answers would show them. But streaming costs 6 % of the rows per second
+// on a small model, and a second way to read answers. So work counts as progress, and the request timeout finds a server that
+// works in vain because it spins for a hung GPU.
 const workingShare = 0.05
 
-// watch ends a server of our own that hangs, grows too large or leaves its GPU. The returned function ends the watch and waits
-// for that.
+// watch ends a server of this run that hangs, lost its runner, grows too large, or moves a part of the model off its GPU.
+// stop ends the watch and waits for its end.
 //
-// Progress decides whether a server hangs, not age: with rows in flight, it has neither answered one nor worked, on the CPU
-// or on a GPU, for StallTimeout. A generation that takes an hour keeps one of them busy all that time.
+// A server hangs when it has made no progress for StallTimeout: with rows in flight, it completed no request and worked
+// neither on the CPU nor on a GPU. The age of a request does not count: a generation of an hour keeps one of them busy all
+// that time.
 func (f *Fleet) watch(s *Server, a Activity) (stop func()) {
 	if s.process == nil {
 		return func() {}
@@ -56,26 +57,28 @@ type watchdog struct {
 	server   *Server
 	activity Activity
 
+	// The state at the last inspection.
 	completed  int64
 	gpuSamples int64
 	usage      ollama.Consumption
 	inspected  time.Time
-	progress   time.Time // when the server was last seen to get on
-	slow       bool      // the log says that the server is kept although a part of the model left its GPU
+
+	progress time.Time // of the last inspection that found progress
+	slow     bool      // the log says already that the server stays although a part of the model left its GPU
 }
 
-// inspect returns why the server is to be ended, or nil.
+// inspect returns why the server must end; nil for a server that may go on.
 func (w *watchdog) inspect(now time.Time) *ending {
 	s := w.server
 	usage, err := s.process.Consumption()
 	if err != nil {
-		return nil // it is gone, and serve will notice
+		return nil // the server is gone, and serve notices that
 	}
-	if s.misses(usage) {
-		if s.gone(context.Background(), dyingTime) {
-			return nil // all of it was going
+	if s.lacksProcess(usage) {
+		if s.gone(context.Background(), exitTimeout) {
+			return nil // the whole server was about to end
 		}
-		// No row had a request that failed: the next request would load the model again, wherever there is room then.
+		// No request has failed, so no row noticed it. The next request would load the model again, unverified.
 		return &ending{reason: errors.New("its runner died")}
 	}
 	if err := w.tooLarge(usage.Memory); err != nil {
@@ -96,12 +99,12 @@ func (w *watchdog) inspect(now time.Time) *ending {
 	return nil
 }
 
-// runnerDied returns the reason of a server whose runner died, as a request noticed.
+// runnerDied returns the reason to end a server whose runner died during a request that failed.
 func runnerDied(failed error) error { return fmt.Errorf("its runner died: %w", failed) }
 
-// offGPU returns an error when a part of the model is not on the GPU any more: a server that loaded the model again beside
-// another process is many times slower for good, and only a new start helps. A server that may not be started again is
-// kept, since a slow server is better than none.
+// offGPU returns an error when a part of the model has left the GPU: a server that loaded the model again beside another
+// process stays many times slower, and only a restart helps. A server without restarts left stays: a slow server is better
+// than no server.
 func (w *watchdog) offGPU() error {
 	if w.server.footprint.GPUBytes == 0 {
 		return nil
@@ -110,7 +113,7 @@ func (w *watchdog) offGPU() error {
 	defer cancel()
 	now, err := w.server.client.Loaded(ctx, w.fleet.config.Model)
 	if err != nil || now.GPUBytes >= w.server.footprint.GPUBytes {
-		return nil // a server that does not answer here is judged by its rows
+		return nil // rows show whether a server that does not answer here still works
 	}
 	reason := fmt.Errorf("only %d of the model's %d MiB are on the GPU any more", now.GPUBytes>>20, w.server.footprint.GPUBytes>>20)
 	if w.server.recentRestarts() < w.fleet.config.MaxRestarts {
@@ -123,15 +126,15 @@ func (w *watchdog) offGPU() error {
 	return nil
 }
 
-// tooLarge returns why a server that holds so much of the host's memory is to be started anew, or nil. Where all of them together
-// come near the job's limit, it is the one that holds most.
+// tooLarge returns an error when the server, which holds so many bytes of host memory, must be restarted: it holds more than
+// MaxServerBytes, or the fleet holds more than MaxFleetBytes and no server holds more than this one.
 func (w *watchdog) tooLarge(bytes int64) error {
-	total, most := w.fleet.memory.add(w.server, bytes)
+	total, largest := w.fleet.memory.set(w.server, bytes)
 	switch {
 	case w.fleet.config.MaxServerBytes > 0 && bytes > w.fleet.config.MaxServerBytes:
 		return fmt.Errorf("it takes %d MiB of host memory, more than --max-server-memory allows (%d MiB)", bytes>>20, w.fleet.config.MaxServerBytes>>20)
-	case w.fleet.config.MaxFleetBytes > 0 && total > w.fleet.config.MaxFleetBytes && most:
-		return fmt.Errorf("the servers take %d MiB of host memory, this one most, and the job has %d MiB (%s); --max-server-memory 0 lets them",
+	case w.fleet.config.MaxFleetBytes > 0 && total > w.fleet.config.MaxFleetBytes && largest:
+		return fmt.Errorf("the servers together take %d MiB of host memory, this server the most, and the job has %d MiB (%s); --max-server-memory 0 turns this check off",
 			total>>20, w.fleet.config.Enforced.Bytes>>20, w.fleet.config.Enforced.From)
 	}
 	return nil

@@ -1,10 +1,6 @@
 package fleet
 
 import (
-	"fluxworker/gpu"
-	"fluxworker/test/await"
-	"fluxworker/test/fakeollama"
-	"fluxworker/worker/ollama"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,11 +11,16 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"fluxworker/gpu"
+	"fluxworker/test/await"
+	"fluxworker/test/fakeollama"
+	"fluxworker/worker/ollama"
 )
 
 const fake = "fakeollama"
 
-// TestMain makes the test binary a guard and a stand-in server, too.
+// TestMain makes the test binary also a guard and a stand-in server.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand:
@@ -33,13 +34,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// traffic is what a test makes the watchdog see.
+// traffic is the Activity of a test.
 type traffic struct{ rows, completed int64 }
 
 func (t *traffic) InFlight() int64  { return t.rows }
 func (t *traffic) Completed() int64 { return t.completed }
 
-// watchedServer is a stand-in server as the watchdog sees it.
+// watchedServer starts a stand-in server and returns its watchdog.
 func watchedServer(t *testing.T, flags ...string) *watchdog {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,17 +54,17 @@ func watchedServer(t *testing.T, flags ...string) *watchdog {
 		t.Fatal(err)
 	}
 	s := &Server{process: process}
-	s.begun()
+	s.setReady()
 	return &watchdog{fleet: New(Config{StallTimeout: time.Second}, nil, zerolog.Nop()), server: s, activity: new(traffic), progress: time.Now()}
 }
 
-// A server that only waits for rows does not hang, and neither does one that answers or whose GPU computes.
-func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
+// A server that only waits for rows does not hang, nor does a server that answers or whose GPU computes.
+func TestAServerWithProgressIsNotEnded(t *testing.T) {
 	t.Parallel()
 	w := watchedServer(t)
 	now := time.Now()
 	later := func() *ending {
-		now = now.Add(time.Hour) // of the watchdog's own clock: the process has not worked meanwhile
+		now = now.Add(time.Hour) // by the watchdog's clock: the process has not worked meanwhile
 		return w.inspect(now)
 	}
 	for range 10 {
@@ -71,10 +72,10 @@ func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
 			t.Fatalf("ended without a row: %v", reason.reason)
 		}
 	}
-	seen := w.activity.(*traffic)
-	seen.rows = 1
+	activity := w.activity.(*traffic)
+	activity.rows = 1
 	for what, progress := range map[string]func(){
-		"an answer":      func() { seen.completed++ },
+		"an answer":      func() { activity.completed++ },
 		"its GPU's work": func() { markBusy(gpu.Device{UUID: "GPU-1"}, []*Server{w.server}) },
 	} {
 		w.server.plan.Devices = []gpu.Device{{UUID: "GPU-1"}}
@@ -92,7 +93,8 @@ func TestAServerThatGetsOnIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A runner that dies when no row is with the server is missed, too: the next row would load the model again unseen.
+// The watchdog also notices a runner that dies while no row is with the server: the next row would load the model again,
+// unverified.
 func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/pid"

@@ -1,5 +1,5 @@
-// Package input opens the rows of a run. Everything that reads the input, or a sample of it, reads it through one Input, so
-// that each of them finds the same rows under the same names.
+// Package input opens the rows of a run. Every reader of the input, or of a sample, opens it through an Input, so that all
+// readers find the same rows with the same names.
 package input
 
 import (
@@ -13,19 +13,19 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Prefetched is how many rows wait parsed, so that no slot waits for the parser.
+// Prefetched is the number of parsed rows that wait, so that no slot waits for the parser.
 const Prefetched = 64
 
-// Input is the place of the rows, and how they are read.
+// Input is the input of a run, with the options of its readers.
 type Input struct {
 	Path        string          // of a file or folder, or prompt.Stdin
-	Layout      prompt.Layout   // where a table or a folder has its prompts
-	MaxRowBytes int             // rows longer than this become error lines
+	Layout      prompt.Layout   // the place of the prompts in a table or a folder
+	MaxRowBytes int             // a longer row gets an error line
 	KeepFirst   bool            // of rows with the same custom_id only the first counts
-	Defaults    prompt.Defaults // the model's name and the options that a row may override
+	Defaults    prompt.Defaults // the model's name, and options that a row may override
 }
 
-// Options returns the options of a reader of a shard; the zero shard is all rows.
+// Options returns the options for a reader of a shard; the zero shard means all rows.
 func (in Input) Options(shard result.Shard) prompt.Options {
 	return prompt.Options{
 		Layout: in.Layout, MaxRowBytes: in.MaxRowBytes, Defaults: in.Defaults, KeepFirst: in.KeepFirst,
@@ -39,13 +39,14 @@ func (in Input) Open(shard result.Shard) (*prompt.Source, *prompt.Reader, error)
 	return in.open(in.Options(shard))
 }
 
-// OpenNames opens the rows of a shard for their names alone.
+// OpenNames opens the rows of a shard, but reads only their names. Errors: those of Open.
 func (in Input) OpenNames(shard result.Shard) (*prompt.Source, *prompt.Reader, error) {
 	o := in.Options(shard)
 	o.NamesOnly = true
 	return in.open(o)
 }
 
+// open opens the rows with these options.
 func (in Input) open(o prompt.Options) (*prompt.Source, *prompt.Reader, error) {
 	source, err := prompt.Open(in.Path)
 	if err != nil {
@@ -62,21 +63,21 @@ func (in Input) open(o prompt.Options) (*prompt.Source, *prompt.Reader, error) {
 	return nil, nil, &outcome.InputError{Err: err}
 }
 
-// Rereadable reports whether the input can be read more than once: a file or a folder that is there.
+// Rereadable reports whether the input exists and can be read more than once: a regular file or a folder.
 func (in Input) Rereadable() bool {
 	info, err := os.Stat(in.Path)
 	return in.Path != prompt.Stdin && err == nil && (info.Mode().IsRegular() || info.IsDir())
 }
 
-// Once reports whether the input can be read only once: standard input, a pipe or a device. An input that is not there is
-// neither Rereadable nor Once.
+// Once reports whether the input can be read only once: standard input, a pipe or a device. A missing input is neither
+// Rereadable nor Once.
 func (in Input) Once() bool {
 	info, err := os.Stat(in.Path)
 	return in.Path == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
-// CheckOutside returns a ConfigError where the output would be written into the folder of the input: the results would be
-// rows themselves. flag names the output in the message.
+// CheckOutside returns a ConfigError if the output is inside the input, a folder: the results would be rows themselves. flag
+// names the output in the message.
 func (in Input) CheckOutside(output, flag string) error {
 	if info, err := os.Stat(in.Path); err != nil || !info.IsDir() {
 		return nil
@@ -95,7 +96,7 @@ func (in Input) CheckOutside(output, flag string) error {
 	return nil
 }
 
-// withoutLinks returns an absolute path without the symbolic links in the part of it that exists.
+// withoutLinks resolves the symbolic links in the part of an absolute path that exists.
 func withoutLinks(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real

@@ -10,8 +10,8 @@ import (
 	"fluxworker/worker/result"
 )
 
-// aim says where the merged rows go.
-func (c Config) aim(o *result.MergeOptions) error {
+// setTarget sets the target of the merged rows in o: lines, a document, or neither with Check.
+func (c Config) setTarget(o *result.MergeOptions) error {
 	if c.Check {
 		return nil
 	}
@@ -27,8 +27,8 @@ func (c Config) aim(o *result.MergeOptions) error {
 	}
 }
 
-// document is the file for all rows. It is never one that runs write lines to, the input, or something else than an earlier
-// document.
+// document returns the document for all rows. It is never a file that runs write lines to, never the input, and, without
+// Replace, never a file that is not a document. Errors: ConfigError, InputError.
 func (c Config) document(parts []result.Part) (result.Document, error) {
 	d := result.Document{Path: c.To, Format: c.Format, Model: modelOf(parts)}
 	if d.Path == "" {
@@ -59,7 +59,8 @@ func (c Config) document(parts []result.Part) (result.Document, error) {
 	return d, nil
 }
 
-// modelOf is the model of the first part that tells; empty where none does. It is only for rows that were never asked.
+// modelOf returns the model of the first part whose manifest names one; "" without one. The document uses it for rows that
+// were never asked.
 func modelOf(parts []result.Part) string {
 	for _, p := range parts {
 		if p.Paths.Run == "" {

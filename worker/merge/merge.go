@@ -1,8 +1,8 @@
-// Package merge brings the lines of all shards of an output into the order of the input, as lines or as one document.
+// Package merge writes the lines of all shards of an output in the order of the input, as lines or as one document.
 //
-// Invariants: rows are told apart by their names, so neither model nor settings matter; a merge never writes over a file that
-// a run writes to, that the merge reads, or that holds something else; nothing is written while rows are missing, unless
-// Partial is set.
+// Invariants: a merge identifies rows by their names, so it needs neither model nor settings; it never overwrites a file that
+// a run writes to, that the merge reads, or that holds other data; it writes nothing while rows are missing, unless Partial
+// is set.
 package merge
 
 import (
@@ -20,26 +20,26 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Config says what is merged, and into what.
+// Config names the sources and the target of a merge.
 type Config struct {
 	Input       string // path of the rows, or "-" for standard input
-	IDColumn    string // as in the run: the column of a table that holds the custom_ids
-	MaxRowBytes int    // as in the run: a row that is longer has another name
-	KeepFirst   bool   // as in the run: it decides which rows there are
-	Output      string // path of the results, as the run has it
-	// ResumeFrom are result files of other splits, as the run had them: answers there count where the output has none.
+	IDColumn    string // as in the run: the column of a table with the custom_ids
+	MaxRowBytes int    // as in the run: a longer row has another name
+	KeepFirst   bool   // as in the run: it leaves out rows with a repeated custom_id
+	Output      string // path of the results, as in the run
+	// ResumeFrom names the result files of other splits, as in the run: an answer there counts where the output has none.
 	ResumeFrom []string
-	// To is the file for the answers; failures go to its sibling. Empty stands for the output itself, where only its shards
-	// were written by runs. A document has both.
+	// To is the file for the answers; failures go to the errors file beside it. A document has both. "" means the output
+	// itself, if runs wrote only its shards.
 	To string
-	// Format is what is written; Lines if empty.
+	// Format is the format of the target; "" means Lines.
 	Format  result.Format
-	Check   bool // write nothing, only look
+	Check   bool // only count, write nothing
 	Partial bool // write although rows are missing
-	Replace bool // let a document take the place of whatever is there
+	Replace bool // a document replaces any file
 }
 
-// Run merges. Errors: ConfigError, InputError, result.ErrNoOutput, result.WriteError, or ErrStopped.
+// Run merges the lines. Errors: ConfigError, InputError (which may wrap result.ErrNoOutput), result.WriteError, ErrStopped.
 func Run(ctx context.Context, c Config) (result.Merged, error) {
 	parts, err := result.Parts(c.Output)
 	if err != nil {
@@ -50,7 +50,7 @@ func Run(ctx context.Context, c Config) (result.Merged, error) {
 		return result.Merged{}, &outcome.InputError{Err: err}
 	}
 	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial}
-	if err := c.aim(&o); err != nil {
+	if err := c.setTarget(&o); err != nil {
 		return result.Merged{}, err
 	}
 	source, rows, err := c.input().OpenNames(result.Shard{})
@@ -79,7 +79,7 @@ func (c Config) input() input.Input {
 	return input.Input{Path: c.Input, Layout: prompt.Layout{IDColumn: c.IDColumn}, MaxRowBytes: c.MaxRowBytes, KeepFirst: c.KeepFirst}
 }
 
-// withOthers puts the files of other splits behind the output's own parts.
+// withOthers appends the files of other splits to the parts of the output.
 func (c Config) withOthers(parts []result.Part) []result.Part {
 	for _, path := range c.ResumeFrom {
 		if !slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, path) }) {
@@ -89,8 +89,8 @@ func (c Config) withOthers(parts []result.Part) []result.Part {
 	return parts
 }
 
-// target is where the lines go. It is never a file that a run writes to, that a run or the merge reads, or that holds
-// something else.
+// target returns the files for the lines. They are never files that a run writes to, that a run or the merge reads, or that
+// hold other data. Errors: ConfigError, InputError.
 func (c Config) target(parts []result.Part) (result.Paths, error) {
 	name := c.To
 	if name == "" {
@@ -102,7 +102,7 @@ func (c Config) target(parts []result.Part) (result.Paths, error) {
 	}
 	switch {
 	case to.UsedByRun(), slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, to.Results) || same(p.Paths.Errors, to.Results) }):
-		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, which a merge leaves as it is; name another file with --to", to.Results)}
+		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, and a merge does not change it; name another file with --to", to.Results)}
 	case to.Contain(c.Input):
 		return to, &outcome.ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
 	}
@@ -120,7 +120,7 @@ func (c Config) target(parts []result.Part) (result.Paths, error) {
 	return to, nil
 }
 
-// modeOf is who may read the first file of the parts: whoever it is, he may read all of them together.
+// modeOf returns the permissions of the first results file that exists, for the merged file; 0 without one.
 func modeOf(parts []result.Part) (fs.FileMode, error) {
 	for _, p := range parts {
 		info, err := os.Stat(p.Paths.Results)
@@ -134,14 +134,14 @@ func modeOf(parts []result.Part) (fs.FileMode, error) {
 	return 0, nil
 }
 
-// sameFile tells whether two paths name one file that is there.
+// sameFile reports whether two paths name one existing file.
 func sameFile(a, b string) bool {
 	first, errA := os.Stat(a)
 	second, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(first, second)
 }
 
-// same tells whether two paths name one place, whether or not there is a file.
+// same reports whether two paths are equal as absolute paths, whether or not a file exists there.
 func same(a, b string) bool {
 	a, errA := filepath.Abs(a)
 	b, errB := filepath.Abs(b)

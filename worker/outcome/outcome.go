@@ -1,5 +1,5 @@
-// Package outcome holds the errors that end a run and that its exit code tells apart: a setting that cannot work, an input
-// that cannot be read, and an end before the last row.
+// Package outcome holds the errors that end a run with an exit code of their own: a setting that cannot work, an input that
+// cannot be read, and an end before the last row.
 package outcome
 
 import (
@@ -12,13 +12,13 @@ import (
 	"fluxworker/worker/result"
 )
 
-// ConfigError is a setting that cannot work; nothing was started.
+// ConfigError means that a setting cannot work. As a rule the run finds it before it starts a server.
 type ConfigError struct{ Err error }
 
 func (e *ConfigError) Error() string { return e.Err.Error() }
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// InputError is an input that cannot be read, or not as it is now. A bad row is an error line, and no InputError.
+// InputError means that the input cannot be read, or does not go with the output. A bad row gets an error line instead.
 type InputError struct{ Err error }
 
 func (e *InputError) Error() string { return e.Err.Error() }
@@ -29,14 +29,14 @@ func EmptyInput(path string) error {
 	return &InputError{Err: fmt.Errorf("read %s: it holds no rows (%s)", path, prompt.CodeEmptyFile)}
 }
 
-// ErrStopped means that a run ended early with rows left over. The same command goes on with them. The error is a
+// ErrStopped means that a run ended before the last row. The same command goes on with the other rows. The error is a
 // StoppedError.
 var ErrStopped = errors.New("stopped before the end of the input")
 
 // StoppedError says why a run ended early.
 type StoppedError struct {
-	Deadline bool   // the job's time comes to its end; otherwise it was a signal
-	Reason   string // for people
+	Deadline bool   // the job's deadline ended the run; otherwise a signal
+	Reason   string // for messages
 }
 
 func (e *StoppedError) Error() string {
@@ -49,7 +49,7 @@ func (e *StoppedError) Is(target error) bool { return target == ErrStopped }
 // BySignal returns the StoppedError of a signal.
 func BySignal() *StoppedError { return &StoppedError{Reason: "a signal"} }
 
-// Stopped returns the StoppedError by which the context of the intake has ended: the cause of the context, else a signal.
+// Stopped returns the StoppedError that is the cause of the end of intake; for any other cause that of a signal.
 func Stopped(intake context.Context) *StoppedError {
 	if reason, ok := errors.AsType[*StoppedError](context.Cause(intake)); ok {
 		return reason
@@ -57,7 +57,8 @@ func Stopped(intake context.Context) *StoppedError {
 	return BySignal()
 }
 
-// OfParts returns the error of an output whose parts were not found: by its name, or by what is there.
+// OfParts classifies an error of result.Parts: an InputError where the output is missing or unreadable, otherwise a
+// ConfigError, for its name.
 func OfParts(err error) error {
 	if errors.Is(err, result.ErrNoOutput) || errors.Is(err, fs.ErrPermission) {
 		return &InputError{Err: err}

@@ -12,15 +12,15 @@ import (
 	"fluxworker/worker/tokens"
 )
 
-// ContextPlanner makes plans with one context or another, for a model as Ollama knows it and GPUs as they are.
+// ContextPlanner plans with different contexts, for one model and one set of GPUs.
 type ContextPlanner struct {
 	Planner
 	Info ollama.Info
 	GPUs []gpu.Device
 }
 
-// at is the plan with a context. On the CPU, where the host's memory holds the slots, those of a context beyond the default
-// become fewer, so that all of them together take no more than with the default.
+// at returns the plan with a context. On the CPU, where the host's memory holds the slots, a context above the default gets
+// fewer slots, so that all slots together take no more memory than with the default context. Errors: those of Plan.
 func (c ContextPlanner) at(context int) (batcher.Plan, error) {
 	c.Wish.Context, c.Wish.MinContext = context, 0
 	if c.Device != ollama.DeviceCPU {
@@ -40,12 +40,13 @@ func (c ContextPlanner) at(context int) (batcher.Plan, error) {
 	return p, err
 }
 
+// isMemoryError reports whether the job's memory does not hold the model.
 func isMemoryError(err error) bool {
 	_, ok := errors.AsType[*MemoryError](err)
 	return ok
 }
 
-// slotsOnCPU is how many there are with the default context.
+// slotsOnCPU returns the number of slots on the CPU with the default context, without regard to the host's memory.
 func (c ContextPlanner) slotsOnCPU() int {
 	c.Wish.Context = 1
 	c.Memory.Bytes = 0
@@ -56,7 +57,7 @@ func (c ContextPlanner) slotsOnCPU() int {
 	return p.Slots
 }
 
-// slots is how many rows are answered at once with a context; 0 where it does not fit.
+// slots returns the number of slots with a context; 0 where the memory does not hold the context.
 func (c ContextPlanner) slots(context int) int {
 	p, err := c.at(context)
 	if err != nil || slices.ContainsFunc(p.Servers, func(s batcher.Server) bool { return s.Spill > 0 }) {
@@ -65,13 +66,14 @@ func (c ContextPlanner) slots(context int) int {
 	return p.Slots
 }
 
-// Limit returns the longest context: the model's own, or what one slot may have of the memory, a multiple of 256.
+// Limit returns the longest context, in tokens: that of the model, or the longest that the memory allows for one slot, a
+// multiple of tokens.Step. because is the cause for messages: "the model has" or "the memory allows".
 func (c ContextPlanner) Limit() (limit int, because string) {
 	limit, because = c.modelContext(), "the model has"
 	if c.slots(limit) > 0 {
 		return limit, because
 	}
-	low, high := 0, (limit-1)/tokens.Step // nothing fits with high+1, and it never fits again with more
+	low, high := 0, (limit-1)/tokens.Step // the memory does not hold high+1 steps, nor any longer context
 	for low < high {
 		if middle := (low + high + 1) / 2; c.slots(middle*tokens.Step) > 0 {
 			low = middle
@@ -82,8 +84,8 @@ func (c ContextPlanner) Limit() (limit int, because string) {
 	return low * tokens.Step, "the memory allows"
 }
 
-// modelContext is the model's own context length. Of a model that does not tell the default is taken: a longer context
-// than its own a server would shorten without a word.
+// modelContext returns the model's context length, in tokens; the default for a model without metadata of it: a server
+// shortens a longer context without a message.
 func (c ContextPlanner) modelContext() int {
 	if a := c.architecture(c.Info); a.ContextLength > 0 {
 		return a.ContextLength
@@ -95,20 +97,20 @@ func (c ContextPlanner) modelContext() int {
 	return batcher.DefaultContext
 }
 
-// Choose plans with the context that suits a demand best, of those from least to limit.
-func (c ContextPlanner) Choose(d *tokens.Demand, least, limit int) (batcher.Plan, error) {
-	most := min(limit, max(least, tokens.MinContext, (d.Most()+tokens.Step-1)/tokens.Step*tokens.Step))
-	context := tokens.Choose(d, tokens.Contexts(least, most), c.slots)
+// Choose plans with the context from minContext to limit, in tokens, that suits the demand best. Errors: those of Plan.
+func (c ContextPlanner) Choose(d *tokens.Demand, minContext, limit int) (batcher.Plan, error) {
+	maxContext := min(limit, max(minContext, tokens.MinContext, (d.Max()+tokens.Step-1)/tokens.Step*tokens.Step))
+	context := tokens.Choose(d, tokens.Contexts(minContext, maxContext), c.slots)
 	if context == 0 {
-		context = min(least, limit) // the error says what is missing
+		context = min(minContext, limit) // the error of this plan names the missing memory
 	}
 	return c.at(context)
 }
 
-// Chosen describes how a plan's context was chosen, for the records, and enters it among the plan's sources.
+// Chosen returns the record of the choice of a plan's context, and writes it among the plan's sources.
 func Chosen(p *batcher.Plan, d *tokens.Demand, e *tokens.Estimator, limit int, because string) record.ContextChoice {
 	c := record.ContextChoice{
-		Context: p.Context, Limit: limit, Because: because, Rows: d.Rows(), Longer: d.Beyond(p.Context), Half: d.At(0.5), Most: d.Most(),
+		Context: p.Context, Limit: limit, Because: because, Rows: d.Rows(), Longer: d.Beyond(p.Context), Half: d.At(0.5), Most: d.Max(),
 		Counted: e.Counted(),
 	}
 	c.Start, c.Slope = e.Line()
@@ -120,8 +122,8 @@ func Chosen(p *batcher.Plan, d *tokens.Demand, e *tokens.Estimator, limit int, b
 	return c
 }
 
-// PlanRows is Plan with the context that suits the input's rows, where it is to follow from them and there is an input to
-// sample. Then the choice says how.
+// PlanRows plans with the context that suits the input's rows, and returns the choice, if FitContext is set and the input
+// gives a sample. Otherwise it is Plan, with a nil choice. Errors: those of Plan.
 func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Device) (batcher.Plan, *record.ContextChoice, error) {
 	sample := new(tokens.Sample)
 	if p.FitContext && !p.Running && p.Input.Path != "" {

@@ -11,21 +11,21 @@ import (
 	"fluxworker/gpu"
 )
 
-// GPUError means that a GPU was wanted and none can be used.
+// GPUError means that the run needs a GPU and can use none.
 type GPUError struct{ Err error }
 
 func (e *GPUError) Error() string {
 	start := ""
-	if errors.Is(e.Err, gpu.ErrNoDriver) { // a login node, or a job that asked for none
+	if errors.Is(e.Err, gpu.ErrNoDriver) { // a login node, or a job without a GPU
 		start = "start it in a job that has a GPU (--gres=gpu:1), or "
 	}
-	return fmt.Sprintf("%v; %ssay --device cpu if the CPU is to do it", e.Err, start)
+	return fmt.Sprintf("%v; %suse --device cpu to run without a GPU", e.Err, start)
 }
 func (e *GPUError) Unwrap() error { return e.Err }
 
-// AllocatedGPUs asks the driver for the GPUs that this process may use, with their memory as it is now. Tasks of one step
-// that see the same GPUs share them out; where several have to share one, each gets its part of the free memory. The error
-// is a *GPUError, or the context's.
+// AllocatedGPUs asks the driver for the GPUs that this process may use, with their present memory. Tasks of one step that see
+// the same GPUs distribute them; where several tasks share a GPU, each gets an equal part of the free memory. Errors:
+// GPUError, or the cause of the context's end.
 func AllocatedGPUs(ctx context.Context, log zerolog.Logger) ([]gpu.Device, error) {
 	report, err := gpu.Query(ctx)
 	if ctx.Err() != nil {

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// ownBytes is what this program itself takes of the job's memory at most, as a rule: rows that are with the servers, and
-	// 32 bytes for each row that is done.
+	// ownBytes is the memory of this program itself, as a rule at most: rows that are with the servers, and 32 bytes for each
+	// done row.
 	ownBytes = 1 << 30
 	gib      = 1 << 30
 	mib      = 1 << 20
 )
 
-// MemoryError is a model that the job's memory does not hold, on the CPU.
+// MemoryError means that, on the CPU, the job's memory does not hold the model.
 type MemoryError struct {
 	Model string
 	Need  int64 // bytes of weights and KV cache
@@ -28,14 +28,14 @@ func (e *MemoryError) Error() string {
 		e.Model, batcher.Size(e.Need), batcher.Size(int64(e.Limit.Bytes)), e.Limit.From)
 }
 
-// MemoryToAskFor is the host memory that a job should ask for, in bytes, a multiple of 1 GiB: what the servers hold, the
-// model's files once, so that no page of them has to be read twice, and what this program takes.
+// MemoryToAskFor returns the host memory that a job should request, in bytes, a multiple of 1 GiB: the memory of the servers,
+// the model's files once, so that no page of them must be read twice, and ownBytes.
 func MemoryToAskFor(h batcher.Host) int64 {
 	return (h.Held() + h.Files + ownBytes + gib - 1) / gib * gib
 }
 
-// checkMemory compares what a plan needs of the host with what the job has. Where the GPUs hold the model it only warns: how
-// much a server's processes take is an estimate.
+// checkMemory compares the host memory of a plan with that of the job. A model on the CPU that needs more is a MemoryError.
+// Everything else is a warning: the memory of a server's processes is an estimate.
 func (p Planner) checkMemory(plan batcher.Plan) (warning string, _ error) {
 	limit := int64(p.Memory.Bytes)
 	if limit == 0 || plan.Host == (batcher.Host{}) {
@@ -55,9 +55,9 @@ func (p Planner) checkMemory(plan batcher.Plan) (warning string, _ error) {
 	return "", nil
 }
 
-// MaxFleetBytes returns what all servers of a job may hold together before one is started anew, in bytes: a twentieth less than
-// the limit that is enforced, at least 256 MiB less. Past the limit the kernel would kill a process of its own choice, and
-// SLURM maybe the job. 0 where there is no limit.
+// MaxFleetBytes returns the host memory, in bytes, above which the fleet restarts its largest server; 0 without an enforced
+// limit. It is a twentieth below the limit, at least 256 MiB, at most a quarter: above the limit the kernel kills a process of
+// its own choice, and SLURM may end the job.
 func MaxFleetBytes(enforced slurm.Memory) int64 {
 	limit := int64(enforced.Bytes)
 	return limit - min(max(limit/20, 256*mib), limit/4)

@@ -2,12 +2,13 @@ package plan
 
 import (
 	"errors"
+	"strings"
+	"testing"
+
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/slurm"
-	"strings"
-	"testing"
 )
 
 func TestMaxFleetBytes(t *testing.T) {
@@ -21,7 +22,7 @@ func TestMaxFleetBytes(t *testing.T) {
 	}
 }
 
-// A job with too little memory is warned; on the CPU, where weights and cache are all in it, the model does not fit.
+// A plan for a job with too little memory has a warning; on the CPU, where the host memory holds weights and cache, an error.
 func TestMemoryOfTheJob(t *testing.T) {
 	t.Parallel()
 	model := modelcfg.Model{Name: "m:8b"}
@@ -42,7 +43,7 @@ func TestMemoryOfTheJob(t *testing.T) {
 		{"on the CPU enough", cpu, true, 9 << 30, "", false},
 		{"on the CPU little", cpu, true, 7 << 30, "the kernel may kill them; --mem=9G would do", false},
 		{"on the CPU too little", cpu, true, 5 << 30, "", true},
-		{"somebody else's server", batcher.Plan{}, false, 1, "", false},
+		{"a server that runs already", batcher.Plan{}, false, 1, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := Planner{Model: model, Memory: slurm.Memory{Bytes: tt.limit, From: "SLURM_MEM_PER_NODE"}}

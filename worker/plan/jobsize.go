@@ -16,33 +16,33 @@ import (
 )
 
 const (
-	// startTime is what a run needs besides rows and loading: the scan of the output, a look at the model, the search for
-	// GPUs, the end. It takes seconds on most machines and minutes on some.
+	// startTime is the time of a run besides rows and loading: the scan of the output, the inspection of the model, the search
+	// for GPUs, the end. It takes seconds on most machines and minutes on some.
 	startTime = 3 * time.Minute
-	// loadRate is how fast a model's files come, in bytes a second: what a busy shared file system gives.
+	// loadRate is the speed of reading a model's files, in bytes per second, from a busy shared file system.
 	loadRate = 200e6
-	// taskTime is how long a task of an array should take: short enough to be scheduled soon, long against its start.
+	// taskTime is the aim for a task of an array: short enough for an early start by the scheduler, long against its own start.
 	taskTime = 8 * time.Hour
-	// timeStep is what a time limit is rounded up to.
+	// timeStep is the unit of a time limit, which is rounded up.
 	timeStep = 10 * time.Minute
-	// cpuThreads is for a model on the CPU, where more are better, but not to be had everywhere.
+	// cpuThreads is the number of CPUs for a model on the CPU. More would be faster, but not every cluster has more.
 	cpuThreads = 8
 )
 
-// JobSize is what a job should ask SLURM for.
+// JobSize holds the resources that a job should request from SLURM.
 type JobSize struct {
 	GPUs   int   // 0 on the CPU
-	CPUs   int   // two for this program, and two for each server, of which one waits for its GPU by spinning
-	Memory int64 // bytes, see MemoryToAskFor
-	// Time is how long a task takes: the start, its rows, and a fifth on top, rounded up to ten minutes. 0 without a rate.
+	CPUs   int   // with GPUs: two for this program, and two for each server, of which one waits for its GPU by spinning
+	Memory int64 // in bytes; see MemoryToAskFor
+	// Time is the time limit of a task: start and rows, plus a fifth, rounded up to ten minutes; 0 without a rate.
 	Time  time.Duration
-	Tasks int   // of an array; 1 without one
-	Rows  int64 // that are to be asked, by all tasks together
-	Start time.Duration
+	Tasks int           // of an array; 1 without one
+	Rows  int64         // without a line, of all tasks together
+	Start time.Duration // startTime and the load of the model
 }
 
-// SizeJob returns what a job should ask for, from the plan. Rate is how many rows a task answers in a second, 0 where that is not known; an array
-// gets as many tasks as it takes to be done with each in some hours.
+// SizeJob returns the resources for a plan. rate is the number of rows that one task answers per second; 0 where it is not
+// known. An array gets enough tasks that each ends within about taskTime, at least 2 and at most 1001.
 func SizeJob(p batcher.Plan, rows int64, rate float64, array bool) JobSize {
 	gpus := make(map[string]bool)
 	for _, s := range p.Servers {
@@ -67,8 +67,9 @@ func SizeJob(p batcher.Plan, rows int64, rate float64, array bool) JobSize {
 	return s
 }
 
-// Left counts the rows of an input, or of one shard of it, that have no line in the output yet. It goes by their number alone: lines
-// of rows that are not in the input any more would count, too. overwrite counts no line. Errors: InputError, ConfigError.
+// Left returns the number of rows of an input, or of one shard of it, without a line in the output, and of all rows. It
+// subtracts the number of lines: lines of rows that the input does not have any more count, too. With overwrite no line
+// counts. Errors: InputError, ConfigError.
 func Left(in input.Input, shard result.Shard, output string, overwrite bool) (left, all int64, _ error) {
 	source, rows, err := in.OpenNames(shard)
 	if err != nil {
@@ -109,8 +110,8 @@ func Left(in input.Input, shard result.Shard, output string, overwrite bool) (le
 	return max(0, all-done), all, nil
 }
 
-// EarlierRate returns how many rows a second the runs into an output have brought to their lines, each for itself, and where that
-// is written; 0 where no run has come to its end there.
+// EarlierRate returns the mean number of rows per second of one run into the output, and the source of the number for
+// messages; 0 before the end of the first run.
 func EarlierRate(output string) (rate float64, from string) {
 	parts, err := result.Parts(output)
 	if err != nil {
@@ -122,7 +123,7 @@ func EarlierRate(output string) (rate float64, from string) {
 		data, err := os.ReadFile(path)
 		var s record.Summary
 		if err != nil || json.Unmarshal(data, &s) != nil || s.Total == nil || s.Total.AskSeconds <= 0 {
-			continue // it is informative, and not there before the first run's end
+			continue // the summary is informative, and missing before the end of the first run
 		}
 		rows, seconds = rows+s.Total.OK+s.Total.Failed, seconds+s.Total.AskSeconds
 		if from != "" {

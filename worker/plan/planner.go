@@ -1,8 +1,8 @@
-// Package plan decides on servers, slots and context: from what the model is, what the GPUs have free, what the user wants and
-// what the rows take. It also works out what a job should ask SLURM for.
+// Package plan decides on servers, slots and context, from the model, the free memory of the GPUs, the user's settings and
+// the needs of the rows. It also calculates the resources that a job should request from SLURM.
 //
-// Invariants: a plan depends on its arguments alone, so the same arguments give the same plan; what Ollama says of a model
-// counts for more than its YAML; nothing here starts a server.
+// Invariants: a plan depends on its arguments alone, so the same arguments give the same plan; Ollama's metadata of a model
+// overrides the model's YAML; no function here starts a server.
 package plan
 
 import (
@@ -19,28 +19,28 @@ import (
 
 // Planner makes plans for one model and one input.
 type Planner struct {
-	Model modelcfg.Model // what its YAML says
-	Wish  batcher.Wish   // slots and context as the user wants them
-	// FitContext chooses the context by what the rows take, whatever Wish says of it; not below Wish.MinContext. A server
-	// that is not ours keeps the context of Wish.
+	Model modelcfg.Model // from its YAML
+	Wish  batcher.Wish   // slots and context from the user
+	// FitContext chooses the context by the needs of the rows instead of Wish.Context, but not below Wish.MinContext. A server
+	// that runs already keeps the context of Wish.
 	FitContext bool
-	SampleTime time.Duration // for the look at the input by which the context is chosen; 0 is the default
+	SampleTime time.Duration // limit of the sample of the input; 0 is the default
 	Input      input.Input
 
 	Device  ollama.Device
 	Running bool         // the server runs already: its memory is not checked
-	File    *ollama.File // a model that is in no folder; nil otherwise
-	Memory  slurm.Memory // of the host, that the job may use; the zero value is no limit
+	File    *ollama.File // a model outside of the model folder; nil otherwise
+	Memory  slurm.Memory // host memory of the job; the zero value is no limit
 }
 
-// Plan brings together what the user wants, what the model is and what the GPUs have. What Ollama says of the model
-// counts for more than its YAML; the zero Info means that it was not asked. Errors: those of batcher.Decide, MemoryError.
+// Plan plans the servers for a model and the GPUs. info overrides the model's YAML; the zero Info means that Ollama was not
+// asked. Errors: those of batcher.Decide, MemoryError.
 func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) {
 	architecture := p.architecture(info)
 	wish := p.Wish
 	wish.CPU = p.Device == ollama.DeviceCPU
 	wish.Unchecked = p.Running
-	// Where Ollama was not asked, as on a login node, the newer generation is expected.
+	// Without an answer from Ollama, as on a login node, the newer generation is assumed.
 	old := info.Version != "" && ollama.Old(info.Version)
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
@@ -62,17 +62,18 @@ func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error)
 	return plan, err
 }
 
+// architecture returns the model's numbers: those of Ollama's metadata, or of the YAML without metadata.
 func (p Planner) architecture(info ollama.Info) modelcfg.Architecture {
 	if len(info.Metadata) == 0 {
 		return p.Model.Architecture
 	}
-	a, err := batcher.FromMetadata(info.Metadata, info.WeightsBytes, 0) // the projector's file is counted in the weights
-	if err != nil {                                                     // a kind of model that is not known here: the YAML's numbers, or the rule of thumb, have to do
+	a, err := batcher.FromMetadata(info.Metadata, info.WeightsBytes, 0) // the weights include the file of the projector
+	if err != nil {                                                     // an unknown kind of model: the YAML's numbers, or the rule of thumb, must suffice
 		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
 	}
 	a.Vision = a.Vision || info.Projector
 	if info.Projector && info.Version != "" && ollama.Old(info.Version) {
-		// The old generation runs such a model by its llama.cpp, which gives layers with a window the whole context.
+		// The old generation runs such a model with llama.cpp, which gives layers with a sliding window the whole context.
 		a.SlidingWindow = 0
 	}
 	if len(info.Capabilities) > 0 {

@@ -18,34 +18,33 @@ import (
 )
 
 const (
-	// sampleTime is how long it may take to look at the input's rows before the context is chosen, unless Config says another
-	// time. The model is not there yet, and a look at it takes longer.
+	// sampleTime is the default limit of the time for a sample. The inspection of the model takes longer.
 	sampleTime = 300 * time.Millisecond
-	// samplePlaces is in how many places of a file it is looked: inputs are often sorted, by length, too.
+	// samplePlaces is the number of places of a file with sampled rows: inputs are often sorted, also by length.
 	samplePlaces = 64
 )
 
 // sampler samples the rows of an input.
 type sampler struct {
 	input input.Input
-	time  time.Duration         // that it may take
-	isNew func(prompt.Key) bool // whether the row is to be asked
+	time  time.Duration         // limit of the whole sample
+	isNew func(prompt.Key) bool // reports whether a row belongs into the sample
 	into  *tokens.Sample
 }
 
-// Sample samples the rows of the input that are to be asked. It takes little time, and less of the input than that would
-// need; the sample stands for all rows. An input that can be read only once gives an empty sample.
+// Sample samples the rows of the input for which isNew holds, within SampleTime. The sample stands for all of these rows. An
+// input that can be read only once, or cannot be read, gives an empty sample.
 func (p Planner) Sample(ctx context.Context, isNew func(prompt.Key) bool) *tokens.Sample {
 	s := sampler{input: p.Input, time: cmp.Or(p.SampleTime, sampleTime), isNew: isNew, into: new(tokens.Sample)}
 	s.file(ctx)
 	return s.into
 }
 
-// Always makes every row a part of a sample.
+// Always puts every row into a sample.
 func Always(prompt.Key) bool { return true }
 
-// file looks at rows in places that are spread evenly over a file with one row in a line, else at the first rows. That a
-// file cannot be read is found when it is read for its rows.
+// file samples rows in places that are spread evenly over a file with one row in each line; of any other input it samples the
+// first rows. It returns no error: the run reads the same input later, and finds the error then.
 func (s *sampler) file(ctx context.Context) {
 	info, err := os.Stat(s.input.Path)
 	if err != nil || !s.input.Rereadable() {
@@ -53,7 +52,7 @@ func (s *sampler) file(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
-	// Of a compressed file the last ending tells no format.
+	// The last extension of a compressed file names no format of rows.
 	f := prompt.FormatOf("x" + filepath.Ext(s.input.Path))
 	if f != prompt.JSONL && f != prompt.Text || info.IsDir() || info.Size() < samplePlaces<<10 {
 		s.start(ctx)
@@ -64,32 +63,33 @@ func (s *sampler) file(ctx context.Context) {
 		return
 	}
 	defer file.Close()
-	type look struct {
+	type part struct {
 		rows   *tokens.Sample
-		stands float64 // for how many rows of its place each of them does
+		stands float64 // the number of rows of its part that each sampled row stands for
 	}
-	var looks []look
+	var parts []part
 	for i := range uint8(samplePlaces) {
-		// Reversed bits, so that the places are spread over the file also where the time is not enough for all of them.
+		// With reversed bits the places are spread over the file even if the time ends early.
 		at := int64(bits.Reverse8(i) / (256 / samplePlaces))
-		rows, stands := s.place(ctx, file, info.Size()*at/samplePlaces, info.Size()*(at+1)/samplePlaces, info.Size())
+		rows, stands := s.part(ctx, file, info.Size()*at/samplePlaces, info.Size()*(at+1)/samplePlaces, info.Size())
 		if ctx.Err() != nil && rows.Rows() == 0 {
 			break
 		}
-		looks = append(looks, look{rows, stands})
+		parts = append(parts, part{rows, stands})
 	}
-	for _, l := range looks {
-		s.into.Merge(l.rows, l.stands*samplePlaces/float64(len(looks)))
+	for _, p := range parts {
+		s.into.Merge(p.rows, p.stands*samplePlaces/float64(len(parts)))
 	}
 }
 
-// place looks at rows that begin in a part of the file, and tells for how many each of them stands.
-func (s *sampler) place(ctx context.Context, file *os.File, from, to, size int64) (rows *tokens.Sample, stands float64) {
+// part samples rows that begin in the part of the file from one byte to another. stands is the number of rows of the part that
+// each sampled row stands for.
+func (s *sampler) part(ctx context.Context, file *os.File, from, to, size int64) (rows *tokens.Sample, stands float64) {
 	within := to - from
 	in := bufio.NewReaderSize(timedReader{ctx, io.NewSectionReader(file, from, size-from)}, 64<<10)
 	if from > 0 { // in the middle of a line
 		skipped, err := skipLine(in)
-		if err != nil { // of the last one, or the time is over
+		if err != nil { // the last line, or the time is over
 			return new(tokens.Sample), 0
 		}
 		from += skipped
@@ -99,48 +99,49 @@ func (s *sampler) place(ctx context.Context, file *os.File, from, to, size int64
 	read := func() int64 { return counting.n - int64(reader.Buffered()) }
 	each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
 	defer cancel()
-	rows = s.rows(each, reader, func() bool { return from+read() < to }, tokens.MostSampled/samplePlaces)
-	return rows, float64(within) / float64(max(read(), 1)) // so much of the place was looked at
+	rows = s.rows(each, reader, func() bool { return from+read() < to }, tokens.MaxSampled/samplePlaces)
+	return rows, float64(within) / float64(max(read(), 1)) // by the share of the part that was read
 }
 
-// start looks at the first rows.
+// start samples the first rows.
 func (s *sampler) start(ctx context.Context) {
 	source, rows, err := s.input.Open(result.Shard{})
 	if err != nil {
 		return
 	}
 	defer source.Close()
-	here := s.rows(ctx, rows, func() bool { return true }, tokens.MostSampled)
-	s.into.Merge(here, float64(source.Size())/float64(max(source.Offset(), 1)))
+	first := s.rows(ctx, rows, func() bool { return true }, tokens.MaxSampled)
+	s.into.Merge(first, float64(source.Size())/float64(max(source.Offset(), 1)))
 }
 
-// options are those of a reader that begins in the middle of the file. They do without the split into shards: what rows take
-// does not depend on it.
+// options returns the options of a reader that begins in the middle of the file. They ignore shards: the needs of rows do not
+// depend on the split.
 func (s *sampler) options() prompt.Options {
 	o := s.input.Options(result.Shard{})
 	o.Name, o.Format = s.input.Path, prompt.FormatOf(s.input.Path)
 	return o
 }
 
-// rows looks at rows for as long as it is to go on, at most so many. Those that have their line are no part of the sample.
-func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, most int) *tokens.Sample {
-	here := new(tokens.Sample)
-	for n := 0; n < most && goOn(); n++ {
+// rows reads at most limit rows while goOn holds, and returns the sample of the rows for which isNew holds. After the end of
+// the context it stops at the next row.
+func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, limit int) *tokens.Sample {
+	sample := new(tokens.Sample)
+	for n := 0; n < limit && goOn(); n++ {
 		row, err := rows.Next()
 		if err != nil {
 			break
 		}
 		if row.Reject == nil && s.isNew(row.Key) {
-			here.Add(&row.Request)
+			sample.Add(&row.Request)
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return here
+	return sample
 }
 
-// skipLine reads to the end of a line.
+// skipLine reads to the end of a line, and returns its length with the end.
 func skipLine(in *bufio.Reader) (bytes int64, _ error) {
 	for {
 		piece, err := in.ReadSlice('\n')
@@ -151,7 +152,7 @@ func skipLine(in *bufio.Reader) (bytes int64, _ error) {
 	}
 }
 
-// timedReader reads until its context ends: a row may be as long as many others.
+// timedReader reads until its context ends, also in the middle of a long row.
 type timedReader struct {
 	ctx context.Context
 	in  io.Reader
@@ -164,7 +165,7 @@ func (r timedReader) Read(p []byte) (int, error) {
 	return r.in.Read(p)
 }
 
-// countReader counts what is read through it.
+// countReader counts the bytes that are read through it.
 type countReader struct {
 	in io.Reader
 	n  int64

@@ -16,7 +16,7 @@ import (
 	"fluxworker/worker/tokens"
 )
 
-// inputOf writes rows into a file and returns a planner for them, whose sample may take any time.
+// inputOf writes rows into a file and returns a planner for the file, with no tight limit on the time of its sample.
 func inputOf(t *testing.T, rows []byte) Planner {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "in.jsonl")
@@ -32,8 +32,8 @@ func demandOf(t *testing.T, p Planner, isNew func(prompt.Key) bool) *tokens.Dema
 	return p.Sample(t.Context(), isNew).Demand(tokens.NewEstimator())
 }
 
-// The sample is from all over the input: one whose long rows are all at its end is no surprise. How many rows there are
-// comes out about right, although no more than some are looked at.
+// The sample covers all parts of the input, also long rows at its end. The number of rows is about right, although only some
+// are sampled.
 func TestSampleIsFromAllOverTheFile(t *testing.T) {
 	t.Parallel()
 	const rows = 20_000
@@ -50,12 +50,12 @@ func TestSampleIsFromAllOverTheFile(t *testing.T) {
 	if n := d.Rows(); n < rows*8/10 || n > rows*12/10 {
 		t.Errorf("%d rows seem to be %d", rows, n)
 	}
-	if n := d.Beyond(512); d.Most() < 1000 || n < rows/20 || n > rows/5 {
-		t.Errorf("of %d rows %d seem long, the longest of %d tokens; want about a tenth", d.Rows(), n, d.Most())
+	if n := d.Beyond(512); d.Max() < 1000 || n < rows/20 || n > rows/5 {
+		t.Errorf("of %d rows %d seem long, the longest of %d tokens; want about a tenth", d.Rows(), n, d.Max())
 	}
 }
 
-// Rows may be so long that the time is over in the middle of one. Then no more of the file is read, wherever that is.
+// The time may end in the middle of a long row. Then the sampler reads no more of the file.
 func TestSampleEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	long := fmt.Sprintf(`{"prompt":%q}`+"\n", strings.Repeat("x", 1<<20))
@@ -87,7 +87,7 @@ func TestSampleOfOtherInputs(t *testing.T) {
 			w.Close()
 			return os.WriteFile(p.Input.Path, packed.Bytes(), 0o600)
 		},
-		"no name that tells": func(p *Planner) error {
+		"no extension": func(p *Planner) error {
 			p.Input.Path = strings.TrimSuffix(p.Input.Path, ".jsonl")
 			return os.WriteFile(p.Input.Path, b.Bytes(), 0o600)
 		},

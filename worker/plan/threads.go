@@ -5,11 +5,12 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// Threads returns the number of threads that each of so many servers computes with on the CPU; 0 leaves it to the engine.
+// Threads returns the number of CPU threads of each server, from the CPUs of the job, the number of servers and the physical
+// cores of the node (0 where unknown); 0 leaves the number to the engine.
 //
-// Left alone, both generations take as many as the node has physical cores, whatever the job may use of them. Threads that
-// wait for each other spin, so that with more of them than CPUs each token takes many times longer; on a GPU server, too,
-// whose CPU has a small part in every token. A number that the model itself names counts for more.
+// By default, both generations take as many threads as the node has physical cores, even if the job may use fewer. Threads
+// that wait for each other spin, so that with more threads than CPUs each token takes many times longer; also with a GPU,
+// where the CPU has a small part in every token. A number in the model's own parameters takes precedence.
 func Threads(job slurm.Job, servers, cores int, info ollama.Info) int {
 	share := max(1, job.CPUs()/max(1, servers))
 	if info.Threads > 0 || cores > 0 && share >= cores {

@@ -14,29 +14,30 @@ import (
 	"fluxworker/worker/result"
 )
 
-// ProgressEvery is how much of what an attempt did its file may lack when it is killed.
+// ProgressEvery is the time between two writes of a running attempt's file.
 const ProgressEvery = 30 * time.Second
 
-// Attempt is one start of a run into an output. attempts/<n>.json holds it from the start on, so that an attempt that was
-// killed leaves a trace.
+// Attempt is one start of a run into an output. The run writes attempts/<n>.json at its start, so that a killed attempt
+// leaves a record.
 type Attempt struct {
-	Number   int      `json:"attempt"`
+	Number   int      `json:"attempt"` // from 1
 	Version  string   `json:"fluxworker_version"`
 	Host     string   `json:"host"`
 	PID      int      `json:"pid"`
-	Job      string   `json:"job,omitempty"`
-	Restart  int      `json:"restart"`
+	Job      string   `json:"job,omitempty"` // the SLURM task; "" outside of SLURM
+	Restart  int      `json:"restart"`       // restarts of the job by SLURM so far
 	Requests Requests `json:"requests"`
-	// Outcome is Running, Complete, or the error that ended the attempt. Running under a free lock means that it was killed.
+	// Outcome is Running, Complete, or the error that ended the attempt. Running with a free lock means that the attempt was
+	// killed.
 	Outcome string `json:"outcome"`
-	// Rows is how many rows of the input are this run's; 0 where that is not known. It is Estimated from the bytes that the
-	// rows so far took until the input has been read to its end.
+	// Rows is the number of rows of this run's part of the input; 0 where it is not known. Until the end of the input is read,
+	// it is Estimated, from the number of bytes of the rows so far.
 	Rows      int64   `json:"rows_total"`
 	Estimated bool    `json:"rows_total_estimated,omitempty"`
-	Summary   Summary `json:"summary"`
+	Summary   Summary `json:"summary"` // so far
 }
 
-// The outcomes that are no errors.
+// The outcomes other than an error.
 const (
 	Running  = "running"
 	Complete = "complete"
@@ -46,10 +47,10 @@ const (
 const (
 	attemptsDir  = "attempts"
 	manifestFile = "manifest.json"
-	SummaryFile  = "summary.json"
+	SummaryFile  = "summary.json" // holds a Summary
 )
 
-// Begin writes the record of an attempt that begins, with the number after the last of the earlier ones.
+// Begin writes the record of a new attempt, with the number after the last earlier attempt. Errors: result.WriteError.
 func Begin(paths result.Paths, earlier []Attempt, m Manifest, job string, restart int) (Attempt, error) {
 	a := Attempt{
 		Number: 1, Version: m.Version, Host: m.Host, PID: os.Getpid(), Job: job, Restart: restart,
@@ -61,8 +62,8 @@ func Begin(paths result.Paths, earlier []Attempt, m Manifest, job string, restar
 	return a, a.Write(paths)
 }
 
-// End gives the attempt its outcome: Complete, or the first line of an error. The rest of an error is the end of a server's log,
-// which lies beside it.
+// End sets the outcome: Complete, or the first line of the error. The other lines of an error are the end of a server's log,
+// which is in the run folder.
 func (a *Attempt) End(err error) {
 	a.Outcome = Complete
 	if err != nil {
@@ -70,7 +71,7 @@ func (a *Attempt) End(err error) {
 	}
 }
 
-// Count takes in how many rows there are, as far as that is known.
+// Count sets the number of rows, as far as it is known.
 func (a *Attempt) Count(c *Counters) {
 	exact := c.allRead.Load()
 	a.Rows = c.total()
@@ -82,7 +83,8 @@ func (a Attempt) Write(paths result.Paths) error {
 	return paths.WriteJSON(filepath.Join(attemptsDir, fmt.Sprintf("%04d.json", a.Number)), a)
 }
 
-// ReadAttempts reads the records of all attempts, in their order. An unreadable record counts for its number alone.
+// ReadAttempts reads the records of all attempts, in their order. A record with invalid JSON gives an Attempt with only a
+// Number.
 func ReadAttempts(paths result.Paths) ([]Attempt, error) {
 	files, err := os.ReadDir(paths.In(attemptsDir)) // sorted by name
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +110,7 @@ func ReadAttempts(paths result.Paths) ([]Attempt, error) {
 	return all, nil
 }
 
-// LastAttempt returns the last attempt; zero where there was no attempt.
+// LastAttempt returns the last attempt; the zero Attempt before the first.
 func LastAttempt(paths result.Paths) (Attempt, error) {
 	all, err := ReadAttempts(paths)
 	if err != nil || len(all) == 0 {
@@ -117,7 +119,7 @@ func LastAttempt(paths result.Paths) (Attempt, error) {
 	return all[len(all)-1], nil
 }
 
-// Forget removes the records of earlier attempts, whose lines are gone.
+// Forget removes the records of earlier attempts, after their lines were dropped. Errors: result.WriteError.
 func Forget(paths result.Paths) error {
 	for _, name := range []string{attemptsDir, manifestFile, SummaryFile} {
 		if err := os.RemoveAll(paths.In(name)); err != nil {

@@ -2,23 +2,23 @@ package record
 
 import "fmt"
 
-// ContextChoice says how a context was chosen, in tokens and rows.
+// ContextChoice records the choice of a context length. Contexts and needs are in tokens; a need is prompt and answer together.
 type ContextChoice struct {
 	Context int    `json:"context"`
-	Limit   int    `json:"longest_context"` // that is possible
-	Because string `json:"longest_because"` // "the model has" or "the memory allows"
-	Rows    int64  `json:"rows"`            // about, by those that were looked at
-	Longer  int64  `json:"rows_longer"`     // of them, those that need more than Context
-	Half    int    `json:"half_need"`       // what half of them need at most, prompt and answer together
-	Most    int    `json:"most_needed"`     // what the longest needs
-	// Start and Slope estimate the tokens of a prompt from its weight; see worker/tokens.
+	Limit   int    `json:"longest_context"` // the longest possible context
+	Because string `json:"longest_because"` // the cause of Limit: "the model has" or "the memory allows"
+	Rows    int64  `json:"rows"`            // estimated from the sample
+	Longer  int64  `json:"rows_longer"`     // rows that need more than Context
+	Half    int    `json:"half_need"`       // half of the rows need at most this
+	Most    int    `json:"most_needed"`     // the need of the longest row
+	// Start and Slope are the line of the estimate: the tokens of a prompt are Start + Slope·weight; see worker/tokens.
 	Start float64 `json:"tokens_start"`
 	Slope float64 `json:"tokens_per_weight"`
-	// Counted is how many answers have corrected them.
+	// Counted is the number of answers that have corrected the line.
 	Counted int64 `json:"answers_counted"`
 }
 
-// String says it in a sentence.
+// String returns the choice as a sentence.
 func (c ContextChoice) String() string {
 	s := fmt.Sprintf("half of about %d rows need at most %d tokens, the longest %d", c.Rows, c.Half, c.Most)
 	switch {

@@ -10,47 +10,46 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Counters count the rows of a run as it goes. The methods may be called from any goroutine.
+// Counters count the rows of a running run. The methods are safe for concurrent use.
 type Counters struct {
-	allRead atomic.Bool
-	read    atomic.Int64 // rows of the input seen so far
-	offset  atomic.Int64 // bytes of the input that they took
-	taken   atomic.Int64 // rows read that need an answer
-	skipped atomic.Int64 // rows whose line was there before
-	// failedBefore is how many of these are failures.
-	failedBefore atomic.Int64
-	asked        atomic.Int64 // rows that came to their line by the server's answer, good or bad
-	ok           atomic.Int64
-	failed       atomic.Int64
-	cut          atomic.Int64 // rows that were answered, but not to the end: max_tokens was reached
-	empty        atomic.Int64 // rows with an answer that says nothing
+	allRead      atomic.Bool
+	read         atomic.Int64 // rows of this run's part of the input, so far
+	offset       atomic.Int64 // bytes of the input up to the end of the last row that was read
+	taken        atomic.Int64 // rows without a line that went to the queue
+	skipped      atomic.Int64 // rows with a line of an earlier run
+	failedBefore atomic.Int64 // of the skipped rows, those with an error line
+	asked        atomic.Int64 // of the taken rows, those with a line of this run
+	ok           atomic.Int64 // rows with an answer of this run
+	failed       atomic.Int64 // rows with an error line of this run
+	cut          atomic.Int64 // of the ok rows, those with an answer that was cut at max_tokens
+	empty        atomic.Int64 // of the ok rows, those with an empty answer
 
-	inputRows atomic.Int64 // of all shards; valid once all is read
-	deferred  atomic.Int64 // how often a row was left for servers with a longer context
+	inputRows atomic.Int64 // of all shards; valid once all rows are read
+	deferred  atomic.Int64 // rows that were deferred; a row counts once for each pass
 
 	tokensIn  atomic.Int64
 	tokensOut atomic.Int64
 
-	size    atomic.Int64 // bytes of the input; 0 where unknown
-	clock   atomic.Int64 // when the first row was asked, in ns since 1970
-	stopped atomic.Int64 // when the last one was done, likewise
-	warning atomic.Int64 // failed rows that were logged one by one
-	ends    atomic.Int64 // when the last row must have its line, likewise; 0 without a deadline
+	size    atomic.Int64 // of the input, in bytes; 0 where unknown
+	clock   atomic.Int64 // time of the first StartClock, in ns since 1970; 0 before
+	stopped atomic.Int64 // time of the last StopClock, in ns since 1970; 0 while the clock runs
+	warning atomic.Int64 // failed rows, for the limit of the log
+	ends    atomic.Int64 // when the last row must have its line, in ns since 1970; 0 without a deadline
 }
 
-// shownFailures is how many failed rows are named in the log. The errors file has them all.
+// shownFailures is the number of failed rows that the log names. The errors file has all of them.
 const shownFailures = 10
 
-// StartClock begins the time that the rates are over, or goes on with it.
+// StartClock starts the clock of the rates, or lets it run on.
 func (c *Counters) StartClock() {
 	c.clock.CompareAndSwap(0, time.Now().UnixNano())
 	c.stopped.Store(0)
 }
 
-// StopClock ends the time that the rates are over: the end of the servers slows no row.
+// StopClock stops the clock of the rates: the time to end the servers does not count.
 func (c *Counters) StopClock() { c.stopped.Store(time.Now().UnixNano()) }
 
-// Expect says how large the input is, in bytes (0 where that is unknown), and when the last row must have its line (zero
+// Expect sets the size of the input, in bytes (0 where unknown), and the time at which the last row must have its line (zero
 // without a deadline).
 func (c *Counters) Expect(size int64, ends time.Time) {
 	c.size.Store(size)
@@ -59,13 +58,13 @@ func (c *Counters) Expect(size int64, ends time.Time) {
 	}
 }
 
-// Saw counts a row of the input, which reaches to the given byte.
+// Saw counts a row of the input that ends at the given offset, in bytes.
 func (c *Counters) Saw(offset int64) {
 	c.read.Add(1)
 	c.offset.Store(offset)
 }
 
-// SawAll says that the input is read to its end, for the rows of this shard: of all shards it has so many.
+// SawAll reports that the input is read to its end. rows is the number of rows of all shards.
 func (c *Counters) SawAll(rows int64) {
 	c.inputRows.Store(rows)
 	c.allRead.Store(true)
@@ -74,13 +73,13 @@ func (c *Counters) SawAll(rows int64) {
 // AllRead reports whether the input is read to its end.
 func (c *Counters) AllRead() bool { return c.allRead.Load() }
 
-// InputRows returns how many rows the input has, of all shards; 0 until all are read.
+// InputRows returns the number of rows of the input, of all shards; 0 until all rows are read.
 func (c *Counters) InputRows() int64 { return c.inputRows.Load() }
 
-// Take counts a row that needs an answer.
+// Take counts a row that goes to the queue.
 func (c *Counters) Take() { c.taken.Add(1) }
 
-// Skip counts a row that had its line before; failed says that the line is a failure.
+// Skip counts a row with a line of an earlier run; failed means an error line.
 func (c *Counters) Skip(failed bool) {
 	c.skipped.Add(1)
 	if failed {
@@ -88,10 +87,10 @@ func (c *Counters) Skip(failed bool) {
 	}
 }
 
-// Skipped returns how many rows had their line before.
+// Skipped returns the number of rows with a line of an earlier run.
 func (c *Counters) Skipped() int64 { return c.skipped.Load() }
 
-// Defer counts a row that is left for servers with a longer context.
+// Defer counts a row that is deferred to servers with a longer context.
 func (c *Counters) Defer() { c.deferred.Add(1) }
 
 // Answer counts a row with its answers.
@@ -112,7 +111,8 @@ func (c *Counters) Answer(answers []*ollama.Answer) {
 	}
 }
 
-// Fail counts a row that gets an error line, and names the first of them in the log. taken says that the row was taken before.
+// Fail counts a row that gets an error line, and logs the first shownFailures of these rows. taken means that Take counted
+// the row.
 func (c *Counters) Fail(log zerolog.Logger, row prompt.Row, code, message string, taken bool) {
 	if taken {
 		c.asked.Add(1)
@@ -126,28 +126,31 @@ func (c *Counters) Fail(log zerolog.Logger, row prompt.Row, code, message string
 	}
 }
 
-// Unanswered returns how many rows were taken and have no line yet.
+// Unanswered returns the number of taken rows without a line.
 func (c *Counters) Unanswered() int64 { return c.taken.Load() - c.asked.Load() }
 
-// Progress is a moment of a run.
+// Progress is the state of a run at one moment.
 type Progress struct {
-	OK, Failed, Skipped int64
-	TokensIn, TokensOut int64
-	Elapsed             time.Duration // since the first row was asked; 0 before
-	// Ends is when the job takes no row any more; zero where it has no deadline.
+	OK, Failed, Skipped int64         // rows
+	TokensIn, TokensOut int64         // of this run's answers
+	Elapsed             time.Duration // of the clock of the rates; 0 before the first pass
+	// Ends is the time at which the last row must have its line; zero without a deadline.
 	Ends time.Time
-	// Total is how many rows the input has: counted once it is read to its end, before that estimated from how much of
-	// the file the rows so far took. 0 where there is nothing to estimate from (a pipe).
+	// Total is the number of rows of this run's part of the input. Before the end of the input is read, it is an estimate from
+	// the bytes of the rows so far; 0 where no estimate is possible (a pipe).
 	Total int64
 }
 
-// Done returns how many rows have their line.
+// Done returns the number of rows with a line.
 func (p Progress) Done() int64 { return p.OK + p.Failed + p.Skipped }
 
-// RowsPerSecond and TokensPerSecond return the rates since the first row was asked.
-func (p Progress) RowsPerSecond() float64   { return rate(p.OK, p.Elapsed) }
+// RowsPerSecond returns the rate of answered rows.
+func (p Progress) RowsPerSecond() float64 { return rate(p.OK, p.Elapsed) }
+
+// TokensPerSecond returns the rate of the tokens that the model wrote.
 func (p Progress) TokensPerSecond() float64 { return rate(p.TokensOut, p.Elapsed) }
 
+// rate returns n per second; 0 for no time.
 func rate(n int64, d time.Duration) float64 {
 	if d <= 0 {
 		return 0
@@ -155,7 +158,7 @@ func rate(n int64, d time.Duration) float64 {
 	return float64(n) / d.Seconds()
 }
 
-// Left returns how long the rows without a line will take at the rate so far; 0 where that is not known.
+// Left returns the time for the rows without a line at the rate so far; 0 where it is not known.
 func (p Progress) Left() time.Duration {
 	if p.RowsPerSecond() == 0 || p.Total == 0 {
 		return 0
@@ -163,8 +166,8 @@ func (p Progress) Left() time.Duration {
 	return time.Duration(float64(p.Total-p.Done()) / p.RowsPerSecond() * float64(time.Second))
 }
 
-// Late returns how much later than the deadline allows the last row will have its line, at the rate so far: negative where there
-// is time to spare. False where that is not known.
+// Late returns the time from Ends to the line of the last row, at the rate so far: negative where the rows end in time. It
+// returns false where the time is not known.
 func (p Progress) Late(now time.Time) (time.Duration, bool) {
 	if p.Ends.IsZero() || p.Left() == 0 {
 		return 0, false
@@ -172,7 +175,7 @@ func (p Progress) Late(now time.Time) (time.Duration, bool) {
 	return now.Add(p.Left()).Sub(p.Ends), true
 }
 
-// Progress returns the moment.
+// Progress returns the present state.
 func (c *Counters) Progress() Progress {
 	p := Progress{
 		OK: c.ok.Load(), Failed: c.failed.Load(), Skipped: c.skipped.Load(),
@@ -191,6 +194,7 @@ func (c *Counters) Progress() Progress {
 	return p
 }
 
+// total returns Progress.Total.
 func (c *Counters) total() int64 {
 	read, offset, size := c.read.Load(), c.offset.Load(), c.size.Load()
 	if c.allRead.Load() {

@@ -1,8 +1,8 @@
-// Package record holds what a run records in its run folder beside its lines: the manifest (what made the results), one file for
-// each attempt, the summary, and the counters that both are made of.
+// Package record holds the records of a run in its run folder: the manifest (model, settings and servers of the results), one
+// file for each attempt, and the summary; and the counters behind attempts and summary.
 //
-// Invariants: the manifest is changed through its Recorder alone; a record is written in one step (a draft and a rename), so
-// that a reader sees the whole of it; nothing in a record is needed to resume, which goes by the lines.
+// Invariants: only the Recorder changes the manifest; a record is written atomically (a draft and a rename), so that a reader
+// never sees a part of it; resuming needs the lines alone, and no record.
 package record
 
 import (
@@ -23,8 +23,9 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Manifest says what made the results. It is written when the servers are ready or their start has failed, and again when a
-// server is started anew with other numbers; a later run into the same output compares its own requests with it.
+// Manifest records the model, the settings and the servers that made the results. A run writes it when the servers are ready
+// or their start has failed, and again when a server is restarted with other numbers. A later run into the same output
+// compares its own requests with it.
 type Manifest struct {
 	Version  string    `json:"fluxworker_version"`
 	Started  time.Time `json:"started"`
@@ -32,36 +33,36 @@ type Manifest struct {
 	Input    InputFile `json:"input"`
 	Requests Requests  `json:"requests"`
 	Plan     Plan      `json:"plan"`
-	// Contexts says how the context was chosen, for each plan of servers; empty where the user named a context.
+	// Contexts holds the choice of the context for each plan; empty where the user named a context.
 	Contexts []ContextChoice `json:"context_chosen,omitempty"`
-	Server   ollama.Info     `json:"server"`
-	// Failure is why no server answered; empty where one did.
+	Server   ollama.Info     `json:"server"` // Ollama and the model
+	// Failure is the error of the start; "" where a server answered.
 	Failure string `json:"start_error,omitempty"`
 }
 
-// Requests is the part of every request that comes from the settings and not from the row. A difference here changes every
-// row's key.
+// Requests is the part of every request that comes from the settings and not from the row. Another value of a field, except
+// MaxRowBytes, changes every row's key.
 type Requests struct {
 	Model    string          `json:"model"`
 	Sampling prompt.Sampling `json:"sampling"`
-	System   string          `json:"system_sha256,omitempty"` // only the hash: it may be as private as the prompts
-	// MaxRowBytes decides which rows have a request: one that was too long would get a second line.
+	System   string          `json:"system_sha256,omitempty"` // only the hash: the text may be as private as the prompts
+	// MaxRowBytes decides which rows have a request: with another limit a row that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
-	// PromptColumn, PromptTemplate and IDColumn are the Layout, of the template only the hash.
+	// PromptColumn, PromptTemplate and IDColumn are the prompt.Layout, with the hash of the template.
 	PromptColumn   string `json:"prompt_column,omitempty"`
 	PromptTemplate string `json:"prompt_template_sha256,omitempty"`
 	IDColumn       string `json:"id_column,omitempty"`
 }
 
-// InputFile says which input the rows come from.
+// InputFile identifies the input of a run.
 type InputFile struct {
 	Path     string    `json:"path"`
 	Files    int64     `json:"files,omitempty"` // of a folder
 	Bytes    int64     `json:"bytes,omitempty"`
-	Modified time.Time `json:"modified,omitzero"`
+	Modified time.Time `json:"modified,omitzero"` // UTC
 }
 
-// Same reports whether a file looks untouched.
+// Same reports whether path, size and time of two inputs are equal.
 func (f InputFile) Same(other InputFile) bool {
 	return f.Path == other.Path && f.Files == other.Files && f.Bytes == other.Bytes && f.Modified.Equal(other.Modified)
 }
@@ -74,41 +75,42 @@ func (f InputFile) Size() string {
 	return fmt.Sprintf("%d bytes", f.Bytes)
 }
 
-// Plan says how the model is served: as planned and as measured.
+// Plan records the servers of a run, as planned and as measured.
 type Plan struct {
-	Slots    int             `json:"slots"`     // of all servers together
-	InFlight int             `json:"in_flight"` // rows with the servers at once
-	Context  int             `json:"context"`
+	Slots    int             `json:"slots"`     // of all serving servers together
+	InFlight int             `json:"in_flight"` // the largest number of rows with the servers at once
+	Context  int             `json:"context"`   // of a slot, in tokens
 	Cache    string          `json:"kv_cache_type,omitempty"`
 	Device   ollama.Device   `json:"device,omitempty"`
-	Threads  int             `json:"num_thread,omitempty"` // of each server, where it was told
+	Threads  int             `json:"num_thread,omitempty"` // of each server; 0 where the engine decides
 	Command  []string        `json:"command,omitempty"`
-	GGUF     string          `json:"gguf,omitempty"` // the model's file, where it is in no model folder
-	URL      string          `json:"url,omitempty"`
+	GGUF     string          `json:"gguf,omitempty"` // the model's file, where it is outside of the model folder
+	URL      string          `json:"url,omitempty"`  // of a server that runs already
 	Servers  []PlannedServer `json:"servers"`
 }
 
-// PlannedServer is one server of a Plan.
+// PlannedServer records one server of a Plan.
 type PlannedServer struct {
 	GPUs          []string         `json:"gpus,omitempty"` // UUIDs
 	Slots         int              `json:"slots"`
-	Context       int              `json:"context"`
+	Context       int              `json:"context"`                   // of a slot, in tokens
 	Terms         []batcher.Term   `json:"predicted,omitempty"`       // bytes on each GPU
-	Bytes         int64            `json:"predicted_bytes,omitempty"` // their sum
-	MeasuredBytes []int64          `json:"measured_bytes,omitempty"`  // by which each GPU's used memory grew
-	Loaded        ollama.Footprint `json:"loaded"`                    // what the server itself accounts for
+	Bytes         int64            `json:"predicted_bytes,omitempty"` // the sum of Terms
+	MeasuredBytes []int64          `json:"measured_bytes,omitempty"`  // growth of each GPU's used memory
+	Loaded        ollama.Footprint `json:"loaded"`                    // by the server's own account
 	Layers        *ollama.Layers   `json:"layers,omitempty"`
 	Isolated      bool             `json:"isolated"` // in namespaces of its own
-	// LeftOut is why the run goes on without the server; empty where it serves.
+	// LeftOut is the reason why the run excludes the server; "" where it serves.
 	LeftOut string `json:"left_out,omitempty"`
 }
 
-// InputOf returns the InputFile of an input that was found with this fingerprint.
+// InputOf returns the InputFile of an input with this fingerprint.
 func InputOf(path string, p prompt.Fingerprint) InputFile {
 	return InputFile{Path: path, Files: p.Files, Bytes: p.Bytes, Modified: p.Modified.UTC()}
 }
 
-// RequestsOf returns the part of every request that comes from the settings. The layout is the one that the reader found.
+// RequestsOf returns the part of every request that comes from the settings. The layout comes from the reader, which
+// completes the user's layout.
 func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Requests {
 	return Requests{
 		Model: d.Model, System: hashed(d.System), Sampling: d.Sampling, MaxRowBytes: maxRowBytes,
@@ -116,14 +118,14 @@ func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Reques
 	}
 }
 
-// NewManifest begins the manifest of a run.
+// NewManifest makes the manifest of a run that begins.
 func NewManifest(version string, started time.Time, input InputFile, requests Requests) Manifest {
 	m := Manifest{Version: version, Started: started.UTC(), Input: input, Requests: requests}
 	m.Host, _ = os.Hostname() // informative
 	return m
 }
 
-// hashed returns the SHA-256 of a text in hexadecimal digits; empty for no text.
+// hashed returns the SHA-256 of a text in hexadecimal digits; "" for "".
 func hashed(text string) string {
 	if text == "" {
 		return ""
@@ -132,7 +134,7 @@ func hashed(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ReadManifest reads the manifest of an earlier run; nil where there was no run.
+// ReadManifest reads the manifest of an earlier run; nil without one.
 func ReadManifest(paths result.Paths) (*Manifest, error) {
 	data, err := os.ReadFile(paths.In(manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -143,13 +145,13 @@ func ReadManifest(paths result.Paths) (*Manifest, error) {
 	}
 	before := new(Manifest)
 	if err := json.Unmarshal(data, before); err != nil {
-		return nil, fmt.Errorf("read %s: %w; it is informative, remove it to go on", paths.In(manifestFile), err)
+		return nil, fmt.Errorf("read %s: %w; the results do not need this file: remove it to go on", paths.In(manifestFile), err)
 	}
 	return before, nil
 }
 
-// OtherModel returns an error where the model has other files than those of the manifest under the same name. A nil manifest has
-// no model.
+// OtherModel returns an error if the digest of the model differs from that of the manifest. A nil manifest, or an unknown
+// digest, gives no error.
 func (m *Manifest) OtherModel(info ollama.Info) error {
 	if m == nil || m.Server.Digest == "" || info.Digest == "" || m.Server.Digest == info.Digest {
 		return nil
@@ -157,7 +159,7 @@ func (m *Manifest) OtherModel(info ollama.Info) error {
 	return fmt.Errorf("model %s was %.12s when the lines of the output were made, and is %.12s now", m.Requests.Model, m.Server.Digest, info.Digest)
 }
 
-// Differences names each setting that is not as before.
+// Differences returns a text for each setting of now that differs.
 func (q Requests) Differences(now Requests) []string {
 	var list []string
 	add := func(name string, was, is any) {
@@ -179,8 +181,8 @@ func (q Requests) Differences(now Requests) []string {
 	return list
 }
 
-// plain renders a setting; JSON reads through the pointer of an optional one.
+// plain returns the JSON of a setting, with the value behind the pointer of an optional setting.
 func plain(v any) string {
-	data, _ := json.Marshal(v) // strings, numbers and lists of them cannot fail
+	data, _ := json.Marshal(v) // cannot fail for strings, numbers and lists
 	return string(data)
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The rate so far tells whether the rest fits before the job's end.
-func TestProgressKnowsWhetherItIsLate(t *testing.T) {
+// Late follows from the rate so far, the rows left and the job's end.
+func TestProgressLate(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	p := Progress{OK: 100, Total: 300, Elapsed: 100 * time.Second, Ends: now.Add(150 * time.Second)}

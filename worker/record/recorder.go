@@ -8,7 +8,7 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Recorder owns the manifest of a run. Its methods may be called from any goroutine.
+// Recorder owns the manifest of a run. Its methods are safe for concurrent use.
 type Recorder struct {
 	paths result.Paths
 
@@ -16,33 +16,33 @@ type Recorder struct {
 	manifest Manifest
 }
 
-// NewRecorder makes the recorder of a run that begins with this manifest.
+// NewRecorder makes a recorder of a manifest.
 func NewRecorder(paths result.Paths, m Manifest) *Recorder {
 	return &Recorder{paths: paths, manifest: m}
 }
 
-// Model records what Ollama says of the model.
+// Model records Ollama's description of the model.
 func (r *Recorder) Model(info ollama.Info) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.manifest.Server = info
 }
 
-// ContextChosen records how the context of the next plan was chosen.
+// ContextChosen records the choice of the context of the next plan.
 func (r *Recorder) ContextChosen(c ContextChoice) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.manifest.Contexts = append(r.manifest.Contexts, c)
 }
 
-// Planned records a plan, in place of the one before.
+// Planned records a plan, which replaces the plan before.
 func (r *Recorder) Planned(p Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.manifest.Plan = p
 }
 
-// Server records the state of a server of the plan, and reports whether it serves with other numbers than before.
+// Server records a server of the plan, by its number from 0. It reports whether slots, context or LeftOut have changed.
 func (r *Recorder) Server(number int, s PlannedServer) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,14 +51,14 @@ func (r *Recorder) Server(number int, s PlannedServer) (changed bool) {
 	return s.Slots != before.Slots || s.Context != before.Context || s.LeftOut != before.LeftOut
 }
 
-// StartFailed records why no server answers; "" takes that back.
+// StartFailed records the error of the start; "" removes it.
 func (r *Recorder) StartFailed(reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.manifest.Failure = reason
 }
 
-// Write writes the manifest as it is now. Errors: result.WriteError.
+// Write writes the manifest. Errors: result.WriteError.
 func (r *Recorder) Write() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,19 +8,19 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Summary says what an attempt did; summary.json holds it.
+// Summary sums up an attempt; summary.json holds the last.
 type Summary struct {
 	Started     time.Time `json:"started"`
-	WallSeconds float64   `json:"wall_seconds"` // the whole run, the server's start included
-	// AskSeconds is from the first row asked to the end; the rates are over this time.
+	WallSeconds float64   `json:"wall_seconds"` // the whole run, with the start of the servers
+	// AskSeconds is the time from the first pass to the end of the last, between passes included; the rates refer to it.
 	AskSeconds      float64 `json:"ask_seconds"`
-	OK              int64   `json:"rows_ok"`     // lines of this run in the results, synced to the disk
-	Failed          int64   `json:"rows_failed"` // and in the errors
-	Skipped         int64   `json:"rows_done_before"`
-	FailedBefore    int64   `json:"rows_failed_before"`     // of those done before
-	PutOff          int64   `json:"rows_put_off,omitempty"` // until servers had a longer context
-	Cut             int64   `json:"rows_cut"`               // of this run's answered rows: an answer ended at max_tokens (finish_reason length)
-	Empty           int64   `json:"rows_empty"`             // and an answer says nothing, as when a model thinks until max_tokens
+	OK              int64   `json:"rows_ok"`                // lines of this run in the results, synced to the disk
+	Failed          int64   `json:"rows_failed"`            // lines of this run in the errors, synced to the disk
+	Skipped         int64   `json:"rows_done_before"`       // rows with a line of an earlier run
+	FailedBefore    int64   `json:"rows_failed_before"`     // of the skipped rows, those with an error line
+	PutOff          int64   `json:"rows_put_off,omitempty"` // rows that were deferred to servers with a longer context
+	Cut             int64   `json:"rows_cut"`               // answered rows of this run with an answer that ended at max_tokens (finish_reason length)
+	Empty           int64   `json:"rows_empty"`             // answered rows of this run with an empty answer, as when a model thinks until max_tokens
 	TokensIn        int64   `json:"tokens_in"`
 	TokensOut       int64   `json:"tokens_out"`
 	RowsPerSecond   float64 `json:"rows_per_second"`
@@ -30,31 +30,31 @@ type Summary struct {
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
 
-	// Results and Errors are the files that hold the run's lines.
+	// Results and Errors are the paths of the files with the run's lines.
 	Results string `json:"-"`
 	Errors  string `json:"-"`
-	// Document is the file that holds all rows, where one was asked for and is written; empty otherwise.
+	// Document is the path of the document with all rows; "" where none was written.
 	Document string `json:"-"`
-	// Shard is the part of the input that was the run's; zero for all of it.
+	// Shard is this run's part of the input; zero for the whole input.
 	Shard result.Shard `json:"-"`
 
-	Total *Total `json:"all_attempts,omitempty"`
+	Total *Total `json:"all_attempts,omitempty"` // nil before the end of the attempt
 }
 
-// Total sums up all attempts of one output. An attempt that was killed counts up to the last half minute.
+// Total sums up all attempts of one output. A killed attempt counts up to its last record, which is at most ProgressEvery old.
 type Total struct {
 	Attempts    int     `json:"attempts"`
-	OK          int64   `json:"rows_ok"` // lines in the results
-	Failed      int64   `json:"rows_failed"`
+	OK          int64   `json:"rows_ok"`     // lines in the results
+	Failed      int64   `json:"rows_failed"` // lines in the errors
 	WallSeconds float64 `json:"wall_seconds"`
 	AskSeconds  float64 `json:"ask_seconds"`
 	TokensIn    int64   `json:"tokens_in"`
 	TokensOut   int64   `json:"tokens_out"`
 	GPUHours    float64 `json:"gpu_hours,omitempty"`
-	WattHours   float64 `json:"energy_wh,omitempty"` // of the GPUs whose driver tells
+	WattHours   float64 `json:"energy_wh,omitempty"` // of the GPUs with an energy counter
 }
 
-// TotalOf sums up attempts. The lines are those in the files.
+// TotalOf sums up the earlier attempts and the present one. answered and failed are the numbers of lines in the files.
 func TotalOf(earlier []Attempt, now Summary, answered, failed int64) *Total {
 	t := &Total{OK: answered, Failed: failed}
 	for _, a := range earlier {
@@ -64,6 +64,7 @@ func TotalOf(earlier []Attempt, now Summary, answered, failed int64) *Total {
 	return t
 }
 
+// add adds one attempt.
 func (t *Total) add(s Summary) {
 	t.Attempts++
 	t.WallSeconds += s.WallSeconds
@@ -78,10 +79,11 @@ func (t *Total) add(s Summary) {
 	}
 }
 
-// Rows returns how many rows the run saw.
+// Rows returns the number of rows with a line, of this run and of earlier runs.
 func (s Summary) Rows() int64 { return s.OK + s.Failed + s.Skipped }
 
-// Summarize returns the summary of an attempt so far. answered and failed are the lines of each kind that are synced to the disk.
+// Summarize returns the summary of an attempt so far. answered and failed are the numbers of lines that are synced to the
+// disk.
 func (c *Counters) Summarize(started time.Time, answered, failed int64) Summary {
 	p := c.Progress()
 	return Summary{
@@ -119,18 +121,18 @@ func (s Summary) String() string {
 	return b.String()
 }
 
-// InFlight says how many rows were with a server at once.
+// InFlight records the limit of the rows that are with a server at once.
 type InFlight struct {
 	Server  string `json:"server"`
-	Planned int    `json:"planned"` // the slots, and the look-ahead
-	Last    int    `json:"last"`    // at the end of the run: fewer where the server failed many requests
+	Planned int    `json:"planned"` // the slots and the look-ahead
+	Last    int    `json:"last"`    // the last limit: lower than planned where the server failed many requests
 }
 
-// GPUUse says what a run did with one GPU. What the driver does not tell is left out.
+// GPUUse records a run's use of one GPU. Numbers that the driver does not report are left out.
 //
-// All numbers are over the same time: from just before the first server is started until the last server has ended, the load of
-// the model and every restart included, also where no server was on this GPU. The job holds the GPU for longer: the time
-// before (the input is opened, Ollama is asked about the model) and after is not counted.
+// All numbers refer to the same time: from just before the first start of a server to the end of the last server, with the
+// load of the model and every restart, also without a server on this GPU. The job holds the GPU for longer: the time before
+// (opening the input, asking Ollama about the model) and after does not count.
 type GPUUse struct {
 	UUID            string   `json:"uuid"`
 	Name            string   `json:"name"`
@@ -139,6 +141,6 @@ type GPUUse struct {
 	PeakMemoryBytes uint64   `json:"peak_memory_bytes,omitempty"`
 	Joules          *float64 `json:"energy_joules,omitempty"`
 	WattHours       *float64 `json:"energy_wh,omitempty"`
-	Lost            bool     `json:"lost,omitempty"` // it went in mid-run, by what the driver said
-	XIDs            []uint64 `json:"xids,omitempty"` // its critical errors, as they came
+	Lost            bool     `json:"lost,omitempty"` // the driver reported the GPU as lost during the run
+	XIDs            []uint64 `json:"xids,omitempty"` // critical errors of the GPU, in order
 }

@@ -11,15 +11,16 @@ import (
 	"fluxworker/worker/result"
 )
 
-// comparison is the input against the lines that are there.
+// comparison is the comparison of the input with the lines of the output.
 type comparison struct {
-	same         *result.Marks // lines that their rows would get again
-	matched      int64         // how many these are
-	failed       int64         // and of them failures
-	firstChanged error         // names the first row whose line is for another request
+	same         *result.Marks // lines whose rows ask the same now
+	matched      int64         // number of these lines
+	failed       int64         // of these lines, the error lines
+	firstChanged error         // names the first row whose line is for another request; nil without one
 }
 
-// compare reads the input once, for the keys of its rows alone.
+// compare reads the input once and compares the keys of its rows with the lines. Errors: InputError, ConfigError,
+// StoppedError.
 func (e *Earlier) compare(intake context.Context) (comparison, error) {
 	c := comparison{same: e.done.NewMarks()}
 	source, rows, err := e.config.Input.Open(e.config.Shard)
@@ -58,7 +59,7 @@ func (e *Earlier) compare(intake context.Context) (comparison, error) {
 	}
 }
 
-// changedRow is the error of a row that would get a second line.
+// changedRow returns the error of a row that would get a second line.
 func (e *Earlier) changedRow(row prompt.Row) error {
 	return &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has a line from an earlier run, but it asks for something else now; %s",
 		e.config.Input.Path, row.Line, row.CustomID, changeChoices)}

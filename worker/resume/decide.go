@@ -8,18 +8,18 @@ import (
 	"fluxworker/worker/result"
 )
 
-// Decision says what is to be done with a row.
+// Decision says whether a row is asked.
 type Decision int
 
 // The decisions.
 const (
 	Ask        Decision = iota // the row has no line
-	Skip                       // it has its answer
-	SkipFailed                 // it has its error line
+	Skip                       // the row has its answer
+	SkipFailed                 // the row has its error line
 )
 
-// Decide returns what is to be done with a row. elsewhere says that a file of ResumeFrom has the answer. The error is the
-// InputError of a row that has a line for another request.
+// Decide decides about a row. elsewhere reports that a file of ResumeFrom has the answer. Error: InputError for a row that has
+// a line for another request, unless OnChange is ChangeKeeps.
 func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
 	keep := e.config.OnChange == ChangeKeeps
 	switch state := e.done.State(row.Key); {
@@ -34,14 +34,14 @@ func (e *Earlier) Decide(row prompt.Row) (d Decision, elsewhere bool, _ error) {
 	case state == result.Answered, state == result.Changed && keep:
 		return Skip, true, nil
 	case state == result.Changed:
-		return Ask, false, &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or say --on-change keep to leave the answer as it is",
+		return Ask, false, &outcome.InputError{Err: fmt.Errorf("read %s:%d: row %q has an answer in a file of --resume-from, but it asks for something else now; leave that file out, or use --on-change keep to keep the answer",
 			e.config.Input.Path, row.Line, row.CustomID)}
 	}
 	return Ask, false, nil
 }
 
-// IsNew reports whether a row has no line in the output.
+// IsNew reports whether the row with this key has no line in the output.
 func (e *Earlier) IsNew(k prompt.Key) bool { return e.done.State(k) == result.New }
 
-// Lines returns how many lines of each kind the output had.
+// Lines returns the numbers of lines of earlier runs in the output.
 func (e *Earlier) Lines() (answered, failed int64) { return e.done.Lines() }

@@ -1,8 +1,9 @@
-// Package resume finds out what earlier runs left in an output, and decides for each row what is still to do.
+// Package resume compares a run with the lines that earlier runs left in its output, and decides for each row whether it is
+// asked.
 //
-// Invariants: the lines are the truth, and no record is needed to resume; a row that has its line is not asked again, unless the
-// user said so; a run never mixes answers of other settings, another input or another model into an output without being
-// told to; lines are dropped before the first row is asked, in one step.
+// Invariants: the lines are the truth, and resuming needs no record; a row with a line is not asked again unless the user
+// asked for it; a run never mixes answers of different settings, inputs or models in one output unless the user asked for it;
+// lines are dropped before the first row is asked, by one atomic rewrite of each file.
 package resume
 
 import (
@@ -23,53 +24,53 @@ import (
 	"fluxworker/worker/result"
 )
 
-// OnChange says what becomes of an output whose rows would be asked for something else now.
+// OnChange is the choice for an output whose settings, input or model differ from those of the run.
 type OnChange string
 
 // The choices.
 const (
-	ChangeStops  OnChange = "stop"  // say what differs, and end
-	ChangeReruns OnChange = "rerun" // drop the lines that the rows of today would not get, and ask those rows again
-	ChangeKeeps  OnChange = "keep"  // leave the lines as they are, and ask only rows that have none
+	ChangeStops  OnChange = "stop"  // name the difference, and end
+	ChangeReruns OnChange = "rerun" // drop the lines of rows that changed or are gone, and ask the changed rows again
+	ChangeKeeps  OnChange = "keep"  // keep the lines, and ask only rows without a line
 )
 
-// Config says what becomes of the lines that are there, and what is asked now.
+// Config holds the user's choices about the lines in the output, and the input and the settings of this run.
 type Config struct {
 	OnChange    OnChange
-	ResumeFrom  []string // result files of other splits of the input: rows that are answered there are not asked again
-	Overwrite   bool     // drop what is there
-	RetryFailed bool     // drop the failures that are there
+	ResumeFrom  []string // result files of other splits of the input: rows with an answer there are not asked again
+	Overwrite   bool     // drop all lines
+	RetryFailed bool     // drop the error lines
 
 	Paths    result.Paths
 	Input    input.Input
 	Shard    result.Shard
-	Found    record.InputFile // the input as it is now
-	Requests record.Requests  // the settings as they are now
-	Job      string           // this task's name; empty outside of SLURM
-	Restarts int              // how often SLURM has started this job again
+	Found    record.InputFile // the input at the start of this run
+	Requests record.Requests  // the settings of this run
+	Job      string           // the name of this task; "" outside of SLURM
+	Restarts int              // restarts of this job by SLURM so far
 	// Inspect asks Ollama about the model.
 	Inspect func(ctx context.Context) (ollama.Info, error)
 }
 
-// Earlier is what earlier runs left.
+// Earlier holds the lines and the manifest of earlier runs.
 type Earlier struct {
 	config    Config
 	log       zerolog.Logger
 	output    *result.Log
 	done      *result.Done
-	elsewhere *result.Done     // rows that other files have answered
+	elsewhere *result.Done     // rows with an answer in a file of ResumeFrom
 	before    *record.Manifest // of an earlier run into the same output; nil without one
 }
 
-// Reconcile brings what is in the output into line with what is asked now: it stops where that would mix answers, or drops
-// the lines of rows that are to be asked again. Errors: ConfigError, InputError, result.WriteError, or StoppedError when the
-// context ended.
+// Reconcile compares the output with this run. It returns an error where the run would mix answers, or drops the lines of
+// rows that are to be asked again. Errors: ConfigError, InputError, result.WriteError, StoppedError when the context ended;
+// those of Config.Inspect.
 func Reconcile(intake context.Context, c Config, output *result.Log, log zerolog.Logger) (*Earlier, error) {
 	e := &Earlier{config: c, log: log, output: output, done: output.Done()}
 	return e, e.reconcile(intake)
 }
 
-// readElsewhere learns what other files have answered.
+// readElsewhere reads which rows the files of ResumeFrom have answered.
 func (e *Earlier) readElsewhere(intake context.Context) error {
 	var others []string
 	for _, path := range e.config.ResumeFrom {
@@ -86,11 +87,12 @@ func (e *Earlier) readElsewhere(intake context.Context) error {
 		return &outcome.InputError{Err: fmt.Errorf("--resume-from: %w", err)}
 	}
 	if len(others) > 0 {
-		e.log.Info().Int("files", len(others)).Int64("answers", e.elsewhere.Len()).Msg("rows that are answered there are not asked again")
+		e.log.Info().Int("files", len(others)).Int64("answers", e.elsewhere.Len()).Msg("rows with an answer in the files of --resume-from are not asked again")
 	}
 	return err
 }
 
+// reconcile does the work of Reconcile.
 func (e *Earlier) reconcile(intake context.Context) error {
 	if err := e.readElsewhere(intake); err != nil {
 		return err
@@ -118,7 +120,7 @@ func (e *Earlier) reconcile(intake context.Context) error {
 	return e.dropFailed(intake)
 }
 
-// dropFailed drops the failures, once, as overwrite does everything.
+// dropFailed drops the error lines, once: a job that SLURM starts again with the same command does not drop them again.
 func (e *Earlier) dropFailed(intake context.Context) error {
 	again, err := e.startedAgainBySLURM()
 	if err != nil || again {
@@ -127,13 +129,14 @@ func (e *Earlier) dropFailed(intake context.Context) error {
 	return e.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again")
 }
 
-// startedAgainBySLURM reports whether this is the job that made the output's last lines, requeued.
+// startedAgainBySLURM reports whether the last attempt was an earlier start of this same job, which SLURM has requeued.
 func (e *Earlier) startedAgainBySLURM() (bool, error) {
 	last, err := record.LastAttempt(e.config.Paths)
 	return err == nil && e.config.Job != "" && last.Job == e.config.Job && last.Restart < e.config.Restarts, err
 }
 
-// overwrite drops everything, once: a job that SLURM starts again with the same command goes on with what it has.
+// overwrite drops all lines, once: a job that SLURM starts again with the same command goes on with the lines of its earlier
+// start.
 func (e *Earlier) overwrite(intake context.Context) error {
 	again, err := e.startedAgainBySLURM()
 	if err != nil {
@@ -148,12 +151,13 @@ func (e *Earlier) overwrite(intake context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.dropDocument(); err != nil { // also that of an output whose lines are gone
+	if err := e.dropDocument(); err != nil { // also the document of an output without lines
 		return err
 	}
 	return record.Forget(e.config.Paths)
 }
 
+// drop drops the lines for which drop holds, and then the document. It logs why if it dropped a line.
 func (e *Earlier) drop(intake context.Context, drop func(k prompt.Key, failed bool) bool, why string) error {
 	n, err := e.output.Drop(intake, drop)
 	if n > 0 {
@@ -163,8 +167,9 @@ func (e *Earlier) drop(intake context.Context, drop func(k prompt.Key, failed bo
 	return err
 }
 
-// refuseChanges ends a run whose answers would not go with those that are there. Rows are looked at only where the input
-// is another file than before; a changed row is found in any case when it is read.
+// refuseChanges returns an error if the run would mix answers of different settings or inputs. It compares rows only where
+// the input is another file than before; the reader finds a changed row of the same file. Errors: ConfigError, InputError,
+// StoppedError.
 func (e *Earlier) refuseChanges(intake context.Context) error {
 	if e.before == nil {
 		return nil
@@ -184,7 +189,7 @@ func (e *Earlier) refuseChanges(intake context.Context) error {
 	}
 	answered, failed := e.done.Lines()
 	absent := answered + failed - c.matched
-	if e.config.RetryFailed { // these are about to be dropped in any case
+	if e.config.RetryFailed { // dropFailed drops the error lines in any case
 		absent = answered - (c.matched - c.failed)
 	}
 	if absent > 0 {
@@ -194,12 +199,11 @@ func (e *Earlier) refuseChanges(intake context.Context) error {
 	return nil
 }
 
-// changeChoices are the ways out of a changed input or setting.
-const changeChoices = "use the same again, choose another --output, or say what is to become of the lines that are there: " +
-	"--on-change rerun asks again what has changed, --on-change keep leaves them as they are, --overwrite drops them all"
+// changeChoices names the remedies for a changed input, model or setting.
+const changeChoices = "use the same input, model and settings again, choose another --output, or decide about the lines in the output: " +
+	"--on-change rerun asks changed rows again, --on-change keep keeps the lines, --overwrite drops all lines"
 
-// dropChanged drops each line that its row would not get today: rows that changed, and rows that are there no more. Where
-// the model's own files changed, that is every line.
+// dropChanged drops the lines of rows that changed or are gone. If the files of the model changed, it drops every line.
 func (e *Earlier) dropChanged(intake context.Context) error {
 	if !e.config.Input.Rereadable() {
 		return &outcome.ConfigError{Err: fmt.Errorf("--on-change rerun reads the input twice, which %q does not allow; write it to a file first", e.config.Input.Path)}
@@ -222,10 +226,11 @@ func (e *Earlier) dropChanged(intake context.Context) error {
 	return e.drop(intake, func(k prompt.Key, _ bool) bool { return !c.same.Has(k) }, "rows have changed since (--on-change rerun)")
 }
 
-// modelChanged asks Ollama whether the model is still the one that gave the answers which are there.
+// modelChanged asks Ollama for the model, and returns changed if its files differ from those that gave the answers in the
+// output.
 func (e *Earlier) modelChanged(intake context.Context) (changed, _ error) {
 	if e.before == nil || e.before.Server.Digest == "" || e.before.Requests.Model != e.config.Requests.Model {
-		return nil, nil // with another name, the keys tell
+		return nil, nil // another name of the model changes the keys of all rows
 	}
 	info, err := e.config.Inspect(intake)
 	if err != nil {
@@ -234,21 +239,22 @@ func (e *Earlier) modelChanged(intake context.Context) (changed, _ error) {
 	return e.before.OtherModel(info), nil
 }
 
-// SameModel returns an error where the lines that are there come from other files of the model that is about to be asked.
+// SameModel returns a ConfigError if the lines in the output come from other files of the model, unless OnChange is
+// ChangeKeeps.
 func (e *Earlier) SameModel(info ollama.Info) error {
 	changed := e.before.OtherModel(info)
 	if changed == nil || e.done.Len() == 0 {
 		return nil
 	}
 	if e.config.OnChange == ChangeKeeps {
-		e.log.Warn().Err(changed).Msg("the output will hold answers of both (--on-change keep)")
+		e.log.Warn().Err(changed).Msg("the output will have answers of both models (--on-change keep)")
 		return nil
 	}
 	return &outcome.ConfigError{Err: fmt.Errorf("output %s: %w; %s", e.config.Paths.Results, changed, changeChoices)}
 }
 
-// dropDocument removes the document of lines that are dropped: should the run be stopped, nobody takes its rows for those of
-// the new lines. Something else than a document stays until one is written.
+// dropDocument removes the document of dropped lines: if the run is stopped, its rows must not be taken for those of the new
+// lines. A file that is not a document stays. Errors: result.WriteError.
 func (e *Earlier) dropDocument() error {
 	d := result.Document{Path: e.config.Paths.Document}
 	if d.Path == "" || d.Replaceable() != nil {

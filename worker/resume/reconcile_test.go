@@ -12,7 +12,7 @@ import (
 	"fluxworker/worker/outcome"
 )
 
-// A signal that comes while other files are read is a signal.
+// A signal during the reading of other files gives ErrStopped.
 func TestSignalWhileOtherFilesAreRead(t *testing.T) {
 	t.Parallel()
 	other := filepath.Join(t.TempDir(), "other.jsonl")

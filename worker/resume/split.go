@@ -13,17 +13,17 @@ import (
 	"fluxworker/worker/slurm"
 )
 
-// pinned is the split of an output, as the first of its tasks wrote it down: a later submission of some of the tasks gets
-// the same parts, whatever its own variables say.
+// pinned is the split of an output, written by the first of its tasks: a later submission of some of the tasks gets the same
+// parts, whatever its own variables say.
 type pinned struct {
-	N int `json:"n"` // how many parts
+	N int `json:"n"` // number of shards
 	slurm.Split
 }
 
 const splitFile = "split.json"
 
-// Shard returns this run's part of the rows, and pins how the output is split: the first submission fixes the number of shards. The zero
-// Shard is all rows. Errors: ConfigError, result.WriteError.
+// Shard returns this run's part of the rows, and pins the split of the output: the first submission fixes the number of
+// shards. The zero Shard means all rows. Errors: ConfigError, result.WriteError.
 func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) (result.Shard, error) {
 	whole, err := result.PathsOf(output, result.Shard{})
 	if err != nil {
@@ -63,7 +63,7 @@ func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) 
 	return result.Shard{Index: mine.Index, Count: mine.Count}, nil
 }
 
-// pin writes the split down, unless that has been done, and returns the one that counts.
+// pin writes the split, unless another task has written one, and returns the split of the output.
 func pin(whole result.Paths, p pinned) (pinned, error) {
 	if err := Claim(whole); err != nil {
 		return p, err
@@ -79,7 +79,7 @@ func pin(whole result.Paths, p pinned) (pinned, error) {
 	return there, nil
 }
 
-// Claim makes the folder of a whole output this one's, unless it is another's.
+// Claim writes the name of a whole output into its run folder. Error: ConfigError where the folder belongs to another output.
 func Claim(whole result.Paths) error {
 	err := whole.Claim()
 	if _, owned := errors.AsType[*result.OwnedError](err); owned {

@@ -1,5 +1,5 @@
-// Package status says how far the runs into an output are. It goes by the lock, the records and the lines, takes no lock and
-// writes nothing, so that it may look at an output while runs write to it.
+// Package status reports the progress of the runs into an output. It reads the lock, the records and the lines, takes no lock
+// and writes nothing, so it is safe while runs write to the output.
 package status
 
 import (
@@ -12,63 +12,63 @@ import (
 	"fluxworker/worker/result"
 )
 
-// State is what becomes of an output, or a shard of one, at a moment.
+// State is the state of an output, or of one shard of an output.
 type State string
 
 // The states.
 const (
-	Waiting  State = "waiting"  // no run has begun it
-	Running  State = "running"  // a run holds it, and shows that it lives
-	Finished State = "finished" // its last run has dealt with every row
-	Stopped  State = "stopped"  // its last run ended before that, and said why
-	Killed   State = "killed"   // its last run holds it yet, but shows no sign of life
+	Waiting  State = "waiting"  // no run has begun
+	Running  State = "running"  // a living run holds the lock
+	Finished State = "finished" // every row had its line at the end of the last run
+	Stopped  State = "stopped"  // the last run ended earlier, and recorded why
+	Killed   State = "killed"   // the last run holds the lock, but shows no sign of life
 )
 
-// Status is how far the runs into an output are. Its JSON is what programs read.
+// Status is the progress of the runs into an output. Its JSON is an interface for programs.
 type Status struct {
 	Output   string        `json:"output"`
 	Complete bool          `json:"complete"` // every shard is finished
-	Shards   []ShardStatus `json:"shards"`   // one, without a name, where the output is not split
+	Shards   []ShardStatus `json:"shards"`   // a single shard without a name where the output is not split
 	Total    RowStatus     `json:"total"`
 }
 
-// RowStatus is how far the rows are.
+// RowStatus counts the rows of an output or a shard.
 type RowStatus struct {
 	OK     int64 `json:"rows_ok"`     // lines in the results
-	Failed int64 `json:"rows_failed"` // and in the errors
-	// Rows is how many rows there are to do; 0 where nobody has counted or estimated them yet.
+	Failed int64 `json:"rows_failed"` // lines in the errors
+	// Rows is the number of rows of the input; 0 where no run has counted or estimated it yet.
 	Rows      int64 `json:"rows_total"`
 	Estimated bool  `json:"rows_total_estimated,omitempty"`
-	// RowsPerSecond is that of the runs that are at work, as they noted it within the last half minute; 0 where they have not.
+	// RowsPerSecond is the rate in the last records of the living runs, at most half a minute old; 0 without such a record.
 	RowsPerSecond float64 `json:"rows_per_second"`
-	// SecondsLeft is how long the rest takes at this rate; 0 where that is not known.
+	// SecondsLeft is the time for the other rows at this rate; 0 where it is not known.
 	SecondsLeft float64 `json:"seconds_left,omitempty"`
 }
 
-// ShardStatus is how far a shard is, or an output that is not split.
+// ShardStatus is the status of one shard, or of an output that is not split.
 type ShardStatus struct {
 	Shard string `json:"shard,omitempty"` // as in the names of its files
 	State State  `json:"state"`
 	RowStatus
 	Attempts    int     `json:"attempts"`
-	LastOutcome string  `json:"last_outcome,omitempty"`
-	Holder      *Holder `json:"holder,omitempty"` // where it is running or killed
+	LastOutcome string  `json:"last_outcome,omitempty"` // see record.Attempt
+	Holder      *Holder `json:"holder,omitempty"`       // nil unless Running or Killed
 
-	began time.Time // the last record.Attempt
+	began time.Time // of the last attempt
 }
 
-// Holder is who writes to a shard, or did so when he was killed.
+// Holder is the process that holds the lock of a shard.
 type Holder struct {
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
-	Job  string `json:"job,omitempty"`
-	// HeartbeatAge is for how many seconds the lock has not been renewed, which a run does every five. It is the difference
-	// of the file's time and this machine's clock, which may disagree.
+	Job  string `json:"job,omitempty"` // "" outside of SLURM
+	// HeartbeatAge is the time since the last renewal of the lock, in seconds; a run renews its lock every five seconds. It
+	// compares the time of the file with the clock of this machine, and the two may disagree.
 	HeartbeatAge float64 `json:"heartbeat_age_seconds"`
 }
 
-// Of returns the status of an output. Errors: result.ErrNoOutput (as an InputError), ConfigError for an impossible name, InputError
-// where something cannot be read.
+// Of returns the status of an output. Errors: ConfigError for an impossible name; InputError where a file cannot be read, or,
+// around result.ErrNoOutput, where no output exists.
 func Of(output string) (Status, error) {
 	s := Status{Output: output}
 	parts, err := result.Parts(output)
@@ -85,7 +85,7 @@ func Of(output string) (Status, error) {
 			return s, &outcome.InputError{Err: err}
 		}
 	}
-	if split == 0 { // the parts of several splits: the last one to be started counts
+	if split == 0 { // parts of several splits: the split that began last counts
 		newest := slices.MaxFunc(parts, func(a, b result.Part) int { return found[a.Shard].began.Compare(found[b.Shard].began) })
 		split = max(1, newest.Shard.Count)
 	}
@@ -93,7 +93,7 @@ func Of(output string) (Status, error) {
 	return s, nil
 }
 
-// list puts the shards of the split that counts behind what there is of others, with those that have not begun, and sums up.
+// list lists the parts of other splits, then all shards of the split that counts, and adds up the rows.
 func (s *Status) list(parts []result.Part, found map[result.Shard]ShardStatus, split int) {
 	for _, p := range parts {
 		if max(1, p.Shard.Count) != split {
@@ -104,44 +104,44 @@ func (s *Status) list(parts []result.Part, found map[result.Shard]ShardStatus, s
 		}
 	}
 	first := len(s.Shards)
-	most := int64(0)
+	maxRows := int64(0)
 	_, hasWhole := found[result.Shard{}]
 	for i := range split {
 		shard := result.Shard{Index: i, Count: split}
 		if split == 1 && hasWhole {
 			shard = result.Shard{}
 		}
-		one, ok := found[shard]
+		status, ok := found[shard]
 		if !ok {
-			one = ShardStatus{Shard: shard.String(), State: Waiting}
+			status = ShardStatus{Shard: shard.String(), State: Waiting}
 		}
-		most = max(most, one.Rows)
-		s.Shards = append(s.Shards, one)
+		maxRows = max(maxRows, status.Rows)
+		s.Shards = append(s.Shards, status)
 	}
-	s.sum(s.Shards[first:], most)
+	s.sum(s.Shards[first:], maxRows)
 }
 
-// sum adds up the shards of a split. Rows are dealt out in turn, so that a shard which has not counted its own has as many
-// as any other, but for one.
+// sum adds up the shards of a split. Shards get the rows in turn, so their numbers of rows differ by at most one: a shard
+// without a count gets the given estimate.
 func (s *Status) sum(shards []ShardStatus, rowsOfEach int64) {
 	s.Complete = true
 	t := &s.Total
 	for i := range shards {
-		one := &shards[i]
-		if one.Rows == 0 && rowsOfEach > 0 && one.State != Finished {
-			one.Rows, one.Estimated = rowsOfEach, true
+		shard := &shards[i]
+		if shard.Rows == 0 && rowsOfEach > 0 && shard.State != Finished {
+			shard.Rows, shard.Estimated = rowsOfEach, true
 		}
-		s.Complete = s.Complete && one.State == Finished
-		t.OK += one.OK
-		t.Failed += one.Failed
-		t.Rows += one.Rows
-		t.Estimated = t.Estimated || one.Estimated
-		t.RowsPerSecond += one.RowsPerSecond
+		s.Complete = s.Complete && shard.State == Finished
+		t.OK += shard.OK
+		t.Failed += shard.Failed
+		t.Rows += shard.Rows
+		t.Estimated = t.Estimated || shard.Estimated
+		t.RowsPerSecond += shard.RowsPerSecond
 	}
 	t.estimate()
 }
 
-// estimate tells how long the rest will take.
+// estimate sets SecondsLeft from the rate.
 func (r *RowStatus) estimate() {
 	if left := r.Rows - r.OK - r.Failed; left > 0 && r.RowsPerSecond > 0 {
 		r.SecondsLeft = float64(left) / r.RowsPerSecond
@@ -154,7 +154,7 @@ func statusOf(p result.Part) (ShardStatus, error) {
 	if p.Shard.Count > 0 {
 		s.Shard = p.Shard.String()
 	}
-	// The lock first: whoever gives it free has written everything before.
+	// The lock comes first: a run writes everything before it releases the lock.
 	lock, err := p.Paths.Lock()
 	if err != nil {
 		return s, err
@@ -172,12 +172,12 @@ func statusOf(p result.Part) (ShardStatus, error) {
 		s.Attempts, s.LastOutcome, s.began = n, last.Outcome, last.Summary.Started
 	}
 	s.Rows, s.Estimated = rowsOf(attempts)
-	s.judge(lock, last)
+	s.setState(lock, last)
 	return s, nil
 }
 
-// judge settles the state.
-func (s *ShardStatus) judge(lock *lease.Lock, last record.Attempt) {
+// setState sets the state, and for a held lock the holder and the rate.
+func (s *ShardStatus) setState(lock *lease.Lock, last record.Attempt) {
 	switch {
 	case lock == nil && s.OK+s.Failed == 0 && s.Attempts == 0:
 		s.State = Waiting
@@ -194,14 +194,14 @@ func (s *ShardStatus) judge(lock *lease.Lock, last record.Attempt) {
 	if s.State = Running; lock.Gone != "" || age > lease.DefaultStale {
 		s.State = Killed
 	}
-	// A run that has only just begun has no record yet: the last one is another's.
+	// A run that has just begun has no record yet, and the last record belongs to another run.
 	if s.State == Running && last.Outcome == record.Running && last.PID == lock.Holder.PID && last.Host == lock.Holder.Host {
 		s.RowsPerSecond = last.Summary.RowsPerSecond
 		s.estimate()
 	}
 }
 
-// rowsOf is the last exact count of the rows, else the last estimate.
+// rowsOf returns the last exact count of the rows, or, without a count, the last estimate.
 func rowsOf(attempts []record.Attempt) (rows int64, estimated bool) {
 	for _, a := range slices.Backward(attempts) {
 		switch {

@@ -1,22 +1,22 @@
 package tokens
 
-// restartCost is how long it takes to end a server, start it with another context and load the model again, in the time
-// that a row has a slot: half a minute to some minutes against some seconds.
+// restartCost is the time to end a server, start it with another context and load the model again, in units of the time that
+// a row has a slot: half a minute to some minutes against some seconds.
 const restartCost = 25
 
-// worth is how much sooner a second pass has to make the end for its sake: what is estimated is not known.
-const worth = 1.05
+// passCostFactor multiplies the estimated time of two passes. A second pass must gain at least 5 %: the estimate is uncertain.
+const passCostFactor = 1.05
 
-// MinContext is the shortest context that is chosen, in tokens: below it nothing is won.
+// MinContext is the shortest context that Contexts lists below the limit, in tokens: a shorter context gains nothing.
 const MinContext = 512
 
-// Contexts are the lengths from which one is chosen, in rising order: four for each doubling, from 512 to the limit, which
-// is one of them, and none below least.
-func Contexts(least, limit int) []int {
+// Contexts returns the context lengths for Choose, in tokens, in rising order: four for each doubling, from 512 on, not below
+// minContext, and at last the limit.
+func Contexts(minContext, limit int) []int {
 	var list []int
 	for base := MinContext; base < limit; base *= 2 {
 		for quarters := 4; quarters < 8; quarters++ {
-			if c := base / 4 * quarters; c%Step == 0 && c >= least && c < limit {
+			if c := base / 4 * quarters; c%Step == 0 && c >= minContext && c < limit {
 				list = append(list, c)
 			}
 		}
@@ -24,39 +24,40 @@ func Contexts(least, limit int) []int {
 	return append(list, limit)
 }
 
-// Choose picks the context with which all rows are answered soonest: with a short one a server has many slots, but rows that
-// need more wait for a second pass, with the longest context that a row needs, which costs a restart. Of contexts that do
-// as well as each other it takes the shortest. A row that needs more than all of them counts as needing the last.
+// Choose returns the context with which all rows are answered soonest; 0 if no context is possible. With a short context a
+// server has many slots, but rows that need more wait for a second pass, with the longest context that a row needs, and the
+// second pass costs a restart. Of equal contexts Choose takes the shortest. A row that needs more than the last context
+// counts as a row of the last context.
 //
-// slots tells how many rows are answered at once with a context, 0 where it does not fit. It returns 0 where no context
-// fits. contexts are in rising order.
+// contexts are in rising order. slots returns the number of rows that are answered at once with a context; 0 if the GPUs do
+// not hold the context.
 func Choose(d *Demand, contexts []int, slots func(context int) int) (best int) {
-	var fitting []int
-	var room []float64
+	var possible []int
+	var parallel []float64 // slots of each possible context
 	for _, c := range contexts {
 		if n := slots(c); n > 0 {
-			fitting, room = append(fitting, c), append(room, float64(n))
+			possible, parallel = append(possible, c), append(parallel, float64(n))
 		}
-		if c >= d.Most() && len(fitting) > 0 {
+		if c >= d.Max() && len(possible) > 0 {
 			break // no row needs more
 		}
 	}
-	if len(fitting) == 0 {
+	if len(possible) == 0 {
 		return 0
 	}
-	last := len(fitting) - 1
-	least := 0.0
-	for i, c := range fitting {
-		late := 0.0
+	last := len(possible) - 1
+	minCost := 0.0
+	for i, c := range possible {
+		deferred := 0.0
 		if i < last {
-			late = float64(d.Beyond(c))
+			deferred = float64(d.Beyond(c))
 		}
-		cost := (float64(d.Rows()) - late) / room[i]
-		if late > 0 {
-			cost = worth * (cost + restartCost + late/room[last])
+		cost := (float64(d.Rows()) - deferred) / parallel[i]
+		if deferred > 0 {
+			cost = passCostFactor * (cost + restartCost + deferred/parallel[last])
 		}
-		if i == 0 || cost < least {
-			best, least = c, cost
+		if i == 0 || cost < minCost {
+			best, minCost = c, cost
 		}
 	}
 	return best

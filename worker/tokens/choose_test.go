@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// needs is a demand of rows with these needs, so many of each, by a sample of which each row stands for so many.
+// needs returns the demand of a sample: rows by need, in tokens. Each row of the sample stands for so many rows.
 func needs(of map[int]int, stands int64) *Demand {
 	d := new(Demand)
 	for need, rows := range of {
@@ -14,7 +14,7 @@ func needs(of map[int]int, stands int64) *Demand {
 	return d
 }
 
-// memory holds so many tokens in all, in at most 64 slots.
+// memory returns the slots of a memory that holds so many tokens in all, at most 64.
 func memory(tokens int) func(int) int {
 	return func(context int) int { return min(64, tokens/context) }
 }
@@ -34,9 +34,9 @@ func TestChoose(t *testing.T) {
 		{"memory is no matter: no restart", map[int]int{700: 98, 8000: 2}, 1000, 8192, 64 * 8192, 8192},
 		{"half of them are long, and there are many", map[int]int{512: 50, 8000: 50}, 10_000, 8192, 65536, 512},
 		{"most are long", map[int]int{700: 2, 8000: 98}, 1000, 8192, 65536, 8192},
-		{"some fit nothing", map[int]int{700: 99, 100_000: 1}, 1000, 8192, 65536, 768},
-		{"the longest does not fit", map[int]int{700: 99, 8000: 1}, 10, 8192, 4096, 768},
-		{"nothing fits", map[int]int{700: 99}, 1000, 8192, 100, 0},
+		{"some need more than the limit", map[int]int{700: 99, 100_000: 1}, 1000, 8192, 65536, 768},
+		{"the memory does not hold the longest", map[int]int{700: 99, 8000: 1}, 10, 8192, 4096, 768},
+		{"the memory holds no context", map[int]int{700: 99}, 1000, 8192, 100, 0},
 		{"nothing is known", nil, 1000, 8192, 65536, 512},
 	}
 	for _, tt := range tests {
@@ -50,24 +50,24 @@ func TestChoose(t *testing.T) {
 
 func TestContexts(t *testing.T) {
 	for _, tt := range []struct {
-		least, limit int
-		want         []int
+		minContext, limit int
+		want              []int
 	}{
 		{0, 2048, []int{512, 768, 1024, 1280, 1536, 1792, 2048}},
 		{1025, 2000, []int{1280, 1536, 1792, 2000}},
 		{0, 300, []int{300}},
 		{5000, 4096, []int{4096}},
 	} {
-		if got := Contexts(tt.least, tt.limit); !slices.Equal(got, tt.want) {
-			t.Errorf("from %d to %d: %v, want %v", tt.least, tt.limit, got, tt.want)
+		if got := Contexts(tt.minContext, tt.limit); !slices.Equal(got, tt.want) {
+			t.Errorf("from %d to %d: %v, want %v", tt.minContext, tt.limit, got, tt.want)
 		}
 	}
 }
 
 func TestDemand(t *testing.T) {
 	d := needs(map[int]int{100: 90, 300: 9, 5000: 1}, 1)
-	if d.Rows() != 100 || d.Most() != 5000 || d.Beyond(256) != 10 || d.Beyond(512) != 1 || d.Beyond(5120) != 0 {
-		t.Errorf("%d rows, at most %d tokens, beyond 256, 512 and 5120: %d, %d and %d", d.Rows(), d.Most(), d.Beyond(256), d.Beyond(512), d.Beyond(5120))
+	if d.Rows() != 100 || d.Max() != 5000 || d.Beyond(256) != 10 || d.Beyond(512) != 1 || d.Beyond(5120) != 0 {
+		t.Errorf("%d rows, at most %d tokens, beyond 256, 512 and 5120: %d, %d and %d", d.Rows(), d.Max(), d.Beyond(256), d.Beyond(512), d.Beyond(5120))
 	}
 	if d.At(0.5) != 256 || d.At(0.95) != 512 || d.At(1) != 5000 || new(Demand).At(0.5) != 0 {
 		t.Errorf("at 50, 95 and 100 %%: %d, %d and %d", d.At(0.5), d.At(0.95), d.At(1))

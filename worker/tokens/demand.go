@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// Step is the multiple of tokens to which needs are rounded up, and contexts from 1024 on: engines pad a slot to it.
+// Step is the unit of needs and contexts, in tokens: engines pad a slot to a multiple of it.
 const Step = 256
 
-// Demand counts rows by how much context they need. Its zero value has none. It is for one goroutine.
+// Demand counts rows by the context that they need. The zero value has no rows. It is not safe for concurrent use.
 type Demand struct {
-	rows map[int]int64 // by tokens, rounded up
+	rows map[int]int64 // by need, in tokens, rounded up to a multiple of Step
 	n    int64
-	most int
+	max  int // the longest need, in tokens
 }
 
-// Add counts a row that needs so many tokens of context, prompt and answer together.
+// Add counts a row with its need, prompt and answer together, in tokens.
 func (d *Demand) Add(need int) { d.add(need, 1) }
 
 func (d *Demand) add(need int, rows int64) {
@@ -25,16 +25,16 @@ func (d *Demand) add(need int, rows int64) {
 	}
 	d.rows[(need+Step-1)/Step*Step] += rows
 	d.n += rows
-	d.most = max(d.most, need)
+	d.max = max(d.max, need)
 }
 
-// Rows is how many were counted, or for how many those stand.
+// Rows returns the number of rows. A row of a sample counts for all rows that it stands for.
 func (d *Demand) Rows() int64 { return d.n }
 
-// Most is the longest need, in tokens; 0 without rows.
-func (d *Demand) Most() int { return d.most }
+// Max returns the longest need, in tokens; 0 without rows.
+func (d *Demand) Max() int { return d.max }
 
-// Beyond is how many rows need more than a context.
+// Beyond returns the number of rows that need more than the context, by needs that are rounded up to a multiple of Step.
 func (d *Demand) Beyond(context int) int64 {
 	n := int64(0)
 	for need, rows := range d.rows {
@@ -45,13 +45,13 @@ func (d *Demand) Beyond(context int) int64 {
 	return n
 }
 
-// At is the need that a share of the rows, from 0 to 1, does not exceed, rounded up to a multiple of 256, but no more than the
-// longest.
+// At returns the need, in tokens, that the given share of the rows, from 0 to 1, does not exceed. It is rounded up to a
+// multiple of Step, but not above Max.
 func (d *Demand) At(share float64) int {
 	left := int64(math.Ceil(share * float64(d.n)))
 	for _, need := range slices.Sorted(maps.Keys(d.rows)) {
 		if left -= d.rows[need]; left <= 0 {
-			return min(need, d.most)
+			return min(need, d.max)
 		}
 	}
 	return 0

@@ -1,6 +1,6 @@
-// Package tokens estimates how many tokens rows take, and chooses by that how much context the servers' slots get.
+// Package tokens estimates the number of tokens of rows, and chooses the context length of the servers' slots by it.
 //
-// Only the server can count tokens, and it has the model in memory when it can: after the context was chosen. So a row is
-// weighed by its text, the weights are brought to the model's own scale by its vocabulary, and the first answers correct
-// that. An estimate decides when a row is asked, and with how much context; it never decides that a row is too long.
+// Only a server with the model in memory can count tokens, and it gets its context before it loads the model. So the text of
+// a row gets a weight, the model's vocabulary scales the weights to tokens, and the first answers correct the scale. An
+// estimate decides when a row is asked, and with which context; it never decides that a row is too long.
 package tokens

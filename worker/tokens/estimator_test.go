@@ -15,7 +15,7 @@ func ask(text string, images ...[]byte) *prompt.Request {
 
 const english = "The committee met on Tuesday to discuss whether the results of the second survey could be published before the summer. "
 
-// Whatever the text, the weight is between a token for each byte and one for each ten.
+// The weight of every kind of text is between a token for each byte and a token for ten bytes.
 func TestWeigh(t *testing.T) {
 	empty := Weigh(ask(""))
 	for name, text := range map[string]string{
@@ -27,7 +27,7 @@ func TestWeigh(t *testing.T) {
 			t.Errorf("%s: %d bytes weigh %d", name, len(text), weight)
 		}
 	}
-	// cl100k and Llama 3 cut this sentence into 21 tokens.
+	// cl100k and Llama 3 have 21 tokens for this sentence.
 	if weight := Weigh(ask(strings.Repeat(english, 100))) - empty; weight < 1800 || weight > 3000 {
 		t.Errorf("an English text of 2100 tokens weighs %d", weight)
 	}
@@ -36,8 +36,8 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-// The model's count is followed, whichever scale it has and however much its template adds, and long prompts are estimated
-// well although only short ones were counted where the vocabulary told how it cuts.
+// The estimate follows the model's counts, for every slope and start. With the slope of the vocabulary, it is good for long
+// prompts although only short prompts were counted.
 func TestEstimatorFollowsTheModel(t *testing.T) {
 	for _, m := range []struct {
 		name         string
@@ -53,7 +53,7 @@ func TestEstimatorFollowsTheModel(t *testing.T) {
 			for _, weight := range []int{40, 500, 5000} {
 				want := count(weight)
 				if got := e.AtMost(weight); got < want || got > want*5/4+30 {
-					t.Errorf("of a prompt of %d tokens it says at most %d", want, got)
+					t.Errorf("a prompt of %d tokens is estimated at most %d", want, got)
 				}
 			}
 			if e.Counted() != 1000 {
@@ -63,7 +63,7 @@ func TestEstimatorFollowsTheModel(t *testing.T) {
 	}
 }
 
-// A few long prompts of a kind of text that the model cuts far more finely leave the estimate of short ones as it is.
+// A few long prompts of a text with far more tokens do not change the estimate of short prompts.
 func TestEstimatorIsNotMisledByLongPrompts(t *testing.T) {
 	e := NewEstimator()
 	for _, p := range []struct{ weight, tokens int }{{6000, 12_000}, {2900, 11_600}, {3000, 6000}, {4000, 8100}} {
@@ -74,7 +74,7 @@ func TestEstimatorIsNotMisledByLongPrompts(t *testing.T) {
 	}
 }
 
-// An input that turns to other texts on its way is followed.
+// The estimate follows an input whose texts change.
 func TestEstimatorForgets(t *testing.T) {
 	e := NewEstimator()
 	for range 20_000 {
@@ -88,7 +88,7 @@ func TestEstimatorForgets(t *testing.T) {
 	}
 }
 
-// Before anything is known, an estimate is rather too high: of English, which has the fewest tokens, by half at most.
+// The first estimate is rather too high. For English, which has the fewest tokens, it is at most twice as high.
 func TestFirstGuess(t *testing.T) {
 	e := NewEstimator()
 	if got := e.AtMost(Weigh(ask(strings.Repeat(english, 100)))); got < 2100 || got > 4200 {
@@ -104,26 +104,26 @@ func TestFirstGuess(t *testing.T) {
 func TestSample(t *testing.T) {
 	var s Sample
 	e := NewEstimator()
-	for i := range 2 * MostSampled {
-		if more := s.Add(ask("short")); more != (i < MostSampled) {
+	for i := range 2 * MaxSampled {
+		if more := s.Add(ask("short")); more != (i < MaxSampled) {
 			t.Fatalf("row %d: more is %t", i, more)
 		}
 	}
-	if s.Rows() != MostSampled {
+	if s.Rows() != MaxSampled {
 		t.Errorf("%d rows", s.Rows())
 	}
-	if d := s.Demand(e); d.Rows() != MostSampled || d.Most() < 100 || d.Most() > 200 {
-		t.Errorf("%d rows of %d tokens", d.Rows(), d.Most())
+	if d := s.Demand(e); d.Rows() != MaxSampled || d.Max() < 100 || d.Max() > 200 {
+		t.Errorf("%d rows of %d tokens", d.Rows(), d.Max())
 	}
 	few := new(Sample)
 	few.Add(ask(strings.Repeat(english, 100)))
 	s.Merge(few, 1000.4)
-	if d := s.Demand(e); d.Rows() != MostSampled+1000 || d.Beyond(1024) != 1000 {
+	if d := s.Demand(e); d.Rows() != MaxSampled+1000 || d.Beyond(1024) != 1000 {
 		t.Errorf("%d rows, %d of them long; want 1000 more", d.Rows(), d.Beyond(1024))
 	}
 	s.Scale(nil, e)
 	before := e.Guess(1000)
-	s.Scale(&Vocabulary{bytes: true}, e) // which has no token of more than a byte
+	s.Scale(&Vocabulary{bytes: true}, e) // every token is a single byte
 	if after := e.Guess(1000); after < 3*before/2 {
 		t.Errorf("%d before and %d after it was known that each byte is a token", before, after)
 	}

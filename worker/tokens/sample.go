@@ -8,17 +8,18 @@ import (
 )
 
 const (
-	// MostSampled is how many rows a sample has at most.
-	MostSampled = 4096
-	// mostText is how many bytes of prompts are kept to be cut by a vocabulary, and mostOfRow how many of each.
-	mostText  = 64 << 10
-	mostOfRow = 2 << 10
-	// LikelyAnswer is how many tokens an answer is taken to have at most, whatever its row allows: many rows allow far more
-	// than any answer takes. One that does take more and reaches the context's end is asked again.
+	// MaxSampled is the number of rows from which Add refuses further rows.
+	MaxSampled = 4096
+	// maxText limits the text of a sample, maxMessageText the text of one message in it, in bytes. The text is for the
+	// vocabulary.
+	maxText        = 64 << 10
+	maxMessageText = 2 << 10
+	// LikelyAnswer is the assumed limit of an answer, in tokens, whatever its row allows: many rows allow far more than any
+	// answer needs. A row whose answer is longer and reaches the end of the context is asked again.
 	LikelyAnswer = 4096
 )
 
-// Sample is some of an input's rows, by what they take. It may be used from many goroutines. The zero value has none.
+// Sample is a sample of an input's rows, by size. It is safe for concurrent use. The zero value is empty.
 type Sample struct {
 	mu    sync.Mutex
 	rows  []size
@@ -26,32 +27,33 @@ type Sample struct {
 	bytes int // of texts
 }
 
-// size is what decides how much context a row needs.
+// size is the size of a row.
 type size struct {
-	weight int   // of its prompt
-	answer int   // tokens that its answer may have
-	stands int64 // for how many rows of the input it stands
+	weight int   // of the prompt
+	answer int   // the limit of the answer, in tokens
+	stands int64 // the number of rows of the input that this row stands for
 }
 
-// Add takes a row in, and tells whether there is room for another one.
+// Add adds a row. It reports false, and adds nothing, when the sample is full.
 func (s *Sample) Add(r *prompt.Request) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.rows) >= MostSampled {
+	if len(s.rows) >= MaxSampled {
 		return false
 	}
 	s.rows = append(s.rows, size{Weigh(r), Answer(r), 1})
 	for i := range r.Messages {
 		text := r.Messages[i].Content
-		text = text[:min(len(text), mostOfRow)]
-		if s.bytes += len(text); text != "" && s.bytes <= mostText {
-			s.texts = append(s.texts, strings.Clone(text)) // not the whole of the row
+		text = text[:min(len(text), maxMessageText)]
+		if s.bytes += len(text); text != "" && s.bytes <= maxText {
+			s.texts = append(s.texts, strings.Clone(text)) // a substring would keep the whole row in memory
 		}
 	}
 	return true
 }
 
-// Merge takes another sample in, each row of which stands for so many rows of the input, at least for itself.
+// Merge adds the rows of another sample. Each of these rows stands for the given number of rows of the input, rounded, at
+// least for one.
 func (s *Sample) Merge(other *Sample, stands float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,20 +64,20 @@ func (s *Sample) Merge(other *Sample, stands float64) {
 		s.rows = append(s.rows, row)
 	}
 	for _, text := range other.texts {
-		if s.bytes += len(text); s.bytes <= mostText {
+		if s.bytes += len(text); s.bytes <= maxText {
 			s.texts = append(s.texts, text)
 		}
 	}
 }
 
-// Rows is how many there are.
+// Rows returns the number of rows in the sample.
 func (s *Sample) Rows() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.rows)
 }
 
-// Scale tells an estimator how a vocabulary cuts the rows' texts. A nil one tells nothing.
+// Scale scales an estimator by the vocabulary's tokens for the texts of the sample. A nil vocabulary changes nothing.
 func (s *Sample) Scale(v *Vocabulary, e *Estimator) {
 	if v == nil {
 		return
@@ -90,7 +92,7 @@ func (s *Sample) Scale(v *Vocabulary, e *Estimator) {
 	e.Scale(weight, tokens)
 }
 
-// Demand is how much context the rows need, by an estimator.
+// Demand returns the estimated demand of the rows, with answers of at most LikelyAnswer tokens.
 func (s *Sample) Demand(e *Estimator) *Demand {
 	s.mu.Lock()
 	defer s.mu.Unlock()

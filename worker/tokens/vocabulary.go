@@ -5,17 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// longestToken is how many bytes of a token are looked at. Longer ones are runs of blanks or of signs.
-const longestToken = 32
+// maxTokenBytes is the longest token that Count knows, in bytes. Longer tokens are runs of blanks or of signs.
+const maxTokenBytes = 32
 
-// Vocabulary is a model's own list of tokens.
+// Vocabulary is a model's list of tokens.
 type Vocabulary struct {
 	known map[string]struct{}
-	space string // how it spells a blank
-	bytes bool   // it spells every byte as one character, as GPT-2 does
+	space string // the spelling of a blank
+	bytes bool   // every byte is spelled as one character, as in GPT-2
 }
 
-// FromMetadata reads the vocabulary from the keys of a model's GGUF file; nil where they do not hold it.
+// FromMetadata reads the vocabulary from the metadata of a model's GGUF file; nil where the metadata has no vocabulary.
 func FromMetadata(metadata map[string]any) *Vocabulary {
 	list, _ := metadata["tokenizer.ggml.tokens"].([]any)
 	kind, _ := metadata["tokenizer.ggml.model"].(string)
@@ -31,8 +31,8 @@ func FromMetadata(metadata map[string]any) *Vocabulary {
 	return v
 }
 
-// Count is about how many tokens the vocabulary cuts a text into: from the left, each as long as there is one. Tokenizers
-// merge in another order, which makes a few per cent more or fewer of it.
+// Count returns about the number of tokens of a text: it takes the longest token at each place, from the left. Tokenizers
+// merge in another order, which makes a difference of a few per cent.
 func (v *Vocabulary) Count(text string) int {
 	text = v.spell(text)
 	n := 0
@@ -43,10 +43,10 @@ func (v *Vocabulary) Count(text string) int {
 	return n
 }
 
-// first is the length of the longest token with which text begins, or of its first byte, for which there always is one. A
-// character that the vocabulary does not have is spelled in bytes, each of them a token.
+// first returns the length of the longest token at the begin of text, in bytes. A character that the vocabulary does not have
+// is spelled in bytes, each of them a token, so its first byte counts.
 func (v *Vocabulary) first(text string) int {
-	for end := min(len(text), longestToken); end > 0; end-- {
+	for end := min(len(text), maxTokenBytes); end > 0; end-- {
 		if end < len(text) && !utf8.RuneStart(text[end]) {
 			continue
 		}
@@ -61,7 +61,7 @@ func (v *Vocabulary) first(text string) int {
 	return 1
 }
 
-// spell writes text as the vocabulary does.
+// spell returns the text in the spelling of the vocabulary.
 func (v *Vocabulary) spell(text string) string {
 	if !v.bytes {
 		return strings.ReplaceAll(text, " ", v.space)
@@ -73,8 +73,8 @@ func (v *Vocabulary) spell(text string) string {
 	return b.String()
 }
 
-// byteRunes is how GPT-2's tokenizer spells bytes: the printable characters of Latin-1 stand for themselves, the others for
-// the characters from 256 on, in order.
+// byteRunes maps bytes to characters as GPT-2's tokenizer does: the printable characters of Latin-1 stand for themselves, all
+// other bytes get the characters from 256 on, in order.
 var byteRunes = func() (runes [256]rune) {
 	moved := rune(256)
 	for b := range runes {

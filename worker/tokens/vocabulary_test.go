@@ -19,13 +19,13 @@ func TestVocabularyCounts(t *testing.T) {
 		want int
 	}{
 		{"words", gpt, "the cat the cat", 4},
-		{"a word that is none", gpt, "the tac", 5},
+		{"an unknown word", gpt, "the tac", 5},
 		{"a line end", gpt, "the\nthe", 3},
 		{"two bytes, none of them known", gpt, "é", 2},
 		{"nothing", gpt, "", 0},
 		{"words of SentencePiece", llama, "the cat the cat", 4},
 		{"a character that it has", llama, "é", 1},
-		{"bytes of one that it does not have", llama, "字", 3},
+		{"bytes of a character that it does not have", llama, "字", 3},
 	} {
 		if got := tt.v.Count(tt.text); got != tt.want {
 			t.Errorf("%s: %q has %d tokens, want %d", tt.name, tt.text, got, tt.want)
@@ -38,7 +38,7 @@ func TestVocabularyCounts(t *testing.T) {
 	}
 }
 
-// Whatever the text, every byte is in a token, and none in two.
+// Count ends for every text, and every byte of the text is in exactly one token.
 func FuzzVocabulary(f *testing.F) {
 	f.Add("the cat", true)
 	f.Add("\xff 字é", false)

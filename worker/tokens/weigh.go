@@ -3,25 +3,25 @@ package tokens
 import "fluxworker/worker/prompt"
 
 const (
-	// messageWeight is what a chat template puts around a message: its role, and the marks of its beginning and end.
+	// messageWeight stands for the text of a chat template around a message: the role, and the marks of begin and end.
 	messageWeight = 6
-	// requestWeight is the beginning of the text, the opening of the answer, and a system message of the template's own.
+	// requestWeight stands for the begin of the prompt, the begin of the answer, and a system message of the chat template.
 	requestWeight = 12
-	// imageWeight is an image. What models make of one differs: 256 tokens, 576, or, with its size, some thousands.
+	// imageWeight stands for an image. Models differ: 256 tokens, 576, or some thousands, depending on the size.
 	imageWeight = 1200
 )
 
-// unit is the part of a token in which bytes are weighed.
+// unit is the number of units of byteWeights in a token.
 const unit = 64
 
-// byteWeights is what a byte adds to a text's tokens, in units, as tokenizers of some 100,000 words cut text: letters come
-// in words or halves of them, digits and signs in ones to threes. A character of several bytes is weighed by its first: two
-// (Greek, Cyrillic, Arabic) are half a token, three (Chinese, Japanese, Hindi) one, four (emoji) two.
+// byteWeights holds the part of a token that a byte adds, in units, for tokenizers of some 100,000 words: letters come in
+// words or halves of words, digits and signs in groups of one to three. The first byte of a character counts for the whole
+// character: two bytes (Greek, Cyrillic, Arabic) are half a token, three (Chinese, Japanese, Hindi) are one, four (emoji) two.
 var byteWeights = func() (w [256]uint8) {
 	for b := range w {
 		switch {
 		case b == ' ':
-			w[b] = unit / 16 // a word takes it along
+			w[b] = unit / 16 // most words include the blank before them
 		case b >= 'a' && b <= 'z':
 			w[b] = unit / 4
 		case b >= 'A' && b <= 'Z':
@@ -39,7 +39,7 @@ var byteWeights = func() (w [256]uint8) {
 	return w
 }()
 
-// Weigh is a first guess at how many tokens the prompt of a request has, at least 1. An Estimator makes an estimate of it.
+// Weigh returns the weight of a request's prompt, at least 1: about its number of tokens. An Estimator scales it to a model.
 func Weigh(r *prompt.Request) int {
 	weight := requestWeight
 	for i := range r.Messages {
@@ -49,12 +49,12 @@ func Weigh(r *prompt.Request) int {
 			weight += messageWeight + weighText(call.Name) + weighText(string(call.Arguments))
 		}
 	}
-	for i := range r.Tools { // which templates write out
+	for i := range r.Tools { // chat templates write tools into the prompt
 		t := &r.Tools[i]
 		weight += messageWeight + weighText(t.Name) + weighText(t.Description) + weighText(string(t.Parameters))
 	}
 	weight += weighText(r.Suffix)
-	if r.Embedding != nil { // each of its texts is read by itself
+	if r.Embedding != nil { // each text has a context of its own
 		longest := 0
 		for _, text := range r.Embedding.Input {
 			longest = max(longest, weighText(text))
@@ -64,7 +64,7 @@ func Weigh(r *prompt.Request) int {
 	return weight
 }
 
-// Answer is how many tokens the answer to a request may have; none where the answer is an embedding.
+// Answer returns the limit of a request's answer, in tokens; 0 for an embedding.
 func Answer(r *prompt.Request) int {
 	if r.Embedding != nil {
 		return 0
@@ -72,6 +72,7 @@ func Answer(r *prompt.Request) int {
 	return r.Sampling.MaxTokens
 }
 
+// weighText returns the weight of a text, rounded up.
 func weighText(s string) int {
 	units := 0
 	for i := range len(s) {

@@ -17,27 +17,28 @@ import (
 	"github.com/rs/zerolog"
 
 	"fluxworker/batcher"
+	"fluxworker/worker/contextfit"
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/outcome"
 	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 )
 
-// sizedRow is a row of which is known what becomes of it.
+// sizedRow is a row with its expected outcome.
 type sizedRow struct {
-	id, text string
-	most     int // max_tokens
-	error    string
+	id, text  string
+	maxTokens int
+	error     string // a pattern of the message of its error line; "" for a row with an answer
 }
 
-// sized are rows for the stand-in, whose context is 8192 tokens and which takes each byte for a token. Most are short, some
-// need a longer context, and some one that there is not.
-func sized(short int) []sizedRow {
+// sizedRows returns rows for the stand-in, whose model has a context of 8192 tokens and for which each byte is a token. There
+// are so many short rows, and some that need a longer context or a context beyond that of the model.
+func sizedRows(short int) []sizedRow {
 	rows := []sizedRow{
-		// Digits weigh so much that these are known to be long before they are asked.
+		// Digits have a large weight, so these rows are deferred before they are asked.
 		{"long-1", strings.Repeat("1", 6000) + "3", 40, ""},
 		{"long-2", strings.Repeat("1", 8100) + "w", 40, ""},
-		// These seem to fit 512 tokens. The server refuses the one, and cuts the answer of the other.
+		// These rows seem short enough for 512 tokens. The server refuses the first, and cuts the answer of the second.
 		{"longer-than-it-seems", strings.Repeat("x", 700) + "a", 40, ""},
 		{"cut-at-first", strings.Repeat("x", 489) + "?", 40, ""},
 		{"hopeless", strings.Repeat("1", 12_000) + "3", 40, "12002 .*longest context that the model has is 8192 tokens"},
@@ -50,16 +51,17 @@ func sized(short int) []sizedRow {
 	return rows
 }
 
+// jsonl returns the rows as an input file.
 func jsonl(rows []sizedRow) []byte {
 	var b bytes.Buffer
 	for _, r := range rows {
-		fmt.Fprintf(&b, `{"custom_id":%q,"prompt":%q,"max_tokens":%d}`+"\n", r.id, r.text, r.most)
+		fmt.Fprintf(&b, `{"custom_id":%q,"prompt":%q,"max_tokens":%d}`+"\n", r.id, r.text, r.maxTokens)
 	}
 	return b.Bytes()
 }
 
-// fitConfig is a run over rows whose context follows from them.
-func fitConfig(t *testing.T, rows []sizedRow, flags ...string) Config {
+// autoContext returns the Config of a run whose context follows from these rows.
+func autoContext(t *testing.T, rows []sizedRow, flags ...string) Config {
 	t.Helper()
 	c, _ := config(t, 0, flags...)
 	c.Wish.Context, c.FitContext = 0, true
@@ -69,8 +71,8 @@ func fitConfig(t *testing.T, rows []sizedRow, flags ...string) Config {
 	return c
 }
 
-// checkSized demands that every row has the one line that it should have, with nothing left out of its prompt or answer.
-func checkSized(t *testing.T, c Config, rows []sizedRow) {
+// checkLines checks that every row has exactly one line, with the expected outcome, and with the whole prompt and answer.
+func checkLines(t *testing.T, c Config, rows []sizedRow) {
 	t.Helper()
 	paths, err := result.PathsOf(c.Output, result.Shard{})
 	if err != nil {
@@ -80,14 +82,14 @@ func checkSized(t *testing.T, c Config, rows []sizedRow) {
 	for _, r := range rows {
 		if r.error != "" {
 			if len(failures[r.id]) != 1 || failures[r.id][0].code() != "context_length_exceeded" || !matches(r.error, failures[r.id][0].message()) {
-				t.Errorf("%s: %d errors, want one that says %q: %s", r.id, len(failures[r.id]), r.error, said(failures[r.id]))
+				t.Errorf("%s: %d errors, want one that says %q: %s", r.id, len(failures[r.id]), r.error, firstError(failures[r.id]))
 			}
 			continue
 		}
 		const all = "0123456789abcdefghijklmnopqrstuvwxyz"
 		want := all[strings.IndexByte(all, r.text[len(r.text)-1])+1:]
 		if l := answers[r.id]; len(l) != 1 || l[0].text() != want || l[0].promptTokens() != len(r.text)+1 {
-			t.Errorf("%s: %d answers, failure %q; want one answer %q to %d tokens", r.id, len(l), said(failures[r.id]), want, len(r.text)+1)
+			t.Errorf("%s: %d answers, failure %q; want one answer %q to %d tokens", r.id, len(l), firstError(failures[r.id]), want, len(r.text)+1)
 		}
 	}
 	if n := len(answers) + len(failures); n != len(rows) {
@@ -95,10 +97,11 @@ func checkSized(t *testing.T, c Config, rows []sizedRow) {
 	}
 }
 
-// In two passes every row is answered whole or has an error that names both numbers, wherever the rows come from.
+// In two passes every row gets a whole answer, or an error with the tokens of the row and of the context, for every kind of
+// input.
 func TestLongRowsAreAnsweredLast(t *testing.T) {
 	t.Parallel()
-	rows := sized(400)
+	rows := sizedRows(400)
 	tests := map[string]func(t *testing.T, c *Config){
 		"file": func(t *testing.T, c *Config) {},
 		"old generation": func(t *testing.T, c *Config) {
@@ -118,7 +121,7 @@ func TestLongRowsAreAnsweredLast(t *testing.T) {
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := fitConfig(t, rows)
+			c := autoContext(t, rows)
 			change(t, &c)
 			s, err := runOnce(t, t.Context(), c, nil)
 			if err != nil || !s.Complete || s.OK != 404 || s.Failed != 3 {
@@ -128,15 +131,15 @@ func TestLongRowsAreAnsweredLast(t *testing.T) {
 			if name == "old generation" {
 				want = uncounted(rows)
 			}
-			checkSized(t, c, want)
+			checkLines(t, c, want)
 			m := manifestOf(t, c)
 			if len(m.Contexts) != 2 || m.Contexts[0].Context != 512 || m.Contexts[1].Context != 8192 || m.Plan.Context != 8192 || m.Plan.Slots != 2 {
 				t.Errorf("contexts were chosen as in %+v, and the last plan is %+v; want 512 tokens and then 8192, with fewer slots", m.Contexts, m.Plan)
 			}
 			if s.PutOff < 5 || s.PutOff > 7 {
-				t.Errorf("%d rows were put off", s.PutOff)
+				t.Errorf("%d rows were deferred", s.PutOff)
 			}
-			left, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Output), "out.run", "waiting*"))
+			left, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Output), "out.run", contextfit.SpoolPrefix+"*"))
 			if len(left) > 0 {
 				t.Errorf("rows are left behind in %v", left)
 			}
@@ -144,7 +147,7 @@ func TestLongRowsAreAnsweredLast(t *testing.T) {
 	}
 }
 
-// uncounted is what the old generation's errors say, which does not tell how long a prompt is.
+// uncounted returns the rows with the errors of the old generation, whose refusals do not name the tokens of a prompt.
 func uncounted(rows []sizedRow) []sizedRow {
 	old := append([]sizedRow{}, rows...)
 	for i := range old {
@@ -155,24 +158,25 @@ func uncounted(rows []sizedRow) []sizedRow {
 	return old
 }
 
-// stopInPass is stopAfter in one of the passes: only the servers of that pass are held, at the rows that are left of them.
+// stopInPass is stopAfter for one of the passes: only the servers of that pass hold requests back, after so many rows of the
+// run.
 func stopInPass(t *testing.T, c Config, pass int, rows int64) (record.Summary, error) {
 	t.Helper()
-	const tooLong = 10 // rows at most that are asked and not answered
+	const tooLong = 10 // an upper bound of the rows that are asked and not answered
 	if pass == 1 {
 		return stopAfterAsking(t, c, rows, rows+tooLong)
 	}
-	file := passFile(t, &c)
-	counts := new(record.Counters)
-	starts := &onLine{text: "starting server", n: pass, do: func() { letPass(t, file, rows-counts.Progress().OK+tooLong) }}
+	file := limitAnswers(t, &c)
+	counters := new(record.Counters)
+	starts := &onLine{text: "starting server", n: pass, do: func() { setLimit(t, file, rows-counters.Progress().OK+tooLong) }}
 	drained := &onLine{text: "no new rows", do: func() { os.Remove(file) }}
-	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, answered(counts, rows)), counts)
+	return Run(t.Context(), c, zerolog.New(io.MultiWriter(starts, drained)), until(t, answered(counters, rows)), counters)
 }
 
-// Ended in either pass, the same command goes on: no row has two lines, and none has less than a whole answer.
+// After a stop in either pass, the same command goes on: every row has exactly one line, and every answer is whole.
 func TestStoppedInEitherPass(t *testing.T) {
 	t.Parallel()
-	rows := sized(400)
+	rows := sizedRows(400)
 	for i := range 60 {
 		rows = append(rows, sizedRow{fmt.Sprint("also-long-", i), strings.Repeat("1", 6000) + "x", 40, ""})
 	}
@@ -182,19 +186,19 @@ func TestStoppedInEitherPass(t *testing.T) {
 	}{{1, 100}, {2, 405}} {
 		t.Run(fmt.Sprint("pass ", tt.pass), func(t *testing.T) {
 			recordFile := filepath.Join(t.TempDir(), "record.json")
-			c := fitConfig(t, rows, "--record", recordFile)
+			c := autoContext(t, rows, "--record", recordFile)
 			s, err := stopInPass(t, c, tt.pass, tt.at)
 			if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK < tt.at {
 				t.Fatalf("summary %+v, %v; want to be stopped after %d rows", s, err, tt.at)
 			}
 			if r := readRecord(t, recordFile); r.Gone > 0 {
-				t.Errorf("%d rows that were in flight were given up", r.Gone)
+				t.Errorf("%d rows in flight were given up", r.Gone)
 			}
 			s, err = runOnce(t, t.Context(), c, nil)
 			if err != nil || s.OK+s.Failed+s.Skipped != int64(len(rows)) {
 				t.Fatalf("the second run: %+v, %v", s, err)
 			}
-			checkSized(t, c, rows)
+			checkLines(t, c, rows)
 			if m := manifestOf(t, c); tt.pass == 2 && m.Contexts[0].Context <= batcher.DefaultContext {
 				t.Errorf("%d tokens were chosen although only long rows were left", m.Contexts[0].Context)
 			}
@@ -202,29 +206,29 @@ func TestStoppedInEitherPass(t *testing.T) {
 	}
 }
 
-// Rows may allow far longer answers than come. They are taken to be short until too many are not.
-func TestAnswersAreNotAsLongAsTheyMayBe(t *testing.T) {
+// Rows may allow far longer answers than the model writes. The chosen context assumes short answers.
+func TestContextAssumesShortAnswers(t *testing.T) {
 	t.Parallel()
-	rows := sized(0)[:2]
+	rows := sizedRows(0)[:2]
 	for i := range 300 {
 		rows = append(rows, sizedRow{fmt.Sprint(i), fmt.Sprintf("row %d ends in a", i), 1_000_000, ""})
 	}
-	c := fitConfig(t, rows)
+	c := autoContext(t, rows)
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 302 {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
-	checkSized(t, c, rows)
+	checkLines(t, c, rows)
 	if m := manifestOf(t, c); m.Contexts[0].Context > 6000 {
 		t.Errorf("%d tokens were chosen for short prompts", m.Contexts[0].Context)
 	}
 }
 
-// The server counts the tokens of all texts of an embedding together, but the context has to hold each of them by itself:
-// rows of many texts are no long rows.
-func TestManyTextsAreNoLongRow(t *testing.T) {
+// The server counts the tokens of all texts of an embedding together, but each text has a context of its own: rows with many
+// texts are not long.
+func TestRowsWithManyTextsAreNotDeferred(t *testing.T) {
 	t.Parallel()
-	c := fitConfig(t, nil, "--embeds", "--generation", "o")
+	c := autoContext(t, nil, "--embeds", "--generation", "o")
 	texts, err := json.Marshal(slices.Repeat([]string{"a text of some thirty bytes, ok"}, 100))
 	if err != nil {
 		t.Fatal(err)
@@ -242,11 +246,11 @@ func TestManyTextsAreNoLongRow(t *testing.T) {
 	}
 }
 
-// What the context is does not change what is asked: an output goes on with another choice of it.
+// The context is not part of a request: a run with another context goes on with the same output.
 func TestContextIsNoPartOfARow(t *testing.T) {
 	t.Parallel()
-	rows := sized(50)
-	c := fitConfig(t, rows)
+	rows := sizedRows(50)
+	c := autoContext(t, rows)
 	c.Wish.Context, c.FitContext = 512, false
 	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 50 || s.Failed != 7 {
 		t.Fatalf("with 512 tokens: %+v, %v", s, err)
@@ -256,22 +260,22 @@ func TestContextIsNoPartOfARow(t *testing.T) {
 	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 4 || s.Failed != 3 || s.Skipped != 50 {
 		t.Fatalf("with what suits the rows: %+v, %v", s, err)
 	}
-	checkSized(t, c, rows)
+	checkLines(t, c, rows)
 }
 
-// A server of somebody else keeps its context: nothing is put off.
+// A server that runs already keeps its context: no row is deferred.
 func TestARunningServerKeepsItsContext(t *testing.T) {
 	t.Parallel()
 	server := runningServer(t)
-	c := fitConfig(t, sized(20))
+	c := autoContext(t, sizedRows(20))
 	c.Server = fleet.Settings{URL: server.URL(), LoadTimeout: c.Server.LoadTimeout}
 	s, err := runOnce(t, t.Context(), c, nil)
 	if err != nil || s.OK != 22 || s.Failed != 5 || s.PutOff != 0 {
-		t.Errorf("summary %+v, %v; want the rows that 4096 tokens hold", s, err)
+		t.Errorf("summary %+v, %v; want answers to the rows of at most 4096 tokens", s, err)
 	}
 }
 
-// pipe is a named pipe that somebody writes data into.
+// pipe makes a named pipe, writes data into it and returns its path.
 func pipe(t *testing.T, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pipe")

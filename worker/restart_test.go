@@ -16,7 +16,7 @@ import (
 	"fluxworker/worker/record"
 )
 
-// bothWays runs a test with servers in namespaces of their own, where the kernel lets us, and without.
+// bothWays runs a test with servers in namespaces of their own, where the kernel allows it, and without.
 func bothWays(t *testing.T, test func(t *testing.T, isolate ollama.Isolation)) {
 	for _, isolate := range []ollama.Isolation{ollama.IsolateAuto, ollama.IsolateNever} {
 		t.Run("isolate "+string(isolate), func(t *testing.T) {
@@ -26,7 +26,7 @@ func bothWays(t *testing.T, test func(t *testing.T, isolate ollama.Isolation)) {
 	}
 }
 
-// addRow puts a row behind the others.
+// addRow appends a row to the input.
 func addRow(t *testing.T, c Config, row string) {
 	t.Helper()
 	f, err := os.OpenFile(c.Input, os.O_APPEND|os.O_WRONLY, 0)
@@ -39,7 +39,7 @@ func addRow(t *testing.T, c Config, row string) {
 	}
 }
 
-// A server that ends in the middle of it is started again, no row is lost, and only those that it had are asked again.
+// A server that ends in the middle of a run is started again. No row is lost, and only the rows of this server are asked again.
 func TestALostServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
@@ -51,12 +51,12 @@ func TestALostServerIsStartedAgain(t *testing.T) {
 			t.Errorf("summary %+v, %v; want 100 rows", s, err)
 		}
 		if again := readRecord(t, recordFile).Requests - (100 - 60); again > batcher.InFlight(c.Wish.Slots) {
-			t.Errorf("the second server was asked %d rows of the first, want at most those in flight", again)
+			t.Errorf("the second server was asked %d rows of the first, want at most the rows in flight", again)
 		}
 	})
 }
 
-// One that neither answers nor works is ended and started again, however green its health is.
+// A server that neither answers rows nor works is ended and started again, although its health check succeeds.
 func TestAHangingServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
@@ -70,7 +70,7 @@ func TestAHangingServerIsStartedAgain(t *testing.T) {
 	})
 }
 
-// One that hangs and keeps a core busy, as with a GPU that answers no more, is found when a row has waited for it in vain.
+// A server that hangs and keeps a core busy, as with a hung GPU, is ended when a request times out.
 func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
@@ -84,7 +84,7 @@ func TestAServerThatWorksInVainIsStartedAgain(t *testing.T) {
 	})
 }
 
-// A server that takes too much memory is started anew. The rows that it has each time are not to blame for that.
+// A server that takes too much memory is restarted. Its rows are not suspects.
 func TestAServerThatGrowsIsStartedAnewAndGivenUp(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
@@ -97,19 +97,19 @@ func TestAServerThatGrowsIsStartedAnewAndGivenUp(t *testing.T) {
 			t.Errorf("got %v, want a ServerError that names the limit", err)
 		}
 		if s.OK != 0 || s.Failed != 0 {
-			t.Errorf("summary %+v; no row has come to an end", s)
+			t.Errorf("summary %+v; want no line", s)
 		}
 	})
 }
 
-// Rows that take the server down again and again are found, and every other is answered. The deaths of which they are
-// convicted do not count against the server: there are more of them than it may be started again.
+// Rows that take the server down again and again get error lines, and every other row is answered. The deaths that these rows
+// caused do not count against the server: there are more of them than MaxRestarts.
 func TestAPoisonRowIsSetAside(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, isolate ollama.Isolation) {
 		c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison")
 		c.Server.Isolate = isolate
-		for i := range 2 { // not at once, or one death would count for both
+		for i := range 2 { // far apart, so that no death counts for both
 			addRow(t, c, fmt.Sprintf(`{"custom_id":"poison%d","prompt":"poison x"}`, i))
 			for range 20 {
 				addRow(t, c, `{"prompt":"x x"}`)
@@ -127,8 +127,7 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 	})
 }
 
-// A row that waits to be asked again holds no slot: all of them are full of others meanwhile, or the server, which waits for
-// that, would answer none.
+// A row in the pause before its retry holds no slot: other rows fill all slots. The server answers only with full slots.
 func TestRetriesHoldNoSlot(t *testing.T) {
 	t.Parallel()
 	const rows = 30
@@ -139,9 +138,9 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	for range rows {
 		addRow(t, c, `{"prompt":"x x"}`)
 	}
-	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back would take the place of the one that opens the gate
-	counts := new(record.Counters)
-	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counts, rows)), counts); !errors.Is(err, outcome.ErrStopped) {
+	c.MaxRetries, c.RetryDelay, c.Grace = 100, 10*time.Second, 0 // a bad row that came back early would hold a slot
+	counters := new(record.Counters)
+	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counters, rows)), counters); !errors.Is(err, outcome.ErrStopped) {
 		t.Fatal(err)
 	}
 	if r := readRecord(t, recordFile); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {
@@ -149,7 +148,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	}
 }
 
-// A model that vanishes in mid-run ends the run at once: neither a row nor the server is to blame.
+// A model that vanishes during the run ends the run at once: neither a row nor the server is the cause.
 func TestAModelThatVanishesEndsTheRun(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 100, "--fault", "404@30")

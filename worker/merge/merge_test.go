@@ -1,4 +1,4 @@
-package worker
+package merge
 
 import (
 	"bufio"
@@ -8,22 +8,22 @@ import (
 	"strings"
 	"testing"
 
-	"fluxworker/worker/merge"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
 
-// BenchmarkMerge merges lines as long as usual, each shard nearly in the order of the input.
+// BenchmarkMerge merges lines of the usual length, each shard nearly in the order of the input.
 func BenchmarkMerge(b *testing.B) {
 	for _, shards := range []int{1, 16} {
 		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) { mergeShards(b, shards) })
 	}
 }
 
+// mergeShards writes the lines of an output with so many shards, and merges them into each format.
 func mergeShards(b *testing.B, shards int) {
 	const rows = 50_000
 	dir := b.TempDir()
-	c := merge.Config{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl")}
+	c := Config{Input: filepath.Join(dir, "in.jsonl"), Output: filepath.Join(dir, "out.jsonl"), To: filepath.Join(dir, "all.jsonl"), Replace: true}
 	var input strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&input, `{"custom_id":"request-%d","prompt":"%s"}`+"\n", i, strings.Repeat("word ", 40))
@@ -53,7 +53,7 @@ func mergeShards(b *testing.B, shards int) {
 		}
 		w := bufio.NewWriter(f)
 		for i := range list {
-			if j := i ^ 5; j < len(list) { // a few places before or behind
+			if j := i ^ 5; j < len(list) { // a few places away from the order of the input
 				i = j
 			}
 			n, err := w.WriteString(list[i])
@@ -74,7 +74,7 @@ func mergeShards(b *testing.B, shards int) {
 			c.Format = format
 			b.SetBytes(bytes)
 			for b.Loop() {
-				m, err := merge.Run(b.Context(), c)
+				m, err := Run(b.Context(), c)
 				if err != nil || !m.Written || m.Answered != rows {
 					b.Fatalf("merged %+v, %v", m, err)
 				}

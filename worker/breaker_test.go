@@ -11,7 +11,7 @@ import (
 	"fluxworker/worker/ollama"
 )
 
-// A run whose server fails every row ends, also where fewer rows than planned were let in by then.
+// A run whose server fails every row ends, also after the limiter has lowered the number of rows in flight.
 func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 400)
@@ -23,6 +23,6 @@ func TestAServerThatFailsAllEndsTheRun(t *testing.T) {
 	_, err := runOnce(t, ctx, c, nil)
 	var down *ollama.ServerError
 	if !errors.As(err, &down) || ctx.Err() != nil {
-		t.Errorf("got %v, want a ServerError before long", err)
+		t.Errorf("got %v, want a ServerError in time", err)
 	}
 }

@@ -24,7 +24,7 @@ func failures(t *testing.T, c Config) int {
 	return bytes.Count(data, []byte("\n"))
 }
 
-// A run that refuses its settings leaves the failures where they are.
+// A run that refuses its settings drops no failure.
 func TestRefusedRunDropsNoFailures(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 3)
@@ -35,12 +35,12 @@ func TestRefusedRunDropsNoFailures(t *testing.T) {
 	c.Results.RetryFailed, c.Defaults.Sampling.MaxTokens = true, 11
 	var refused *outcome.ConfigError
 	if _, err := runOnce(t, t.Context(), c, nil); !errors.As(err, &refused) || failures(t, c) != 1 {
-		t.Errorf("%v, and %d failures are left; want a outcome.ConfigError and the one", err, failures(t, c))
+		t.Errorf("%v, and %d failures are left; want a ConfigError and one failure", err, failures(t, c))
 	}
 }
 
-// A failed row that was mended is asked again, although it is another row now.
-func TestMendedRowIsAskedAgain(t *testing.T) {
+// A failed row that the user corrected is asked again, although its key has changed.
+func TestCorrectedRowIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 3)
 	addRow(t, c, `{"custom_id":"bad","prompt":5}`)
@@ -56,7 +56,7 @@ func TestMendedRowIsAskedAgain(t *testing.T) {
 	}
 	c.Results.RetryFailed = true
 	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 1 || failures(t, c) != 0 {
-		t.Errorf("summary %+v, %v; want the mended row", s, err)
+		t.Errorf("summary %+v, %v; want the corrected row", s, err)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestRequeuedJobRetriesNoFailures(t *testing.T) {
 	}
 }
 
-// A split of a small input has shards without rows. They are done, and so is the output.
+// A split of a small input has shards without rows. These shards are complete, and so is the output.
 func TestShardWithoutRows(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 2)
@@ -89,7 +89,7 @@ func TestShardWithoutRows(t *testing.T) {
 	}
 }
 
-// A row that the server gave up on early does not turn a signal's end into the server's.
+// A run that a signal ends returns ErrStopped, also after a server left a row undone.
 func TestSignalAfterAnUndoneRow(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 400, "--fault", "500:1", "--fault-match", "poison")
@@ -105,8 +105,8 @@ func TestSignalAfterAnUndoneRow(t *testing.T) {
 	}
 }
 
-// A signal while a server is to be started again convicts no row: a suspect that was never asked alone stays undone.
-func TestSignalConvictsNoSuspect(t *testing.T) {
+// A signal before the restart of a server makes no suspect a failed row: a suspect that was never asked alone stays undone.
+func TestSuspectStaysUndoneAfterASignal(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 40, "--fault", "exit:1", "--fault-match", "poison", "--delay", "300ms")
 	addRow(t, c, `{"custom_id":"poison","prompt":"poison x"}`)
@@ -115,6 +115,6 @@ func TestSignalConvictsNoSuspect(t *testing.T) {
 	log := &onLine{text: "server lost; starting it again", n: 2, do: func() { close(drain) }}
 	_, err := Run(t.Context(), c, zerolog.New(log), drain, new(record.Counters))
 	if !errors.Is(err, outcome.ErrStopped) || failures(t, c) != 0 {
-		t.Errorf("%v, and %d rows were convicted; want outcome.ErrStopped and none", err, failures(t, c))
+		t.Errorf("%v, and %d rows failed; want outcome.ErrStopped and no failed row", err, failures(t, c))
 	}
 }
