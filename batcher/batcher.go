@@ -32,8 +32,8 @@ const (
 	maxAutomaticSlots = 64
 )
 
-// Wish is the user's request.
-type Wish struct {
+// Request is the user's request.
+type Request struct {
 	// Slots is the number of slots per server. If the model's family allows only one slot per server, it is the number
 	// of servers per GPU. The range is 1 to MaxSlots; 0 uses as many as the memory holds.
 	Slots int
@@ -84,7 +84,7 @@ type Server struct {
 	Terms []Term `json:"terms,omitempty"`
 	// Bytes is the sum of Terms.
 	Bytes int64 `json:"bytes"`
-	// Spill is the part of Bytes that does not fit the device and goes to the CPU; 0 unless Wish.AllowCPULayers is set.
+	// Spill is the part of Bytes that does not fit the device and goes to the CPU; 0 unless Request.AllowCPULayers is set.
 	Spill int64 `json:"spill,omitempty"`
 }
 

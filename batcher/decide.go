@@ -9,7 +9,7 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// ErrNoDevice means that no GPU is usable and that Wish.CPU is not set.
+// ErrNoDevice means that no GPU is usable and that Request.CPU is not set.
 var ErrNoDevice = errors.New("no usable GPU")
 
 // maxContext limits the context of a model with an unknown context length.
@@ -18,7 +18,7 @@ const maxContext = 1 << 24
 // Decide returns the plan for a model on devices. a is the server's description of the model (FromMetadata) if there is
 // one; m.Architecture replaces it if it is incomplete. The error is a *LayersError, *CacheTypeError, *UnknownSizeError,
 // *DoesNotFitError or ErrNoDevice.
-func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w Wish) (Plan, error) {
+func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w Request) (Plan, error) {
 	if !known(a) && known(m.Architecture) {
 		one := a.SingleSlot
 		a = m.Architecture
@@ -61,7 +61,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w W
 }
 
 // checkRequest sets the plan's context and KV cache type, and returns an error for an invalid request.
-func (p *Plan) checkRequest(m modelcfg.Model, a modelcfg.Architecture, w Wish) error {
+func (p *Plan) checkRequest(m modelcfg.Model, a modelcfg.Architecture, w Request) error {
 	if p.KVCacheType == "" {
 		p.KVCacheType = cacheTypes[0]
 	}
@@ -108,7 +108,7 @@ func (p *Plan) checkRequest(m modelcfg.Model, a modelcfg.Architecture, w Wish) e
 // slotRange returns the wanted and the maximum number of slots per server. For families with one slot, these are
 // numbers of servers per GPU, and the maximum is the YAML's batch size: each server has its own copy of the weights,
 // and the servers take turns.
-func (p *Plan) slotRange(m modelcfg.Model, w Wish, oneSlot bool) (wanted, limit int) {
+func (p *Plan) slotRange(m modelcfg.Model, w Request, oneSlot bool) (wanted, limit int) {
 	wanted, from := m.Resources.BatchSize, "resources.batch_size"
 	if wanted == 0 {
 		wanted, from = DefaultSlots, "default"
@@ -146,7 +146,7 @@ func (p *Plan) utilization(m modelcfg.Model) float64 {
 }
 
 // unchecked returns a plan with one server and the wanted slots.
-func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Wish) Plan {
+func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Request) Plan {
 	slots := j.wantedSlots
 	if a.SingleSlot && slots > 1 {
 		p.warn("Ollama answers one row at a time for models such as %s: one slot instead of %d", m.Name, slots)

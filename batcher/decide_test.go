@@ -98,55 +98,55 @@ func TestDecide(t *testing.T) {
 		name     string
 		model    modelcfg.Model
 		devices  []gpu.Device
-		wish     Wish
+		wish     Request
 		layout   string
 		context  int
 		warnings []string // part of each
 	}{
-		{"one GPU, range's end", llamaModel(), cards(1, "NVIDIA A100", 80), Wish{}, "0:64", 4096, nil},
-		{"one GPU, memory's end", llamaModel(), cards(1, "NVIDIA A10", 24), Wish{}, "0:29", 4096, nil},
-		{"no range", bare, cards(1, "NVIDIA H200", 141), Wish{}, "0:64", 4096, nil},
-		{"fewer than the batch size", llamaModel(), cards(1, "T1000", 8), Wish{}, "0:1", 4096, []string{"holds 1 slot: fewer than 6, the YAML's batch size"}},
-		{"explicit", llamaModel(), cards(2, "NVIDIA A40", 48), Wish{Slots: 8}, "0:8 1:8", 4096, nil},
-		{"explicit beyond the range", llamaModel(), cards(1, "NVIDIA A100", 80), Wish{Slots: 80}, "0:80", 4096, []string{"80 is outside batch_size_range 1 to 64"}},
-		{"explicit beyond the memory", llamaModel(), cards(1, "NVIDIA A10", 24), Wish{Slots: 40}, "0:29", 4096, []string{"fewer than 40, the batch size asked for"}},
-		{"unequal GPUs", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A10", 24)}, Wish{}, "0:64 1:29", 4096, nil},
-		{"busy GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), busy}, Wish{}, "0:64", 4096, []string{"GPU-1) is not used: a server does not fit its 0 B"}},
-		{"half free GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), half}, Wish{Slots: 6}, "0:6 1:6", 4096, nil},
-		{"lost GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), lost}, Wish{}, "0:64", 4096, []string{"it is lost"}},
-		{"other job's GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), foreign}, Wish{}, "0:64", 4096, []string{"it belongs to another job"}},
-		{"context beyond the model", llamaModel(), cards(1, "NVIDIA A100", 80), Wish{Context: 200_000}, "0:4", 131072,
+		{"one GPU, range's end", llamaModel(), cards(1, "NVIDIA A100", 80), Request{}, "0:64", 4096, nil},
+		{"one GPU, memory's end", llamaModel(), cards(1, "NVIDIA A10", 24), Request{}, "0:29", 4096, nil},
+		{"no range", bare, cards(1, "NVIDIA H200", 141), Request{}, "0:64", 4096, nil},
+		{"fewer than the batch size", llamaModel(), cards(1, "T1000", 8), Request{}, "0:1", 4096, []string{"holds 1 slot: fewer than 6, the YAML's batch size"}},
+		{"explicit", llamaModel(), cards(2, "NVIDIA A40", 48), Request{Slots: 8}, "0:8 1:8", 4096, nil},
+		{"explicit beyond the range", llamaModel(), cards(1, "NVIDIA A100", 80), Request{Slots: 80}, "0:80", 4096, []string{"80 is outside batch_size_range 1 to 64"}},
+		{"explicit beyond the memory", llamaModel(), cards(1, "NVIDIA A10", 24), Request{Slots: 40}, "0:29", 4096, []string{"fewer than 40, the batch size asked for"}},
+		{"unequal GPUs", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A10", 24)}, Request{}, "0:64 1:29", 4096, nil},
+		{"busy GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), busy}, Request{}, "0:64", 4096, []string{"GPU-1) is not used: a server does not fit its 0 B"}},
+		{"half free GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), half}, Request{Slots: 6}, "0:6 1:6", 4096, nil},
+		{"lost GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), lost}, Request{}, "0:64", 4096, []string{"it is lost"}},
+		{"other job's GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), foreign}, Request{}, "0:64", 4096, []string{"it belongs to another job"}},
+		{"context beyond the model", llamaModel(), cards(1, "NVIDIA A100", 80), Request{Context: 200_000}, "0:4", 131072,
 			[]string{"context length of 131072: taking it instead of 200000", "fewer than 6"}},
-		{"quantised cache", llamaModel(), cards(1, "NVIDIA A10", 24), Wish{KVCacheType: "q8_0"}, "0:51", 4096, nil},
+		{"quantised cache", llamaModel(), cards(1, "NVIDIA A10", 24), Request{KVCacheType: "q8_0"}, "0:51", 4096, nil},
 
-		{"a group of two", big(), cards(2, "NVIDIA A40", 48), Wish{}, "0+1:16", 4096, nil},
-		{"two groups of two", big(), cards(4, "NVIDIA A40", 48), Wish{}, "0+1:16 2+3:16", 4096, nil},
-		{"a group and a GPU for itself", big(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A100", 80), card(2, "NVIDIA A40", 48)}, Wish{}, "0+2:16 1:16", 4096, nil},
-		{"singles hold as many as a group may", big(), free(63, 63), Wish{}, "0:8 1:8", 4096, nil},
-		{"singles hold fewer", big(), free(62, 62), Wish{}, "0+1:16", 4096, nil},
-		{"a group holds more", wide, free(54, 84, 52), Wish{}, "0+1+2:51", 4096, nil},
-		{"and more with more memory", wide, free(55, 85, 57), Wish{}, "0+1+2:57", 4096, nil},
-		{"one holds enough by itself", wide, free(70, 120, 70), Wish{}, "0+2:31 1:53", 4096, nil},
-		{"weights leave room: no group", light(), cards(2, "T1000", 8), Wish{}, "0:4 1:4", 4096, []string{"GPU-0) holds 4 slots: fewer than 6", "GPU-1)"}},
-		{"asking for less needs no group", big(), cards(2, "NVIDIA A40", 48), Wish{Slots: 2}, "0:2 1:2", 4096, nil},
-		{"MIG instances", llamaModel(), []gpu.Device{slice(0, "3g.40gb", 39.5), slice(1, "1g.10gb", 9.5)}, Wish{}, "0:56 1:3", 4096, []string{"MIG 1g.10gb (MIG-1) holds 3 slots"}},
+		{"a group of two", big(), cards(2, "NVIDIA A40", 48), Request{}, "0+1:16", 4096, nil},
+		{"two groups of two", big(), cards(4, "NVIDIA A40", 48), Request{}, "0+1:16 2+3:16", 4096, nil},
+		{"a group and a GPU for itself", big(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A100", 80), card(2, "NVIDIA A40", 48)}, Request{}, "0+2:16 1:16", 4096, nil},
+		{"singles hold as many as a group may", big(), free(63, 63), Request{}, "0:8 1:8", 4096, nil},
+		{"singles hold fewer", big(), free(62, 62), Request{}, "0+1:16", 4096, nil},
+		{"a group holds more", wide, free(54, 84, 52), Request{}, "0+1+2:51", 4096, nil},
+		{"and more with more memory", wide, free(55, 85, 57), Request{}, "0+1+2:57", 4096, nil},
+		{"one holds enough by itself", wide, free(70, 120, 70), Request{}, "0+2:31 1:53", 4096, nil},
+		{"weights leave room: no group", light(), cards(2, "T1000", 8), Request{}, "0:4 1:4", 4096, []string{"GPU-0) holds 4 slots: fewer than 6", "GPU-1)"}},
+		{"asking for less needs no group", big(), cards(2, "NVIDIA A40", 48), Request{Slots: 2}, "0:2 1:2", 4096, nil},
+		{"MIG instances", llamaModel(), []gpu.Device{slice(0, "3g.40gb", 39.5), slice(1, "1g.10gb", 9.5)}, Request{}, "0:56 1:3", 4096, []string{"MIG 1g.10gb (MIG-1) holds 3 slots"}},
 
-		{"single slot: several servers", single, cards(1, "NVIDIA A100", 80), Wish{}, "0:1 0:1 0:1 0:1 0:1 0:1", 4096, nil},
-		{"single slot: as many as fit", single, cards(1, "NVIDIA A10", 24), Wish{}, "0:1 0:1 0:1", 4096, []string{"holds 3 servers with one slot each: fewer than 6"}},
-		{"single slot: asked for", single, cards(2, "NVIDIA A40", 48), Wish{Slots: 2}, "0:1 0:1 1:1 1:1", 4096, nil},
+		{"single slot: several servers", single, cards(1, "NVIDIA A100", 80), Request{}, "0:1 0:1 0:1 0:1 0:1 0:1", 4096, nil},
+		{"single slot: as many as fit", single, cards(1, "NVIDIA A10", 24), Request{}, "0:1 0:1 0:1", 4096, []string{"holds 3 servers with one slot each: fewer than 6"}},
+		{"single slot: asked for", single, cards(2, "NVIDIA A40", 48), Request{Slots: 2}, "0:1 0:1 1:1 1:1", 4096, nil},
 
-		{"rule of thumb", unknown, cards(1, "NVIDIA A100", 80), Wish{}, "0:15", 4096, []string{"rule of thumb"}},
-		{"less context where allowed", big(), cards(1, "NVIDIA A40", 48), Wish{Context: 131072, MinContext: 1000}, "0:1", 0, []string{"taking a context of", "fewer than 6"}},
-		{"layers on the CPU where allowed", big(), cards(1, "NVIDIA A10", 24), Wish{AllowCPULayers: true}, "0:6", 4096, []string{"layers will run on the CPU"}},
-		{"all layers", whole, cards(1, "NVIDIA A40", 48), Wish{Slots: 1}, "0:1", 4096, nil},
-		{"some layers allowed", partial, cards(1, "NVIDIA A40", 48), Wish{Slots: 1, AllowCPULayers: true}, "0:1", 4096, []string{"gpu_layers is 20"}},
+		{"rule of thumb", unknown, cards(1, "NVIDIA A100", 80), Request{}, "0:15", 4096, []string{"rule of thumb"}},
+		{"less context where allowed", big(), cards(1, "NVIDIA A40", 48), Request{Context: 131072, MinContext: 1000}, "0:1", 0, []string{"taking a context of", "fewer than 6"}},
+		{"layers on the CPU where allowed", big(), cards(1, "NVIDIA A10", 24), Request{AllowCPULayers: true}, "0:6", 4096, []string{"layers will run on the CPU"}},
+		{"all layers", whole, cards(1, "NVIDIA A40", 48), Request{Slots: 1}, "0:1", 4096, nil},
+		{"some layers allowed", partial, cards(1, "NVIDIA A40", 48), Request{Slots: 1, AllowCPULayers: true}, "0:1", 4096, []string{"gpu_layers is 20"}},
 
-		{"CPU", llamaModel(), nil, Wish{CPU: true}, ":6", 4096, nil},
-		{"CPU, slots of the user", llamaModel(), nil, Wish{CPU: true, Slots: 16}, ":16", 4096, nil},
-		{"CPU, unknown model", modelcfg.Model{Name: "x"}, nil, Wish{CPU: true}, ":4", 4096, nil},
-		{"CPU, single slot", single, nil, Wish{CPU: true}, ":1", 4096, []string{"one row at a time"}},
-		{"CPU, some layers", partial, nil, Wish{CPU: true}, ":6", 4096, nil},
-		{"unchecked", llamaModel(), cards(1, "NVIDIA A40", 48), Wish{Unchecked: true}, ":6", 4096, []string{"not measured"}},
+		{"CPU", llamaModel(), nil, Request{CPU: true}, ":6", 4096, nil},
+		{"CPU, slots of the user", llamaModel(), nil, Request{CPU: true, Slots: 16}, ":16", 4096, nil},
+		{"CPU, unknown model", modelcfg.Model{Name: "x"}, nil, Request{CPU: true}, ":4", 4096, nil},
+		{"CPU, single slot", single, nil, Request{CPU: true}, ":1", 4096, []string{"one row at a time"}},
+		{"CPU, some layers", partial, nil, Request{CPU: true}, ":6", 4096, nil},
+		{"unchecked", llamaModel(), cards(1, "NVIDIA A40", 48), Request{Unchecked: true}, ":6", 4096, []string{"not measured"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestDecide(t *testing.T) {
 }
 
 // check holds for every plan.
-func check(t *testing.T, p Plan, w Wish) {
+func check(t *testing.T, p Plan, w Request) {
 	t.Helper()
 	planned := map[string]int64{}
 	slots := 0
@@ -231,15 +231,15 @@ func TestDoesNotFit(t *testing.T) {
 		name    string
 		model   modelcfg.Model
 		devices []gpu.Device
-		wish    Wish
+		wish    Request
 		changes string
 		group   int
 	}{
-		{"weights", big(), cards(1, "NVIDIA A10", 24), Wish{}, "2 such GPUs", 1},
-		{"weights, in a group too", big(), cards(2, "T1000", 8), Wish{}, "8 such GPUs", 2},
-		{"context", llamaModel(), cards(1, "NVIDIA A10", 24), Wish{Context: 131072}, "--kv-cache-type q8_0, or --context", 1},
-		{"context and cache", llamaModel(), cards(1, "T1000", 7.26), Wish{Context: 32768}, "--kv-cache-type q4_0 and --context", 1},
-		{"MIG", big(), []gpu.Device{slice(0, "1g.10gb", 9.5)}, Wish{}, "", 1},
+		{"weights", big(), cards(1, "NVIDIA A10", 24), Request{}, "2 such GPUs", 1},
+		{"weights, in a group too", big(), cards(2, "T1000", 8), Request{}, "8 such GPUs", 2},
+		{"context", llamaModel(), cards(1, "NVIDIA A10", 24), Request{Context: 131072}, "--kv-cache-type q8_0, or --context", 1},
+		{"context and cache", llamaModel(), cards(1, "T1000", 7.26), Request{Context: 32768}, "--kv-cache-type q4_0 and --context", 1},
+		{"MIG", big(), []gpu.Device{slice(0, "1g.10gb", 9.5)}, Request{}, "", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestRefusals(t *testing.T) {
 	few := 20
 	partial := llamaModel()
 	partial.Resources.GPULayers = &few
-	_, err := Decide(partial, partial.Architecture, cards(1, "GPU", 80), Wish{})
+	_, err := Decide(partial, partial.Architecture, cards(1, "GPU", 80), Request{})
 	var layers *LayersError
 	if !errors.As(err, &layers) || layers.GPULayers != 20 || layers.Layers != 32 {
 		t.Fatalf("got %v, want a LayersError of 20 of 32", err)
@@ -296,15 +296,15 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%q does not name %q", err, part)
 		}
 	}
-	if _, err := Decide(llamaModel(), llama8B(), nil, Wish{}); !errors.Is(err, ErrNoDevice) {
+	if _, err := Decide(llamaModel(), llama8B(), nil, Request{}); !errors.Is(err, ErrNoDevice) {
 		t.Errorf("no device: %v", err)
 	}
 	var cache *CacheTypeError
-	if _, err := Decide(llamaModel(), llama8B(), cards(1, "GPU", 80), Wish{KVCacheType: "q5_0"}); !errors.As(err, &cache) {
+	if _, err := Decide(llamaModel(), llama8B(), cards(1, "GPU", 80), Request{KVCacheType: "q5_0"}); !errors.As(err, &cache) {
 		t.Errorf("cache type: %v", err)
 	}
 	var unknown *UnknownSizeError
-	if _, err := Decide(modelcfg.Model{Name: "x"}, modelcfg.Architecture{}, cards(1, "GPU", 80), Wish{}); !errors.As(err, &unknown) {
+	if _, err := Decide(modelcfg.Model{Name: "x"}, modelcfg.Architecture{}, cards(1, "GPU", 80), Request{}); !errors.As(err, &unknown) {
 		t.Errorf("unknown model: %v", err)
 	}
 }

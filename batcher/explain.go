@@ -7,7 +7,7 @@ import (
 )
 
 // explain adds warnings and sources for the finished plan.
-func (p *Plan) explain(m modelcfg.Model, a modelcfg.Architecture, j job, w Wish) {
+func (p *Plan) explain(m modelcfg.Model, a modelcfg.Architecture, j job, w Request) {
 	if p.RuleOfThumb {
 		p.warn("the architecture of %s is not known: memory is counted by a rule of thumb, far from exact", m.Name)
 		p.source("memory", "rule of thumb", "model list")

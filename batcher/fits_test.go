@@ -147,11 +147,11 @@ func TestTable(t *testing.T) {
 	rows, fitted, compared, lower := 0, 0, 0, 0
 	for _, m := range catalog.Models() {
 		for _, h := range hardwares() {
-			p, err := Decide(m, m.Architecture, h.devices, Wish{Context: 4096})
+			p, err := Decide(m, m.Architecture, h.devices, Request{Context: 4096})
 			text, good := verdict(m, h, p, err)
 			fits, slots, bytes := "no", "", ""
 			if err == nil {
-				check(t, p, Wish{})
+				check(t, p, Request{})
 				var total int64
 				for _, s := range p.Servers {
 					total += s.Bytes * int64(len(s.Devices))

@@ -46,7 +46,7 @@ func TestNoFlashAttention(t *testing.T) {
 // Without flash attention the cache is f16, whatever was asked for, and what it costs is what f16 costs.
 func TestWithoutFlashAttention(t *testing.T) {
 	m := llamaModel()
-	wish := Wish{KVCacheType: "q8_0", NoFlashAttention: "the engine lacks it"}
+	wish := Request{KVCacheType: "q8_0", NoFlashAttention: "the engine lacks it"}
 	p, err := Decide(m, m.Architecture, cards(1, "NVIDIA A10", 24), wish)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestWithoutFlashAttention(t *testing.T) {
 	if kv := p.Servers[0].Terms[1].Bytes / int64(p.Servers[0].Slots); kv != 4096*kvBytesPerToken(m.Architecture, "f16") {
 		t.Errorf("%d bytes of cache a slot", kv)
 	}
-	_, err = Decide(m, m.Architecture, cards(1, "NVIDIA A10", 24), Wish{Context: 131072, NoFlashAttention: "the engine lacks it"})
+	_, err = Decide(m, m.Architecture, cards(1, "NVIDIA A10", 24), Request{Context: 131072, NoFlashAttention: "the engine lacks it"})
 	if err == nil || strings.Contains(err.Error(), "--kv-cache-type") {
 		t.Errorf("the advice is of no use: %v", err)
 	}

@@ -20,11 +20,11 @@ type Host struct {
 	Files int64 `json:"files"`
 }
 
-// Held returns the memory that the kernel cannot reclaim.
-func (h Host) Held() int64 { return plus(h.Model, h.Servers) }
+// Unreclaimable returns the memory that the kernel cannot reclaim.
+func (h Host) Unreclaimable() int64 { return plus(h.Model, h.Servers) }
 
 // host returns the host memory for a plan with its servers. It is zero for servers that fluxworker does not start.
-func (p *Plan) host(a modelcfg.Architecture, j job, w Wish) Host {
+func (p *Plan) host(a modelcfg.Architecture, j job, w Request) Host {
 	if w.Unchecked {
 		return Host{}
 	}

@@ -13,26 +13,26 @@ func TestHost(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		gpus []gpu.Device
-		wish Wish
+		wish Request
 		want Host
 	}{
-		{"one GPU", cards(1, "NVIDIA A100", 80), Wish{}, Host{Servers: runnerBytes, Files: weights}},
-		{"two servers", cards(2, "NVIDIA A100", 80), Wish{}, Host{Servers: 2 * runnerBytes, Files: weights}},
+		{"one GPU", cards(1, "NVIDIA A100", 80), Request{}, Host{Servers: runnerBytes, Files: weights}},
+		{"two servers", cards(2, "NVIDIA A100", 80), Request{}, Host{Servers: 2 * runnerBytes, Files: weights}},
 		// 4096 tokens of 128 KiB each are 512 MiB.
-		{"CPU", nil, Wish{CPU: true, Slots: 4}, Host{Servers: runnerBytes, Model: weights + 4*512*mib}},
-		{"somebody else's server", nil, Wish{Unchecked: true}, Host{}},
+		{"CPU", nil, Request{CPU: true, Slots: 4}, Host{Servers: runnerBytes, Model: weights + 4*512*mib}},
+		{"somebody else's server", nil, Request{Unchecked: true}, Host{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := Decide(llamaModel(), llama8B(), tt.gpus, tt.wish)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Host != tt.want || p.Host.Held() != tt.want.Model+tt.want.Servers {
+			if p.Host != tt.want || p.Host.Unreclaimable() != tt.want.Model+tt.want.Servers {
 				t.Errorf("got %+v, want %+v", p.Host, tt.want)
 			}
 		})
 	}
-	p, err := Decide(big(), big().Architecture, cards(1, "NVIDIA L4", 24), Wish{AllowCPULayers: true})
+	p, err := Decide(big(), big().Architecture, cards(1, "NVIDIA L4", 24), Request{AllowCPULayers: true})
 	if err != nil || p.Host.Model < 16*gib || p.Host.Model != p.Servers[0].Spill {
 		t.Errorf("with layers on the CPU: %+v, %v", p.Host, err)
 	}

@@ -16,7 +16,7 @@ import (
 type scene struct {
 	model   modelcfg.Model
 	devices []gpu.Device
-	wish    Wish
+	wish    Request
 }
 
 // Generate makes scenes in which a model sometimes fits, and sometimes not.
@@ -42,7 +42,7 @@ func (scene) Generate(r *rand.Rand, _ int) reflect.Value {
 		m.Requirements.MinGPUMemory = r.Int63n(40*gib) + 1
 	}
 	m.Requirements.GPUMemoryUtilization = []float64{0, 0.5, 0.9, 1}[r.Intn(4)]
-	s := scene{model: m, wish: Wish{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), NoFlashAttention: []string{"", "", "", "no"}[r.Intn(4)],
+	s := scene{model: m, wish: Request{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), NoFlashAttention: []string{"", "", "", "no"}[r.Intn(4)],
 		KVCacheType: []string{"", "q8_0", "q4_0"}[r.Intn(3)]}}
 	for i := range 1 + r.Intn(5) {
 		d := card(i, "GPU", 1+90*r.Float64())
@@ -139,7 +139,7 @@ func FuzzMoreMemoryNeverGivesFewerSlots(f *testing.F) {
 			for i := range devices {
 				devices[i].Memory.Free = min(uint64(free[i])<<20, devices[i].Memory.Free)
 			}
-			p, _ := Decide(m, m.Architecture, devices, Wish{})
+			p, _ := Decide(m, m.Architecture, devices, Request{})
 			return p.Slots
 		}
 		before := slots(a, b, c)

@@ -70,7 +70,7 @@ func TestDescribeUUIDs(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	a, err := Allocated(nil, r)
-	if err != nil || len(a.Devices) != 5 || len(a.Left) != 0 {
+	if err != nil || len(a.Devices) != 5 || len(a.Unusable) != 0 {
 		t.Errorf("allocated %+v, %v", a, err)
 	}
 }

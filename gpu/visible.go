@@ -20,8 +20,8 @@ type Allocation struct {
 	Devices []Device
 	// From is the source of the decision: the name of an environment variable, or "all GPUs of the node".
 	From string
-	// Left describes each allocated device that cannot be used, and the reason.
-	Left []string
+	// Unusable describes each allocated device that cannot be used, and the reason.
+	Unusable []string
 	// Warnings describes possibly unintended settings in the environment.
 	Warnings []string
 }
@@ -44,9 +44,9 @@ const fromAll = "all GPUs of the node"
 //     the node has different devices and this variable is not set, there is a warning.
 //   - An index or UUID of a GPU with MIG means its first usable instance, as in CUDA. Without CUDA_VISIBLE_DEVICES all
 //     its instances are usable, because every server gets its own.
-//   - A lost device keeps its index, is not in Devices, and is described in Left.
+//   - A lost device keeps its index, is not in Devices, and is described in Unusable.
 //
-// The error wraps ErrNone. Left and Warnings are also set with an error.
+// The error wraps ErrNone. Unusable and Warnings are also set with an error.
 func Allocated(env []string, r Report) (Allocation, error) {
 	vars := environ(env)
 	n := newNode(r)
@@ -86,8 +86,8 @@ func Allocated(env []string, r Report) (Allocation, error) {
 		if set && strings.TrimSpace(list) == "" {
 			why = "CUDA_VISIBLE_DEVICES is empty"
 		}
-		if len(a.Left) > 0 {
-			why = strings.Join(a.Left, "; ")
+		if len(a.Unusable) > 0 {
+			why = strings.Join(a.Unusable, "; ")
 		} else if len(a.Warnings) > 0 {
 			why = strings.Join(a.Warnings, "; ")
 		}
@@ -112,7 +112,7 @@ func (a *Allocation) takeAll(c card) {
 	ds, why := c.usable()
 	a.Devices = append(a.Devices, ds...)
 	if why != "" {
-		a.Left = append(a.Left, why)
+		a.Unusable = append(a.Unusable, why)
 	}
 }
 
@@ -120,12 +120,12 @@ func (a *Allocation) takeAll(c card) {
 func (a *Allocation) takeOne(c card) {
 	ds, why := c.usable()
 	if len(ds) == 0 {
-		a.Left = append(a.Left, why)
+		a.Unusable = append(a.Unusable, why)
 		return
 	}
 	a.Devices = append(a.Devices, ds[0])
 	if len(ds) > 1 {
-		a.Left = append(a.Left, fmt.Sprintf("%d more MIG instances of %s: name them by UUID to use them", len(ds)-1, c.label()))
+		a.Unusable = append(a.Unusable, fmt.Sprintf("%d more MIG instances of %s: name them by UUID to use them", len(ds)-1, c.label()))
 	}
 }
 

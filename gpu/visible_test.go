@@ -136,7 +136,7 @@ func TestAllocated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a, err := Allocated(c.env, Report{Source: SourceNVML, Devices: c.devices})
 			checkAllocated(t, a, err, c.want, c.err)
-			for _, l := range []struct{ got, want string }{{strings.Join(a.Warnings, "; "), c.warnings}, {strings.Join(a.Left, "; "), c.left}} {
+			for _, l := range []struct{ got, want string }{{strings.Join(a.Warnings, "; "), c.warnings}, {strings.Join(a.Unusable, "; "), c.left}} {
 				if err == nil && (l.want == "" && l.got != "" || !strings.Contains(l.got, l.want)) {
 					t.Errorf("said %q, want %q", l.got, l.want)
 				}

@@ -21,10 +21,10 @@ type Config struct {
 	Output      string          // path of the results; all other paths follow from it
 	Defaults    prompt.Defaults // the model's name, and options that a row may override
 
-	Model modelcfg.Model // from its YAML; the server's metadata override it
-	Wish  batcher.Wish   // slots and context from the user
-	// FitContext chooses the context by the needs of the rows instead of Wish.Context, but not below Wish.MinContext. A server
-	// that runs already keeps the context of Wish.
+	Model   modelcfg.Model  // from its YAML; the server's metadata override it
+	Request batcher.Request // slots and context from the user
+	// FitContext chooses the context by the needs of the rows instead of Request.Context, but not below Request.MinContext. A server
+	// that runs already keeps the context of Request.
 	FitContext bool
 	SampleTime time.Duration // limit of the sample of the input by which the context is chosen; 0 is the default
 

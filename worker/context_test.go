@@ -64,7 +64,7 @@ func jsonl(rows []sizedRow) []byte {
 func autoContext(t *testing.T, rows []sizedRow, flags ...string) Config {
 	t.Helper()
 	c, _ := config(t, 0, flags...)
-	c.Wish.Context, c.FitContext = 0, true
+	c.Request.Context, c.FitContext = 0, true
 	if err := os.WriteFile(c.Input, jsonl(rows), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -251,11 +251,11 @@ func TestContextIsNoPartOfARow(t *testing.T) {
 	t.Parallel()
 	rows := sizedRows(50)
 	c := autoContext(t, rows)
-	c.Wish.Context, c.FitContext = 512, false
+	c.Request.Context, c.FitContext = 512, false
 	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 50 || s.Failed != 7 {
 		t.Fatalf("with 512 tokens: %+v, %v", s, err)
 	}
-	c.Wish.Context, c.FitContext = 0, true
+	c.Request.Context, c.FitContext = 0, true
 	c.Results.RetryFailed = true
 	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 4 || s.Failed != 3 || s.Skipped != 50 {
 		t.Fatalf("with what suits the rows: %+v, %v", s, err)

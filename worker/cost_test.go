@@ -39,7 +39,7 @@ func allocated(t testing.TB, n int) (allocations, bytes uint64) {
 	if err := os.WriteFile(c.Input, []byte(rows.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.Wish.Context = 4096
+	c.Request.Context = 4096
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	s, err := runOnce(t, t.Context(), c, nil)

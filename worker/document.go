@@ -15,7 +15,7 @@ func (c Config) checkDocument(paths result.Paths) error {
 		return nil
 	}
 	d := result.Document{Path: paths.Document, Format: result.FormatOf(paths.Document)}
-	if err := d.Replaceable(); err != nil && !c.Results.Overwrite {
+	if err := d.CheckReplaceable(); err != nil && !c.Results.Overwrite {
 		return &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --output, or drop what is there with --overwrite", err)}
 	}
 	if c.Rows().Once() {

@@ -57,7 +57,7 @@ func openIntake(intake context.Context, in input.Input, shard result.Shard) (*re
 
 // logPassedOver logs the number of files in the input's folder that give no row.
 func (in *reading) logPassedOver(log zerolog.Logger) {
-	if n, example := in.source.PassedOver(); n > 0 {
+	if n, example := in.source.SkippedFiles(); n > 0 {
 		log.Warn().Int64("files", n).Str("example", example).Msg("files of the input's folder are passed over: they are neither text nor image by their names")
 	}
 }
@@ -86,7 +86,7 @@ func (r *run) read(intake context.Context, in *reading, queue *dispatch.Queue) e
 func (r *run) readAll(intake context.Context, in *reading, queue *dispatch.Queue) error {
 	for first := true; ; first = false {
 		row, err := in.rows.Next()
-		if first && err == nil && in.rows.TakenForText() {
+		if first && err == nil && in.rows.GuessedText() {
 			r.log.Info().Str("input", r.config.Input).Msg("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
 		}
 		more, err := r.handle(intake, in, row, err, queue)
@@ -136,7 +136,7 @@ func (r *run) handle(intake context.Context, in *reading, row prompt.Row, err er
 
 // logUnmatched logs, at the end of the input, the number of rows that were left out and of lines without a row.
 func (r *run) logUnmatched(in *reading) {
-	if n := in.rows.LeftOut(); n > 0 {
+	if n := in.rows.DuplicatesSkipped(); n > 0 {
 		r.log.Warn().Int64("rows", n).Msg("rows were left out: an earlier one has the same custom_id (--dedupe first)")
 	}
 	answered, failed := r.earlier.Lines()

@@ -30,7 +30,7 @@ func (c Config) Rows() input.Input {
 // Planner returns the planner of the servers.
 func (c Config) Planner() plan.Planner {
 	return plan.Planner{
-		Model: c.Model, Wish: c.Wish, FitContext: c.FitContext, SampleTime: c.SampleTime, Input: c.Rows(),
+		Model: c.Model, Request: c.Request, FitContext: c.FitContext, SampleTime: c.SampleTime, Input: c.Rows(),
 		Device: c.Server.Device, Running: c.Server.URL != "", File: c.Server.File, Memory: c.Place.Memory,
 	}
 }
@@ -46,14 +46,14 @@ func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
 func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) fleet.Config {
 	f := fleet.Config{
 		Settings: c.Server, Model: c.Defaults.Model, Info: info, GPUs: gpus, Run: paths,
-		AllowCPULayers: c.Wish.AllowCPULayers, MaxRestarts: c.MaxRestarts, StallTimeout: c.StallTimeout,
+		AllowCPULayers: c.Request.AllowCPULayers, MaxRestarts: c.MaxRestarts, StallTimeout: c.StallTimeout,
 		MaxServerBytes: c.MaxServerBytes, MaxFleetBytes: c.MaxFleetBytes, Enforced: c.Place.Enforced,
 	}
 	if f.File != nil {
 		f.File, _ = f.File.For(info.Version) // the plan's warnings have the text
 	}
 	if !c.fitsContext() {
-		f.MinContext = c.Wish.MinContext
+		f.MinContext = c.Request.MinContext
 	}
 	return f
 }
@@ -91,7 +91,7 @@ func (c Config) paths(shard result.Shard) (result.Paths, error) {
 		return paths, &outcome.ConfigError{Err: err}
 	}
 	paths.Mode = c.Results.Mode
-	if paths.Contain(c.Input) {
+	if paths.Contains(c.Input) {
 		of := ""
 		if paths.Document != "" {
 			of = " of " + paths.Document + " (as lines, in " + paths.Results + ")"

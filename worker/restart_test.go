@@ -50,7 +50,7 @@ func TestALostServerIsStartedAgain(t *testing.T) {
 		if err != nil || s.OK != 100 || s.Failed != 0 {
 			t.Errorf("summary %+v, %v; want 100 rows", s, err)
 		}
-		if again := readRecord(t, recordFile).Requests - (100 - 60); again > batcher.InFlight(c.Wish.Slots) {
+		if again := readRecord(t, recordFile).Requests - (100 - 60); again > batcher.InFlight(c.Request.Slots) {
 			t.Errorf("the second server was asked %d rows of the first, want at most the rows in flight", again)
 		}
 	})
@@ -132,7 +132,7 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	t.Parallel()
 	const rows = 30
 	c, recordFile := config(t, 0, "--fault", "500:1", "--fault-match", "bad", "--hold", fmt.Sprint(batcher.InFlight(4)), "--hold-rows", fmt.Sprint(rows))
-	for range c.Wish.Slots {
+	for range c.Request.Slots {
 		addRow(t, c, `{"prompt":"bad x"}`)
 	}
 	for range rows {
@@ -143,8 +143,8 @@ func TestRetriesHoldNoSlot(t *testing.T) {
 	if _, err := Run(t.Context(), c, zerolog.Nop(), until(t, answered(counters, rows)), counters); !errors.Is(err, outcome.ErrStopped) {
 		t.Fatal(err)
 	}
-	if r := readRecord(t, recordFile); r.Answered != rows || r.Faults["500"] < c.Wish.Slots {
-		t.Errorf("%d rows were answered and %d failed, want %d and at least %d", r.Answered, r.Faults["500"], rows, c.Wish.Slots)
+	if r := readRecord(t, recordFile); r.Answered != rows || r.Faults["500"] < c.Request.Slots {
+		t.Errorf("%d rows were answered and %d failed, want %d and at least %d", r.Answered, r.Faults["500"], rows, c.Request.Slots)
 	}
 }
 

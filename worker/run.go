@@ -108,7 +108,7 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 	if err != nil {
 		return err
 	}
-	result.RemoveLeft(r.paths.Run, contextfit.SpoolPrefix)
+	result.RemoveLeftovers(r.paths.Run, contextfit.SpoolPrefix)
 	r.logRepairs()
 	inspect := func(ctx context.Context) (ollama.Info, error) { return r.inspector().Inspect(ctx) }
 	r.earlier, err = resume.Reconcile(intake, c.resume(r.paths, r.shard, m, inspect), r.output, r.log)
@@ -136,7 +136,7 @@ func (r *run) logRepairs() {
 			e = e.Int64("torn_bytes_cut", m.Torn)
 		}
 		if m.Aside != "" {
-			e = e.Int64("damaged_lines", m.Damaged).Int64("repeated_lines", m.Twice).Str("moved_to", m.Aside)
+			e = e.Int64("damaged_lines", m.Damaged).Int64("repeated_lines", m.Duplicates).Str("moved_to", m.Aside)
 		}
 		e.Msg("an earlier run was cut off in the middle of writing; rows whose lines were damaged are asked again")
 	}

@@ -67,7 +67,7 @@ func config(t testing.TB, n int, flags ...string) (c Config, recordFile string) 
 			Command: append([]string{os.Args[0], fake, "--max-life", "10m", "--record", recordFile}, flags...),
 			Models:  dir, Device: ollama.DeviceCPU, LoadTimeout: await.Patience, ScratchRoot: dir,
 		},
-		Model: modelcfg.Model{Name: "bigram"}, Wish: batcher.Wish{Slots: 4, Context: 512}, SampleTime: await.Patience,
+		Model: modelcfg.Model{Name: "bigram"}, Request: batcher.Request{Slots: 4, Context: 512}, SampleTime: await.Patience,
 		RequestTimeout: await.Patience, MaxRetries: 1, RetryDelay: time.Millisecond, StallTimeout: await.Patience, Grace: await.Patience, Results: Results{SyncEvery: time.Second},
 	}, recordFile
 }
@@ -88,8 +88,8 @@ func TestRunKeepsTheSlotsFull(t *testing.T) {
 		t.Fatalf("summary %+v, %v", s, err)
 	}
 	r := readRecord(t, recordFile)
-	if r.PeakInFlight != batcher.InFlight(c.Wish.Slots) || r.PeakWorking != c.Wish.Slots {
-		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, batcher.InFlight(c.Wish.Slots), c.Wish.Slots)
+	if r.PeakInFlight != batcher.InFlight(c.Request.Slots) || r.PeakWorking != c.Request.Slots {
+		t.Errorf("the server saw %d in flight and %d working, want %d and %d", r.PeakInFlight, r.PeakWorking, batcher.InFlight(c.Request.Slots), c.Request.Slots)
 	}
 	if r.Loads != 1 {
 		t.Errorf("the model was loaded %d times", r.Loads)
@@ -112,10 +112,10 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 	limit := limitAnswers(t, &c)
 	setLimit(t, limit, 20)
 	// The signal comes when every asker has a row at the server: an asker between two rows has no row to finish.
-	drain := until(t, heldBack(limit, batcher.InFlight(c.Wish.Slots)))
+	drain := until(t, heldBack(limit, batcher.InFlight(c.Request.Slots)))
 	log := &onLine{text: "no new rows", do: func() { os.Remove(limit) }}
 	s, err := Run(t.Context(), c, zerolog.New(log), drain, new(record.Counters))
-	if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK != int64(20+batcher.InFlight(c.Wish.Slots)) {
+	if !errors.Is(err, outcome.ErrStopped) || s.Complete || s.OK != int64(20+batcher.InFlight(c.Request.Slots)) {
 		t.Fatalf("summary %+v, %v; want outcome.ErrStopped, and the rows in flight answered", s, err)
 	}
 	r, err := fakeollama.ReadRecord(recordFile)

@@ -79,7 +79,7 @@ func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 	if m.Tag() == "" {
 		return "no tag"
 	}
-	plan, err := batcher.Decide(m, m.Architecture, gpus, batcher.Wish{Context: f.context})
+	plan, err := batcher.Decide(m, m.Architecture, gpus, batcher.Request{Context: f.context})
 	switch {
 	case err != nil:
 		return "no"

@@ -128,7 +128,7 @@ func isolation(s fleet.Settings) (isolated bool, why string) {
 	case s.Isolate == ollama.IsolateNever:
 		return false, "--isolate is never"
 	}
-	err := ollama.Isolatable(s.Command, s.Device)
+	err := ollama.CheckIsolation(s.Command, s.Device)
 	switch {
 	case err == nil:
 		return true, "the kernel of this machine allows namespaces for servers"
@@ -200,7 +200,7 @@ func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) e
 		}
 	}
 	if p.Host != (batcher.Host{}) {
-		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Held()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
+		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Unreclaimable()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
 	}
 	if len(p.Devices) > 0 {
 		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")

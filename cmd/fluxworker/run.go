@@ -224,7 +224,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			Isolate:     ollama.Isolation(f.isolate),
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
-		Model: s.model, Wish: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  time.Duration(f.retryDelay),
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all,
 		Grace: f.grace, Version: version(),

@@ -130,7 +130,7 @@ func (s sbatchScript) memory(line func(string, ...any)) {
 	case h.Model > 0 && h.Files == 0:
 		line("# Host memory: %s for the model, %s for the server's processes, 1 GiB for fluxworker.", batcher.Size(h.Model), batcher.Size(h.Servers))
 	case h.Files > 0:
-		line("# Host memory: %s for the servers' processes, %s for the model's files while they are loaded, 1 GiB for fluxworker.", batcher.Size(h.Held()), batcher.Size(h.Files))
+		line("# Host memory: %s for the servers' processes, %s for the model's files while they are loaded, 1 GiB for fluxworker.", batcher.Size(h.Unreclaimable()), batcher.Size(h.Files))
 	default:
 		line("# Host memory: %s for the servers' processes, 1 GiB for fluxworker. The size of the model's files is unknown; add it.", batcher.Size(h.Servers))
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // wish returns the slots and the context that the flags ask for.
-func (f *runFlags) wish() (batcher.Wish, error) {
-	w := batcher.Wish{KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
+func (f *runFlags) wish() (batcher.Request, error) {
+	w := batcher.Request{KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
 	if f.slots != automatic {
 		n, err := strconv.Atoi(f.slots)
 		if err != nil || n < 1 || n > batcher.MaxSlots {

@@ -80,13 +80,13 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 		fmt.Printf("half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
 			need.At(0.5), need.At(0.99), need.Max())
 	}
-	if rows.TakenForText() {
+	if rows.GuessedText() {
 		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")
 	}
-	if n := rows.LeftOut(); n > 0 {
+	if n := rows.DuplicatesSkipped(); n > 0 {
 		fmt.Printf("%d rows are left out: an earlier row has the same custom_id (--dedupe first)\n", n)
 	}
-	if n, example := source.PassedOver(); n > 0 {
+	if n, example := source.SkippedFiles(); n > 0 {
 		fmt.Printf("files skipped, since their names are neither those of texts nor of images: %d (%s, for example)\n", n, example)
 	}
 	switch {

@@ -39,7 +39,7 @@ func runCount(args []string) error {
 		Input: args[1], MaxRowBytes: prompt.DefaultMaxRowBytes, Output: filepath.Join(args[2], "results.jsonl"),
 		Defaults: defaults(),
 		Model:    modelcfg.Model{Name: "bigram"},
-		Wish:     batcher.Wish{Context: 4096, Slots: slots, KVCacheType: "f16"},
+		Request:  batcher.Request{Context: 4096, Slots: slots, KVCacheType: "f16"},
 		Server:   fleet.Settings{URL: args[0], Device: ollama.DeviceAuto, Isolate: ollama.IsolateAuto, LoadTimeout: time.Minute},
 		Place:    worker.Place{NoLimit: true}, RequestTimeout: 30 * time.Minute, MaxRetries: 3, MaxRestarts: 5, StallTimeout: 5 * time.Minute,
 		Grace: time.Second, Results: worker.Results{SyncEvery: time.Second, SyncBytes: 8 << 20},

@@ -58,7 +58,7 @@ func (s *server) converse(w http.ResponseWriter, r *http.Request, req *chatReque
 		defer s.barrier.leave()
 	}
 	s.recorder.want()
-	if held && !Pass(r.Context(), s.config.pass, s.passing()) || s.slots.Acquire(r.Context(), 1) != nil {
+	if held && !Hold(r.Context(), s.config.pass, s.passing()) || s.slots.Acquire(r.Context(), 1) != nil {
 		s.recorder.giveUp()
 		s.gone()
 	}

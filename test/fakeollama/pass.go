@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Pass holds request number n of a server, from 1, while the file exists and contains a number below n. It lets a test
-// keep a run in the middle of its rows, on a machine of any speed, until the test has done its work there. Pass returns
+// Hold holds request number n of a server, from 1, while the file exists and contains a number below n. It lets a test
+// keep a run in the middle of its rows, on a machine of any speed, until the test has done its work there. Hold returns
 // false if the context ends first. The file "" holds nothing. The file with the suffix ".held" grows by one byte for
 // each held request, so a test can wait for a number of them.
-func Pass(ctx context.Context, file string, n int) bool {
+func Hold(ctx context.Context, file string, n int) bool {
 	for held := false; file != ""; {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -191,7 +191,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.keep(r.URL.Path, body)
-	if r.URL.Path == "/api/chat" && !isProof(body) && !fakeollama.Pass(r.Context(), os.Getenv("FRONT_PASS"), int(f.passed.Add(1))) {
+	if r.URL.Path == "/api/chat" && !isProof(body) && !fakeollama.Hold(r.Context(), os.Getenv("FRONT_PASS"), int(f.passed.Add(1))) {
 		return
 	}
 	if r.URL.Path == "/api/chat" {

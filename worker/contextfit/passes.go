@@ -21,14 +21,14 @@ func (f *Fit) Plan(ctx context.Context, info ollama.Info, gpus []gpu.Device, isN
 	choose := plan.ContextPlanner{Planner: f.config.Planner, Info: info, GPUs: gpus}
 	if f.limit == 0 {
 		f.limit, f.because = choose.Limit()
-		f.counts = !ollama.Old(info.Version)
+		f.counts = !ollama.OldGeneration(info.Version)
 	}
 	demand, minContext := f.demand, f.served+1
 	if f.number == 1 {
 		if !f.sampled.Load() {
 			f.sampleInput(ctx, info, isNew)
 		}
-		demand, minContext = f.sample.Demand(f.estimate), f.config.Planner.Wish.MinContext
+		demand, minContext = f.sample.Demand(f.estimate), f.config.Planner.Request.MinContext
 	}
 	if f.number > 2 { // the estimate was wrong twice, and each pass costs a restart
 		minContext = f.limit
@@ -63,7 +63,7 @@ func (f *Fit) sampleInput(ctx context.Context, info ollama.Info, isNew func(prom
 // context can be tried.
 func (f *Fit) Shorten() bool {
 	shorter := f.context * 3 / 4 / tokens.Step * tokens.Step
-	retry := shorter >= max(tokens.MinContext, f.config.Planner.Wish.MinContext, f.served+1)
+	retry := shorter >= max(tokens.MinContext, f.config.Planner.Request.MinContext, f.served+1)
 	f.limit, f.because = shorter, "the memory allows"
 	if !retry {
 		f.limit = f.served

@@ -133,7 +133,7 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 		Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
 	err := s.client.Load(ctx, f.config.Model)
 	if err == nil {
-		err = s.client.Prove(ctx, f.config.Model)
+		err = s.client.Verify(ctx, f.config.Model)
 	}
 	if err != nil {
 		return withCause(ctx, err)

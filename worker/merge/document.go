@@ -49,7 +49,7 @@ func (c Config) document(parts []result.Part) (result.Document, error) {
 		return d, err
 	}
 	if !c.Replace {
-		if err := d.Replaceable(); err != nil {
+		if err := d.CheckReplaceable(); err != nil {
 			return d, &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
 		}
 	}

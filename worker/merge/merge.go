@@ -103,14 +103,14 @@ func (c Config) target(parts []result.Part) (result.Paths, error) {
 	switch {
 	case to.UsedByRun(), slices.ContainsFunc(parts, func(p result.Part) bool { return same(p.Paths.Results, to.Results) || same(p.Paths.Errors, to.Results) }):
 		return to, &outcome.ConfigError{Err: fmt.Errorf("%s is the output of a run itself, and a merge does not change it; name another file with --to", to.Results)}
-	case to.Contain(c.Input):
+	case to.Contains(c.Input):
 		return to, &outcome.ConfigError{Err: fmt.Errorf("input %s is where the merged lines would go; name another file with --to", c.Input)}
 	}
 	if err := c.input().CheckOutside(name, "the merged file"); err != nil {
 		return to, err
 	}
 	for _, path := range []string{to.Results, to.Errors} {
-		if err := result.Replaceable(path); err != nil {
+		if err := result.CheckReplaceable(path); err != nil {
 			return to, &outcome.ConfigError{Err: fmt.Errorf("%w; name another file with --to", err)}
 		}
 	}

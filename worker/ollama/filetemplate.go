@@ -24,7 +24,7 @@ func (f File) For(version string) (_ *File, warning string) {
 	case chat == "":
 		f.template = plainTemplate
 		return &f, fmt.Sprintf("%s has no chat template (tokenizer.chat_template): the model gets messages as they are, without roles", filepath.Base(f.Path))
-	case !Old(version):
+	case !OldGeneration(version):
 		return &f, ""
 	}
 	known, err := template.Named(chat)

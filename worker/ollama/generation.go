@@ -6,8 +6,8 @@ import "golang.org/x/mod/semver"
 // generation.
 const firstNew = "v0.30.0"
 
-// Old reports whether a version belongs to the old generation, whose runner does not follow some options. A version
+// OldGeneration reports whether a version belongs to the old generation, whose runner does not follow some options. A version
 // without information, such as the 0.0.0 of a private build, counts as old; the only cost is speed.
-func Old(version string) bool {
+func OldGeneration(version string) bool {
 	return semver.Compare("v"+version, firstNew) < 0
 }

@@ -239,15 +239,15 @@ func TestCheckSetuid(t *testing.T) {
 	}
 }
 
-// Isolatable predicts the result of a start.
-func TestIsolatable(t *testing.T) {
+// CheckIsolation predicts the result of a start.
+func TestCheckIsolation(t *testing.T) {
 	s, _ := startFake(t, IsolateAlways) // skips
 	s.Stop()
 	for _, tt := range []struct {
 		command string
 		why     string
 	}{{os.Args[0], ""}, {"no-such-ollama", ""}, {apptainer(t, 0o755|os.ModeSetuid), "starter-suid"}} {
-		err := Isolatable([]string{tt.command}, DeviceCPU)
+		err := CheckIsolation([]string{tt.command}, DeviceCPU)
 		if (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
 			t.Errorf("%s: %v, want %q", tt.command, err, tt.why)
 		}

@@ -54,7 +54,7 @@ func (i Info) Runner(context, threads int) Runner {
 	longest, known := i.Metadata[family+".context_length"].(float64)
 	return Runner{
 		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads,
-		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !Old(i.Version),
+		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !OldGeneration(i.Version),
 	}
 }
 
@@ -186,9 +186,9 @@ func (c *Client) Loaded(ctx context.Context, model string) (Footprint, error) {
 	return Footprint{}, fmt.Errorf("list loaded models: %s is not among them", model)
 }
 
-// Prove requests a one-token answer or a vector. A health check is not enough: servers with a good health check have
+// Verify requests a one-token answer or a vector. A health check is not enough: servers with a good health check have
 // failed to answer.
-func (c *Client) Prove(ctx context.Context, model string) error {
+func (c *Client) Verify(ctx context.Context, model string) error {
 	r := prompt.Request{
 		Endpoint: prompt.Chat,
 		Model:    model,

@@ -66,7 +66,7 @@ func testServerFromStartToStop(t *testing.T, i Isolation) {
 	if err := c.Load(ctx, "bigram"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Prove(ctx, "bigram"); err != nil {
+	if err := c.Verify(ctx, "bigram"); err != nil {
 		t.Fatal(err)
 	}
 	a, err := c.Ask(ctx, prompt.Request{Endpoint: prompt.Chat, Model: "bigram",
@@ -113,7 +113,7 @@ func TestNothingOutlivesAKilledServerOrGuard(t *testing.T) {
 			t.Run(victim, func(t *testing.T) {
 				s, _ := startFake(t, i, "--child")
 				c := waitListening(t, s, DeviceCPU)
-				if err := c.Prove(t.Context(), "bigram"); err != nil {
+				if err := c.Verify(t.Context(), "bigram"); err != nil {
 					t.Fatal(err)
 				}
 				all := processes(t, s, 3)

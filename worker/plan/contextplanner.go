@@ -22,19 +22,19 @@ type ContextPlanner struct {
 // at returns the plan with a context. On the CPU, where the host's memory holds the slots, a context above the default gets
 // fewer slots, so that all slots together take no more memory than with the default context. Errors: those of Plan.
 func (c ContextPlanner) at(context int) (batcher.Plan, error) {
-	c.Wish.Context, c.Wish.MinContext = context, 0
+	c.Request.Context, c.Request.MinContext = context, 0
 	if c.Device != ollama.DeviceCPU {
 		return c.Plan(c.Info, c.GPUs)
 	}
 	slots := c.slotsOnCPU()
 	if context > batcher.DefaultContext {
 		slots = max(1, slots*batcher.DefaultContext/context)
-		c.Wish.Slots = slots
+		c.Request.Slots = slots
 	}
 	p, err := c.Plan(c.Info, c.GPUs)
 	for slots > 1 && isMemoryError(err) {
 		slots = slots * 3 / 4
-		c.Wish.Slots = slots
+		c.Request.Slots = slots
 		p, err = c.Plan(c.Info, c.GPUs)
 	}
 	return p, err
@@ -48,7 +48,7 @@ func isMemoryError(err error) bool {
 
 // slotsOnCPU returns the number of slots on the CPU with the default context, without regard to the host's memory.
 func (c ContextPlanner) slotsOnCPU() int {
-	c.Wish.Context = 1
+	c.Request.Context = 1
 	c.Memory.Bytes = 0
 	p, err := c.Plan(c.Info, nil)
 	if err != nil {
@@ -138,7 +138,7 @@ func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Devi
 	e := tokens.NewEstimator()
 	sample.Scale(tokens.FromMetadata(info.Metadata), e)
 	demand := sample.Demand(e)
-	plan, err := c.Choose(demand, p.Wish.MinContext, limit)
+	plan, err := c.Choose(demand, p.Request.MinContext, limit)
 	if err != nil {
 		return plan, nil, err
 	}

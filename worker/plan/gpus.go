@@ -35,7 +35,7 @@ func AllocatedGPUs(ctx context.Context, log zerolog.Logger) ([]gpu.Device, error
 		return nil, &GPUError{err}
 	}
 	allocation, err := gpu.Allocated(os.Environ(), report)
-	for _, w := range append(allocation.Warnings, allocation.Left...) {
+	for _, w := range append(allocation.Warnings, allocation.Unusable...) {
 		log.Warn().Msg("GPUs: " + w)
 	}
 	if err != nil {

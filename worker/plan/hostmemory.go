@@ -31,7 +31,7 @@ func (e *MemoryError) Error() string {
 // MemoryToAskFor returns the host memory that a job should request, in bytes, a multiple of 1 GiB: the memory of the servers,
 // the model's files once, so that no page of them must be read twice, and ownBytes.
 func MemoryToAskFor(h batcher.Host) int64 {
-	return (h.Held() + h.Files + ownBytes + gib - 1) / gib * gib
+	return (h.Unreclaimable() + h.Files + ownBytes + gib - 1) / gib * gib
 }
 
 // checkMemory compares the host memory of a plan with that of the job. A model on the CPU that needs more is a MemoryError.
@@ -46,11 +46,11 @@ func (p Planner) checkMemory(plan batcher.Plan) (warning string, _ error) {
 	switch {
 	case p.Device == ollama.DeviceCPU && plan.Host.Model > limit:
 		return "", &MemoryError{Model: p.Model.Name, Need: plan.Host.Model, Limit: p.Memory}
-	case plan.Host.Held() > limit:
-		return fmt.Sprintf("%s, and the servers may take %s: the kernel may kill them; %s", has, batcher.Size(plan.Host.Held()), advice), nil
-	case plan.Host.Held()+plan.Host.Files > limit:
+	case plan.Host.Unreclaimable() > limit:
+		return fmt.Sprintf("%s, and the servers may take %s: the kernel may kill them; %s", has, batcher.Size(plan.Host.Unreclaimable()), advice), nil
+	case plan.Host.Unreclaimable()+plan.Host.Files > limit:
 		return fmt.Sprintf("%s, less than the model's files and the servers together (%s): loading may be slow, since pages have to be read again; %s",
-			has, batcher.Size(plan.Host.Held()+plan.Host.Files), advice), nil
+			has, batcher.Size(plan.Host.Unreclaimable()+plan.Host.Files), advice), nil
 	}
 	return "", nil
 }

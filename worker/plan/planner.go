@@ -19,10 +19,10 @@ import (
 
 // Planner makes plans for one model and one input.
 type Planner struct {
-	Model modelcfg.Model // from its YAML
-	Wish  batcher.Wish   // slots and context from the user
-	// FitContext chooses the context by the needs of the rows instead of Wish.Context, but not below Wish.MinContext. A server
-	// that runs already keeps the context of Wish.
+	Model   modelcfg.Model  // from its YAML
+	Request batcher.Request // slots and context from the user
+	// FitContext chooses the context by the needs of the rows instead of Request.Context, but not below Request.MinContext. A server
+	// that runs already keeps the context of Request.
 	FitContext bool
 	SampleTime time.Duration // limit of the sample of the input; 0 is the default
 	Input      input.Input
@@ -37,11 +37,11 @@ type Planner struct {
 // asked. Errors: those of batcher.Decide, MemoryError.
 func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error) {
 	architecture := p.architecture(info)
-	wish := p.Wish
+	wish := p.Request
 	wish.CPU = p.Device == ollama.DeviceCPU
 	wish.Unchecked = p.Running
 	// Without an answer from Ollama, as on a login node, the newer generation is assumed.
-	old := info.Version != "" && ollama.Old(info.Version)
+	old := info.Version != "" && ollama.OldGeneration(info.Version)
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p Planner) architecture(info ollama.Info) modelcfg.Architecture {
 		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
 	}
 	a.Vision = a.Vision || info.Projector
-	if info.Projector && info.Version != "" && ollama.Old(info.Version) {
+	if info.Projector && info.Version != "" && ollama.OldGeneration(info.Version) {
 		// The old generation runs such a model with llama.cpp, which gives layers with a sliding window the whole context.
 		a.SlidingWindow = 0
 	}

@@ -82,7 +82,7 @@ func TestFolderOfTexts(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	s := openSource(t, dir)
-	if n, example := s.PassedOver(); n != 3 || !slices.Contains([]string{"table.csv", "a/none", "a.txt.gz"}, example) {
+	if n, example := s.SkippedFiles(); n != 3 || !slices.Contains([]string{"table.csv", "a/none", "a.txt.gz"}, example) {
 		t.Errorf("%d files passed over, such as %s; want 3", n, example)
 	}
 	r := rowsOf(t, s, Options{Defaults: testDefaults(), Layout: Layout{PromptTemplate: "{{.name}}: {{.text}}"}})

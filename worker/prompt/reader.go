@@ -156,12 +156,12 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 // Seen returns the number of rows read so far, including rows of other shards and skipped rows.
 func (r *Reader) Seen() int64 { return r.index }
 
-// LeftOut returns the number of rows that KeepFirst skipped so far.
-func (r *Reader) LeftOut() int64 { return r.skipped }
+// DuplicatesSkipped returns the number of rows that KeepFirst skipped so far.
+func (r *Reader) DuplicatesSkipped() int64 { return r.skipped }
 
-// TakenForText reports, after the first row, whether the Reader guessed text because the first line is not JSON and
+// GuessedText reports, after the first row, whether the Reader guessed text because the first line is not JSON and
 // neither the input's name nor the options give a format.
-func (r *Reader) TakenForText() bool {
+func (r *Reader) GuessedText() bool {
 	l, ok := r.form.(*lines)
 	return ok && l.guessed && l.format == Text
 }

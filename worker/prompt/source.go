@@ -142,9 +142,9 @@ func (s *Source) Fingerprint() Fingerprint {
 	return s.print
 }
 
-// PassedOver returns the number of files in a folder that are not rows because they are neither text nor image, without
+// SkippedFiles returns the number of files in a folder that are not rows because they are neither text nor image, without
 // hidden files; example is the path of one of them.
-func (s *Source) PassedOver() (n int64, example string) {
+func (s *Source) SkippedFiles() (n int64, example string) {
 	if s.folder == nil {
 		return 0, ""
 	}

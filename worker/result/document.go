@@ -65,8 +65,8 @@ func (l documentLayout) first() string {
 	return l.start
 }
 
-// Replaceable returns an error if a file with other content than results is at Path.
-func (d Document) Replaceable() (err error) {
+// CheckReplaceable returns an error if a file with other content than results is at Path.
+func (d Document) CheckReplaceable() (err error) {
 	for _, f := range []Format{LLMFlux, LLMFluxArray, CSV} {
 		if err = startsWith(d.Path, f.layout().first()); err == nil {
 			return nil

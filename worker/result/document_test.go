@@ -57,7 +57,7 @@ func writeDocument(t *testing.T, output string, f Format, q *questions, partial 
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(output), ".*")); len(left) > 0 {
 		t.Errorf("the merge left %q", left)
 	}
-	if err := d.Replaceable(); err != nil {
+	if err := d.CheckReplaceable(); err != nil {
 		t.Errorf("a document of ours is not seen as one: %v", err)
 	}
 	return get(t, d.Path)
@@ -196,7 +196,7 @@ func TestDocumentIsWhole(t *testing.T) {
 	}
 	for _, foreign := range []string{"{\n  \"results\": [\n", "[]", "id,answer\n", "x"} {
 		put(t, d.Path, foreign)
-		if err := d.Replaceable(); err == nil || !strings.Contains(err.Error(), "does not hold results") {
+		if err := d.CheckReplaceable(); err == nil || !strings.Contains(err.Error(), "does not hold results") {
 			t.Errorf("%q would be replaced: %v", foreign, err)
 		}
 	}

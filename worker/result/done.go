@@ -164,8 +164,8 @@ func (k *keys) len() int64 {
 	return int64(n)
 }
 
-// Marks is a set of rows that have a line, one bit per row. It stays valid while lines are dropped.
-type Marks struct{ answered, failed bitSet }
+// RowSet is a set of rows that have a line, one bit per row. It stays valid while lines are dropped.
+type RowSet struct{ answered, failed bitSet }
 
 // bitSet is a set of entries of sealed keys.
 type bitSet struct {
@@ -173,20 +173,20 @@ type bitSet struct {
 	bits [segments][]uint64
 }
 
-// NewMarks returns an empty set.
-func (d *Done) NewMarks() *Marks {
-	return &Marks{answered: bitSet{keys: d.answered}, failed: bitSet{keys: d.failed}}
+// NewRowSet returns an empty set.
+func (d *Done) NewRowSet() *RowSet {
+	return &RowSet{answered: bitSet{keys: d.answered}, failed: bitSet{keys: d.failed}}
 }
 
 // Add adds the row with the key's name, if it has a line.
-func (m *Marks) Add(k prompt.Key) {
+func (m *RowSet) Add(k prompt.Key) {
 	if !m.answered.add(entryOf(k).name) {
 		m.failed.add(entryOf(k).name)
 	}
 }
 
 // Has reports whether the row with the key's name is in the set.
-func (m *Marks) Has(k prompt.Key) bool {
+func (m *RowSet) Has(k prompt.Key) bool {
 	name := entryOf(k).name
 	return m.answered.has(name) || m.failed.has(name)
 }

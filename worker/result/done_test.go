@@ -38,7 +38,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestMarks(t *testing.T) {
+func TestRowSet(t *testing.T) {
 	d := new(Done)
 	key := func(i uint64) (k prompt.Key) {
 		binary.BigEndian.PutUint64(k[:8], i*0x9e3779b97f4a7c15) // spread over the segments
@@ -54,7 +54,7 @@ func TestMarks(t *testing.T) {
 	if twice := d.seal(); len(twice) > 0 {
 		t.Fatalf("%d names are there twice", len(twice))
 	}
-	m := d.NewMarks()
+	m := d.NewRowSet()
 	for i := uint64(0); i < 10000; i += 7 {
 		m.Add(key(i)) // half of them have no line
 	}

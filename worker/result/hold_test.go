@@ -58,8 +58,8 @@ func TestOpenRefusesAHeldOutput(t *testing.T) {
 	if _, err := Open(t.Context(), second); !errors.Is(err, ErrHeld) {
 		t.Errorf("open by another name: %v, want ErrHeld", err)
 	}
-	if !p.Contain(alias) || p.Contain(p.Run) {
-		t.Error("Contain does not know the file by its other name")
+	if !p.Contains(alias) || p.Contains(p.Run) {
+		t.Error("Contains does not know the file by its other name")
 	}
 }
 

@@ -153,8 +153,8 @@ func (m *mergedFiles) discard() {
 	}
 }
 
-// Replaceable returns an error if the file at path does not begin with a result line.
-func Replaceable(path string) error { return startsWith(path, lineStart) }
+// CheckReplaceable returns an error if the file at path does not begin with a result line.
+func CheckReplaceable(path string) error { return startsWith(path, lineStart) }
 
 // startsWith returns an error if the file at path exists and does not begin with want.
 func startsWith(path, want string) error {

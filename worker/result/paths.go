@@ -82,8 +82,8 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	return Paths{Results: base + part + ext, Errors: base + "-errors" + part + ext, Run: filepath.Join(base+".run", shard.String())}, nil
 }
 
-// Contain reports whether the file at path is one of the output files, under any name.
-func (p Paths) Contain(path string) bool {
+// Contains reports whether the file at path is one of the output files, under any name.
+func (p Paths) Contains(path string) bool {
 	file, err := os.Stat(path)
 	if err != nil {
 		return false

@@ -16,7 +16,7 @@ import (
 func (p Paths) Pin(name string, v any) ([]byte, error) {
 	path := p.In(name)
 	if data, err := os.ReadFile(path); err == nil {
-		RemoveLeft(p.Run, "."+name+".") // drafts of killed processes; the file exists, so no draft is needed
+		RemoveLeftovers(p.Run, "."+name+".") // drafts of killed processes; the file exists, so no draft is needed
 		return data, nil
 	}
 	if err := os.MkdirAll(p.Run, p.dirMode()); err != nil {
@@ -45,9 +45,9 @@ func (p Paths) Pin(name string, v any) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// RemoveLeft removes the files with the prefix from a folder, which killed processes left. It ignores files that cannot
+// RemoveLeftovers removes the files with the prefix from a folder, which killed processes left. It ignores files that cannot
 // be removed: they do no harm.
-func RemoveLeft(dir, prefix string) {
+func RemoveLeftovers(dir, prefix string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), prefix) {

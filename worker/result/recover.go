@@ -28,11 +28,11 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Repair describes the repairs of one file.
 type Repair struct {
-	Path    string
-	Torn    int64  // size in bytes of an unterminated last line, which was cut
-	Damaged int64  // number of invalid lines, moved to Aside; their rows have no line now
-	Twice   int64  // number of second lines of a row, moved to Aside
-	Aside   string // the file with the moved lines; empty if there are none
+	Path       string
+	Torn       int64  // size in bytes of an unterminated last line, which was cut
+	Damaged    int64  // number of invalid lines, moved to Aside; their rows have no line now
+	Duplicates int64  // number of second lines of a row, moved to Aside
+	Aside      string // the file with the moved lines; empty if there are none
 }
 
 // recoverAll reads both files, repairs the damage of a kill or power cut, and finds the done rows.
@@ -129,7 +129,7 @@ func (l *Log) repair(ctx context.Context, s *stream, c scanned, twice map[uint64
 			return err
 		}
 	}
-	if r.Torn+r.Damaged+r.Twice > 0 {
+	if r.Torn+r.Damaged+r.Duplicates > 0 {
 		l.repairs = append(l.repairs, r)
 	}
 	return nil
@@ -163,7 +163,7 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 			return true, nil
 		}
 		if kept[name] {
-			return false, move(line.text, &r.Twice)
+			return false, move(line.text, &r.Duplicates)
 		}
 		kept[name] = true
 		return true, nil
@@ -176,7 +176,7 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 	if err != nil {
 		return err
 	}
-	if r.Damaged+r.Twice > 0 {
+	if r.Damaged+r.Duplicates > 0 {
 		r.Aside = path
 	}
 	return nil

@@ -123,7 +123,7 @@ func TestDrop(t *testing.T) {
 	put(t, p.Results, lineOf(t, 1, 1)+lineOf(t, 2, 2)+lineOf(t, 3, 3))
 	put(t, p.Errors, lineOf(t, 4, 4)+lineOf(t, 5, 5))
 	l, d := open(t, p)
-	same := d.NewMarks()
+	same := d.NewRowSet()
 	same.Add(row(1, 1).Key)
 	same.Add(row(5, 5).Key)
 	same.Add(row(6, 6).Key) // has no line

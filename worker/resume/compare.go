@@ -13,16 +13,16 @@ import (
 
 // comparison is the comparison of the input with the lines of the output.
 type comparison struct {
-	same         *result.Marks // lines whose rows ask the same now
-	matched      int64         // number of these lines
-	failed       int64         // of these lines, the error lines
-	firstChanged error         // names the first row whose line is for another request; nil without one
+	same         *result.RowSet // lines whose rows ask the same now
+	matched      int64          // number of these lines
+	failed       int64          // of these lines, the error lines
+	firstChanged error          // names the first row whose line is for another request; nil without one
 }
 
 // compare reads the input once and compares the keys of its rows with the lines. Errors: InputError, ConfigError,
 // StoppedError.
 func (e *Earlier) compare(intake context.Context) (comparison, error) {
-	c := comparison{same: e.done.NewMarks()}
+	c := comparison{same: e.done.NewRowSet()}
 	source, rows, err := e.config.Input.Open(e.config.Shard)
 	if err != nil {
 		return c, err

@@ -74,7 +74,7 @@ func Reconcile(intake context.Context, c Config, output *result.Log, log zerolog
 func (e *Earlier) readElsewhere(intake context.Context) error {
 	var others []string
 	for _, path := range e.config.ResumeFrom {
-		if !e.config.Paths.Contain(path) {
+		if !e.config.Paths.Contains(path) {
 			others = append(others, path)
 		}
 	}
@@ -257,7 +257,7 @@ func (e *Earlier) SameModel(info ollama.Info) error {
 // lines. A file that is not a document stays. Errors: result.WriteError.
 func (e *Earlier) dropDocument() error {
 	d := result.Document{Path: e.config.Paths.Document}
-	if d.Path == "" || d.Replaceable() != nil {
+	if d.Path == "" || d.CheckReplaceable() != nil {
 		return nil
 	}
 	if err := os.Remove(d.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {

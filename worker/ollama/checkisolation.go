@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Isolatable returns the reason why a server of this command could not be isolated on this machine, or nil if it could.
+// CheckIsolation returns the reason why a server of this command could not be isolated on this machine, or nil if it could.
 // It starts an isolated program that does nothing.
-func Isolatable(command []string, device Device) error {
+func CheckIsolation(command []string, device Device) error {
 	if program, err := exec.LookPath(command[0]); err == nil {
 		if err := checkSetuid(program, command[1:]); err != nil {
 			return err
