@@ -35,6 +35,9 @@ func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) (gp
 	if err != nil {
 		return nil, unlessOver(intake, err)
 	}
+	if r.fit != nil {
+		defer r.fit.Close()
+	}
 	stopWatching := p.fleet.WatchGPUs()
 	defer func() { gpus = stopWatching() }()
 	if err := p.pass(intake, requests, queue); err != nil {
@@ -133,7 +136,6 @@ func (p *passes) laterPasses(intake, requests context.Context) error {
 	if p.run.fit == nil {
 		return nil
 	}
-	defer p.run.fit.Close()
 	for intake.Err() == nil && requests.Err() == nil && p.run.counters.AllRead() && !p.run.rows.GaveUp() {
 		rows := p.run.fit.NextPass()
 		if rows == nil {

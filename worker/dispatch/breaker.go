@@ -10,6 +10,7 @@ import (
 // breaker ends a run whose server lives but answers nothing.
 type breaker struct {
 	inARow atomic.Int64          // rows that living servers left undone since the last answer
+	open   atomic.Bool           // no row is asked any more
 	undone atomic.Int64          // rows that stay undone
 	last   atomic.Pointer[error] // why the last of these stays undone
 }
@@ -23,13 +24,16 @@ func (b *breaker) giveUp(err error) {
 // fail counts a row that stays undone although its server lives.
 func (b *breaker) fail(err error) {
 	b.giveUp(err)
-	b.inARow.Add(1)
+	if b.inARow.Add(1) >= maxUnanswered {
+		b.open.Store(true)
+	}
 }
 
 func (b *breaker) reset() { b.inARow.Store(0) }
 
-// tripped reports whether maxUnanswered rows in a row stayed undone. An answer to a row that was in flight then resets it.
-func (b *breaker) tripped() bool { return b.inARow.Load() >= maxUnanswered }
+// tripped reports whether maxUnanswered rows in a row stayed undone. It stays so: a late answer to a row in flight does not
+// bring back the askers that have left.
+func (b *breaker) tripped() bool { return b.open.Load() }
 
 // err returns why rows stay undone; nil without undone rows.
 func (b *breaker) err() error {

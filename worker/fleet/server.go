@@ -51,6 +51,7 @@ type Server struct {
 	live     *ollama.Server // process, for other goroutines
 	procs    []int          // PIDs of the server when it was ready, sorted
 	ended    *ending        // why this run ended the server; nil where it ended by itself
+	final    error          // why no restart would help, also where it came while the server was down; nil otherwise
 }
 
 // ending says why this run ends a server.
@@ -107,6 +108,9 @@ func (s *Server) End(reason error, blameless bool) {
 // end ends the server and waits for its end. The first ending since the start counts.
 func (s *Server) end(e ending) {
 	s.mu.Lock()
+	if e.final && s.final == nil {
+		s.final = e.reason
+	}
 	live := s.live
 	if live != nil && s.ended == nil {
 		s.ended = &e
@@ -163,12 +167,22 @@ func (s *Server) stop() {
 	}
 }
 
+// finalReason returns why no restart would help; nil where one may.
+func (s *Server) finalReason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
 // lossError returns why the server is gone, and whether the loss is final.
 func (s *Server) lossError() (_ error, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.final != nil {
+		return s.process.Failed("run server", s.final), true
+	}
 	if s.ended != nil {
-		return s.process.Failed("run server", s.ended.reason), s.ended.final
+		return s.process.Failed("run server", s.ended.reason), false
 	}
 	return s.process.Err(), false
 }

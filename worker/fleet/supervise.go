@@ -58,6 +58,9 @@ func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error
 		if !wait(intake, pause-rand.N(pause/4)) {
 			return nil, nil // the grace is for rows in flight, and this server has no row
 		}
+		if lost := s.finalReason(); lost != nil { // its GPU was lost meanwhile
+			return &ollama.ServerError{Op: "start server again", Err: lost}, nil
+		}
 		s.countRestart()
 		s.stop()
 		err := f.startVerified(ctx, s)

@@ -18,6 +18,10 @@ import (
 // works in vain because it spins for a hung GPU.
 const workingShare = 0.05
 
+// memoryEvery is the longest time between two checks of a server's host memory: a server that grows by
+// gigabytes within a minute is ended before the kernel ends a process of its choice.
+const memoryEvery = 5 * time.Second
+
 // watch ends a server of this run that hangs, lost its runner, grows too large, or moves a part of the model off its GPU.
 // stop ends the watch and waits for its end.
 //
@@ -31,7 +35,7 @@ func (f *Fleet) watch(s *Server, a Activity) (stop func()) {
 	stopped := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		tick := time.NewTicker(f.config.StallTimeout / 4)
+		tick := time.NewTicker(min(f.config.StallTimeout/4, memoryEvery))
 		defer tick.Stop()
 		defer f.memory.forget(s)
 		w := watchdog{fleet: f, server: s, activity: a, progress: time.Now()}
@@ -56,6 +60,8 @@ type watchdog struct {
 	fleet    *Fleet
 	server   *Server
 	activity Activity
+
+	asked time.Time // when Ollama last said how much of the model is on the GPU
 
 	// The state at the last inspection.
 	completed  int64
@@ -84,7 +90,7 @@ func (w *watchdog) inspect(now time.Time) *ending {
 	if err := w.tooLarge(usage.Memory); err != nil {
 		return &ending{reason: err, blameless: true}
 	}
-	if err := w.offGPU(); err != nil {
+	if err := w.offGPU(now); err != nil {
 		return &ending{reason: err, blameless: true}
 	}
 	completed, gpuSamples := w.activity.Completed(), s.gpuBusy.Load()
@@ -105,17 +111,18 @@ func runnerDied(failed error) error { return fmt.Errorf("its runner died: %w", f
 // offGPU returns an error when a part of the model has left the GPU: a server that loaded the model again beside another
 // process stays many times slower, and only a restart helps. A server without restarts left stays: a slow server is better
 // than no server.
-func (w *watchdog) offGPU() error {
-	if w.server.footprint.GPUBytes == 0 {
+func (w *watchdog) offGPU(now time.Time) error {
+	if w.server.footprint.GPUBytes == 0 || now.Sub(w.asked) < w.fleet.config.StallTimeout/4 {
 		return nil
 	}
+	w.asked = now
 	ctx, cancel := context.WithTimeout(context.Background(), w.fleet.config.StallTimeout/4)
 	defer cancel()
-	now, err := w.server.client.Loaded(ctx, w.fleet.config.Model)
-	if err != nil || now.GPUBytes >= w.server.footprint.GPUBytes {
+	loaded, err := w.server.client.Loaded(ctx, w.fleet.config.Model)
+	if err != nil || loaded.GPUBytes >= w.server.footprint.GPUBytes {
 		return nil // rows show whether a server that does not answer here still works
 	}
-	reason := fmt.Errorf("only %d of the model's %d MiB are on the GPU any more", now.GPUBytes>>20, w.server.footprint.GPUBytes>>20)
+	reason := fmt.Errorf("only %d of the model's %d MiB are on the GPU any more", loaded.GPUBytes>>20, w.server.footprint.GPUBytes>>20)
 	if w.server.recentRestarts() < w.fleet.config.MaxRestarts {
 		return reason
 	}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -111,4 +112,16 @@ func TestAServerWithoutItsRunnerIsEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	await.Until(t, "the watchdog to miss the runner", func() bool { return w.inspect(time.Now()) != nil })
+}
+
+// A GPU that is lost while its server is being started again is lost for that server, too.
+func TestAGPULostDuringARestartIsFinal(t *testing.T) {
+	t.Parallel()
+	w := watchedServer(t)
+	s := w.server
+	s.End(errors.New("it hangs"), false)
+	s.end(ending{reason: errors.New("GPU GPU-1 is lost"), final: true, blameless: true})
+	if err, final := s.lossError(); !final || !strings.Contains(err.Error(), "GPU-1 is lost") {
+		t.Errorf("the loss is %v, final %t; want that of the GPU", err, final)
+	}
 }
