@@ -14,28 +14,29 @@ import (
 
 // ContextPlanner plans with different contexts, for one model and one set of GPUs.
 type ContextPlanner struct {
-	Planner
-	Info ollama.Info
-	GPUs []gpu.Device
+	Planner Planner
+	Info    ollama.Info
+	GPUs    []gpu.Device
 }
 
 // at returns the plan with a context. On the CPU, where the host's memory holds the slots, a context above the default gets
 // fewer slots, so that all slots together take no more memory than with the default context. Errors: those of Plan.
 func (c ContextPlanner) at(context int) (batcher.Plan, error) {
-	c.Request.Context, c.Request.MinContext = context, 0
-	if c.Device != ollama.DeviceCPU {
-		return c.Plan(c.Info, c.GPUs)
+	planner := c.Planner // a copy
+	planner.Request.Context, planner.Request.MinContext = context, 0
+	if planner.Device != ollama.DeviceCPU {
+		return planner.Plan(c.Info, c.GPUs)
 	}
 	slots := c.slotsOnCPU()
 	if context > batcher.DefaultContext {
 		slots = max(1, slots*batcher.DefaultContext/context)
-		c.Request.Slots = slots
+		planner.Request.Slots = slots
 	}
-	p, err := c.Plan(c.Info, c.GPUs)
+	p, err := planner.Plan(c.Info, c.GPUs)
 	for slots > 1 && isMemoryError(err) {
 		slots = slots * 3 / 4
-		c.Request.Slots = slots
-		p, err = c.Plan(c.Info, c.GPUs)
+		planner.Request.Slots = slots
+		p, err = planner.Plan(c.Info, c.GPUs)
 	}
 	return p, err
 }
@@ -48,9 +49,10 @@ func isMemoryError(err error) bool {
 
 // slotsOnCPU returns the number of slots on the CPU with the default context, without regard to the host's memory.
 func (c ContextPlanner) slotsOnCPU() int {
-	c.Request.Context = 1
-	c.Memory.Bytes = 0
-	p, err := c.Plan(c.Info, nil)
+	planner := c.Planner // a copy
+	planner.Request.Context = 1
+	planner.Memory.Bytes = 0
+	p, err := planner.Plan(c.Info, nil)
 	if err != nil {
 		return 1
 	}
@@ -87,7 +89,7 @@ func (c ContextPlanner) Limit() (limit int, because string) {
 // modelContext returns the model's context length, in tokens; the default for a model without metadata of it: a server
 // shortens a longer context without a message.
 func (c ContextPlanner) modelContext() int {
-	if a := c.architecture(c.Info); a.ContextLength > 0 {
+	if a := c.Planner.architecture(c.Info); a.ContextLength > 0 {
 		return a.ContextLength
 	}
 	family, _ := c.Info.Metadata["general.architecture"].(string)
