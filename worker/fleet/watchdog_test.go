@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -123,5 +124,48 @@ func TestAGPULostDuringARestartIsFinal(t *testing.T) {
 	s.end(ending{reason: errors.New("GPU GPU-1 is lost"), final: true, blameless: true})
 	if err, final := s.lossError(); !final || !strings.Contains(err.Error(), "GPU-1 is lost") {
 		t.Errorf("the loss is %v, final %t; want that of the GPU", err, final)
+	}
+}
+
+// A server that keeps less of the model on its GPU than after its start is ended, unless it has no restart left.
+func TestAServerOffItsGPU(t *testing.T) {
+	t.Parallel()
+	w := watchedServer(t)
+	s := w.server
+	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, 1, ollama.Runner{Context: 512})
+	defer s.client.Close()
+	if err := s.client.Load(t.Context(), "bigram"); err != nil {
+		t.Fatal(err)
+	}
+	w.fleet.config.Model, s.footprint.GPUBytes = "bigram", 1<<30 // the stand-in has nothing on a GPU
+	if reason := w.inspect(time.Now()); reason != nil || !w.slow {
+		t.Errorf("without a restart left: %v, told %t; want to keep the server and say so", reason, w.slow)
+	}
+	w.fleet.config.MaxRestarts = 1
+	if reason := w.inspect(time.Now()); reason != nil {
+		t.Errorf("asked again at once: %v", reason.reason)
+	}
+	reason := w.inspect(time.Now().Add(time.Second))
+	if reason == nil || !reason.blameless || !strings.Contains(reason.reason.Error(), "only 0 of the model's 1024 MiB") {
+		t.Errorf("with a restart left: %v, want the numbers", reason)
+	}
+}
+
+// A server whose GPU is lost while it waits for its restart is given up.
+func TestNoRestartOnALostGPU(t *testing.T) {
+	t.Parallel()
+	w := watchedServer(t)
+	s := w.server
+	s.End(errors.New("it hangs"), false)
+	w.fleet.config.MaxRestarts = 3
+	lost := errors.New("GPU GPU-1 is lost")
+	w.fleet.log = zerolog.New(io.Discard).Hook(zerolog.HookFunc(func(_ *zerolog.Event, _ zerolog.Level, message string) {
+		if strings.Contains(message, "starting it again") {
+			s.end(ending{reason: lost, final: true, blameless: true})
+		}
+	}))
+	gone, err := w.fleet.restart(t.Context(), t.Context(), s)
+	if err != nil || !errors.Is(gone, lost) {
+		t.Errorf("gone %v, %v; want the lost GPU", gone, err)
 	}
 }
