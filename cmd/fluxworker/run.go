@@ -198,6 +198,9 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		return worker.Config{}, err
 	}
 	models, err := f.models(s.file)
+	if err == nil && s.file == nil && f.ollamaURL == "" {
+		err = checkModels(models)
+	}
 	if err != nil {
 		return worker.Config{}, err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -98,4 +100,15 @@ func (f *runFlags) models(file *ollama.File) (string, error) {
 		dir = filepath.Join(home, ".ollama", "models")
 	}
 	return filepath.Abs(dir)
+}
+
+// checkModels returns an error where the folder with the models is there and cannot be read: the server would end with its
+// whole log.
+func checkModels(dir string) error {
+	for _, path := range []string{dir, filepath.Join(dir, "manifests"), filepath.Join(dir, "blobs")} {
+		if _, err := os.ReadDir(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return usagef("model folder %s (--ollama-models): %w; ask its owner to let you read it, or name another folder", dir, err)
+		}
+	}
+	return nil
 }
