@@ -11,7 +11,7 @@ import (
 	"fluxworker/test/build"
 )
 
-// bench is what the figures share.
+// bench holds the state that the figures share.
 type bench struct {
 	size       size
 	fluxworker string            // the program that is measured

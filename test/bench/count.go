@@ -24,7 +24,7 @@ import (
 // allocations are those of a whole run.
 type allocations struct{ Bytes, Count uint64 }
 
-// defaults are what fluxworker's rows leave open where no flag says more; keys depend on them.
+// defaults are the options of rows that set none, as run has them without flags; keys depend on them.
 func defaults() prompt.Defaults {
 	return prompt.Defaults{Model: "bigram", Sampling: prompt.Sampling{MaxTokens: 2048, Temperature: 0.7, TopP: 0.9, TopK: 40}}
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// engineSlots is how many rows a real engine answers at once here; it computes with one thread.
+// engineSlots is the number of slots of a real engine here; it computes with one thread.
 const engineSlots = 8
 
 // engines is figure c: the makespan over a closed loop's where real engines answer. Each engine serves both sides in turns.
@@ -42,7 +42,7 @@ func engines(ctx context.Context, b *bench) ([]line, error) {
 	return lines, nil
 }
 
-// engineFolder is where make engine has put the engines and their model.
+// engineFolder returns the folder into which make engine has put the engines and their model.
 func engineFolder() string {
 	if folder := os.Getenv("FLUXWORKER_ENGINE_DIR"); folder != "" {
 		return folder

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// slots is how many a server has, unless a figure says otherwise.
+	// slots is the number of slots of a server, unless a figure says otherwise.
 	slots = 32
 	// longAnswer ends prompts that are answered with the whole alphabet.
 	longAnswer = '9'
@@ -41,17 +41,17 @@ func (j job) args(input, dir string) []string {
 	return append(args, j.more...)
 }
 
-// resultsFile is what outputs are called.
+// resultsFile is the name of the outputs.
 const resultsFile = "results.jsonl"
 
-// usage is what a process took. Peak is the resident set's, in bytes.
+// usage holds the time and memory of a process. Peak is the resident set's, in bytes.
 type usage struct {
 	began, ended time.Time
 	cpu          time.Duration
 	peak         int64
 }
 
-// summary is what is read of a run's own.
+// summary holds the part of a run's summary that the figures read.
 type summary struct {
 	OK        int  `json:"rows_ok"`
 	Complete  bool `json:"complete"`

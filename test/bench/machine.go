@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// machine is where it was measured.
+// machine describes the machine of the measurement.
 type machine struct {
 	cpu        string
 	cores      int

@@ -35,7 +35,7 @@ func main() {
 	exit(run(ctx, os.Args[1:]))
 }
 
-// asOther is this program as one of those that it starts.
+// asOther runs this program in the role of a program that it starts.
 func asOther() (other bool, _ error) {
 	if len(os.Args) < 2 {
 		return false, nil

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// size is how much is measured.
+// size says how much is measured.
 type size int
 
 // The sizes.

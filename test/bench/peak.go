@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// peakEvery is how often a process's peak is looked at while it runs.
+// peakEvery is the time between two readings of a process's peak.
 const peakEvery = 20 * time.Millisecond
 
 // runWithPeak runs a command to its end and returns the largest resident set that it had, in bytes.

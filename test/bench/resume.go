@@ -66,7 +66,7 @@ func resume(ctx context.Context, b *bench) ([]line, error) {
 	}, nil
 }
 
-// firstAsked is how long after its beginning a client asks its one row.
+// firstAsked returns the time from the start of a client to the request of its one row.
 func (b *bench) firstAsked(ctx context.Context, client func(url string) (usage, error)) (u usage, after time.Duration, err error) {
 	_, record, err := b.against(ctx, rows{count: 1}, func(url string) (_ usage, err error) {
 		u, err = client(url)
@@ -105,7 +105,7 @@ func (b *bench) answeredButOne(ctx context.Context, input, dir string) (size int
 	return size, err
 }
 
-// exitServerFailed is how a run ends whose server went.
+// exitServerFailed is the exit code of a run whose server is gone.
 const exitServerFailed = 82
 
 // begin runs fluxworker over an input until it has asked something: the server goes at the first row.

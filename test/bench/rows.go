@@ -35,7 +35,7 @@ func (r rows) prompts() func(into []byte, i int) []byte {
 	}
 }
 
-// numberDigits is how wide a row's number is.
+// numberDigits is the width of a row's number, in digits.
 const numberDigits = 8
 
 func appendNumber(into []byte, i int) []byte {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// sample is what the repetitions of one measurement gave.
+// sample holds the values of the repetitions of one measurement.
 type sample []float64
 
 // median is the middle value, or the mean of the two in the middle; NaN without any.

@@ -13,7 +13,7 @@ import (
 	"fluxworker/test/fakenvml"
 )
 
-// mostServers is how many stand behind one run in figure h.
+// mostServers is the number of servers of one run in figure h.
 const mostServers = 8
 
 // servers is figure h: what eight servers answer over what one does. Each has a GPU of its own, by a stand-in for NVML.
@@ -53,7 +53,7 @@ func fakeNVML() (folder string, err error) {
 	return fakenvml.Library(cache)
 }
 
-// rateOfServers is how many rows a second a run answers with a number of servers, from the first row's request to the last
+// rateOfServers returns the rows per second of a run with a number of servers, from the first row's request to the last
 // answer: servers take their time to end, and no row waits for that. Busy is the part of the machine's cores that the worker
 // and its servers had in that time.
 func (b *bench) rateOfServers(ctx context.Context, library string, n, count int) (rate, busy float64, _ error) {

@@ -58,7 +58,7 @@ func startUp(ctx context.Context, b *bench) ([]line, error) {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// standInAsOllama is what --ollama is to be for servers that are stand-ins.
+// standInAsOllama returns the value of --ollama for stand-in servers.
 func (b *bench) standInAsOllama(flags ...string) string {
 	return strings.Join(append([]string{"'" + b.self + "'", standInCommand, "--max-life", "6h"}, flags...), " ")
 }

@@ -138,7 +138,7 @@ func (l *resultLines) each(input string, first int, write func(i int, text []byt
 	}
 }
 
-// readRate is how many bytes a second cat reads of files.
+// readRate returns the bytes per second that cat reads of files.
 func (b *bench) readRate(ctx context.Context, files ...string) (float64, error) {
 	var size int64
 	for _, path := range files {

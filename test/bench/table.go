@@ -17,7 +17,7 @@ type line struct {
 	limit  string // what keeps the figure from being better
 }
 
-// goal is what a figure is to be; the zero value is none.
+// goal is the limit that a figure has to keep; the zero value sets no limit.
 type goal struct {
 	relation relation
 	value    float64
@@ -31,7 +31,7 @@ const (
 	atMost  relation = "≤"
 )
 
-// met tells whether a value is as it is to be.
+// met reports whether a value keeps the goal.
 func (g goal) met(value float64) bool {
 	switch g.relation {
 	case atLeast:

@@ -39,10 +39,10 @@ func UnderTest(t testing.TB) string {
 	return result(t, fluxworker)
 }
 
-// Program is Fluxworker for those who are no test.
+// Program is Fluxworker for callers that are no test.
 func Program() (string, error) { return fluxworker() }
 
-// Folder is Cache for those who are no test.
+// Folder is Cache for callers that are no test.
 func Folder() (string, error) { return cache() }
 
 // Cache returns a folder for what tests build. Test programs of several packages run at the same time, so a file must

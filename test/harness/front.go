@@ -41,7 +41,7 @@ import (
 //	FRONT_BODIES=FILE  the bodies of all requests, a line each with its path before it
 const frontCommand = "front"
 
-// Seen is what a front has counted.
+// Seen holds the counts of a front.
 type Seen struct {
 	Devices  string // CUDA_VISIBLE_DEVICES
 	Slots    string // OLLAMA_NUM_PARALLEL

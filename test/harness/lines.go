@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// Line is what the tests read of an output line.
+// Line holds the part of an output line that the tests read.
 type Line struct {
 	CustomID string `json:"custom_id"`
 	Response *struct {

@@ -10,7 +10,7 @@ import (
 	"fluxworker/test/fakeollama"
 )
 
-// Main is what a suite's TestMain calls. It makes the test program a stand-in server or a front, where it is started as such;
+// Main serves as the TestMain of a suite. It makes the test program a stand-in server or a front, where it is started as such;
 // otherwise it runs the tests, and fails where one has left a goroutine behind.
 func Main(m *testing.M) {
 	if len(os.Args) > 1 {

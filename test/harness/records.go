@@ -19,7 +19,7 @@ func (j *Job) Read(name string, into any) {
 	}
 }
 
-// Manifest is what the tests read of a run's manifest.
+// Manifest holds the part of a run's manifest that the tests read.
 type Manifest struct {
 	Plan struct {
 		Slots   int
@@ -48,7 +48,7 @@ func (j *Job) Manifest() (m Manifest) {
 	return m
 }
 
-// Summary is what the tests read of a run's summary.
+// Summary holds the part of a run's summary that the tests read.
 type Summary struct {
 	OK        int  `json:"rows_ok"`
 	Complete  bool `json:"complete"`

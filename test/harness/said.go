@@ -9,7 +9,7 @@ import (
 	"fluxworker/test/await"
 )
 
-// Said is what processes have printed so far. It may be read while they print.
+// Said collects the output of processes. It may be read while they print.
 type Said struct {
 	mu   sync.Mutex
 	text bytes.Buffer

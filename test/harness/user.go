@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// nobody is the id of a user without any privilege.
+// nobody is the id of the user nobody, who has no privilege.
 const nobody = 65534
 
 // User is a user that jobs run as.
@@ -28,7 +28,7 @@ func Users() []User {
 	return list
 }
 
-// Nobody returns the user without any privilege. Only root can run a job as that user.
+// Nobody returns the user nobody, who has no privilege. Only root can run a job as nobody.
 func Nobody() User {
 	return User{"nobody", &syscall.Credential{Uid: nobody, Gid: nobody}}
 }

@@ -10,7 +10,7 @@ import (
 	"fluxworker/test/build"
 )
 
-// programs are what a cluster runs on, and the Debian package of each.
+// programs lists the programs that a cluster needs, each with its Debian package.
 var programs = map[string]string{"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
 
 // need skips the test where the cluster cannot run, and fails it in CI. It returns the machine's host name.

@@ -1,6 +1,6 @@
 package slurm
 
-// Options is what a test wants of its cluster. The zero value is two nodes of eight CPUs, without GPUs, that track
+// Options describes the cluster that a test needs. The zero value is two nodes of eight CPUs, without GPUs, that track
 // processes by cgroups as real clusters do.
 type Options struct {
 	// Nodes is the number of nodes; 0 means 2.
@@ -8,9 +8,9 @@ type Options struct {
 	// GPUs is the number of fake GPUs of each node: character devices that no driver serves, so that opening one gives
 	// ENXIO, or EPERM where ConstrainDevices forbids it.
 	GPUs int
-	// CPUs and MemoryMB are what each node claims to have; 0 means 8 CPUs and 8000 MB. The machine may have less.
+	// CPUs and MemoryMB describe each node to SLURM; 0 means 8 CPUs and 8000 MB. The machine may have less.
 	CPUs, MemoryMB int
-	// Proctrack is how SLURM finds a job's processes: "cgroup" (the default, what real clusters use), "linuxproc" or
+	// Proctrack names the way in which SLURM finds a job's processes: "cgroup" (the default, what real clusters use), "linuxproc" or
 	// "pgid". Under cgroup, processes below the batch shell get no SIGTERM, only the SIGKILL at the end.
 	Proctrack string
 	// ConstrainDevices lets a job open its own GPUs only, and ConstrainMemory holds it to its --mem; both by cgroups.
@@ -38,7 +38,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// needsCgroups tells whether the cluster cannot run without control groups.
+// needsCgroups reports whether the cluster needs control groups.
 func (o Options) needsCgroups() bool {
 	return o.Proctrack == "cgroup" || o.ConstrainDevices || o.ConstrainMemory
 }

@@ -15,7 +15,7 @@ type ports struct {
 	holders []net.Listener
 }
 
-// holdPorts finds n ports that nothing listens on, below those that the kernel gives to outgoing connections.
+// holdPorts finds n free ports below the ports that the kernel gives to outgoing connections.
 func holdPorts(n int) (*ports, error) {
 	const first, count = 20000, 12000
 	p := &ports{}

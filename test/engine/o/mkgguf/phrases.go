@@ -5,7 +5,7 @@ import "strings"
 // A model that calls tools or thinks says some texts that the rule does not make. Each is a phrase: a chain of tokens that
 // no other text has, of which the last decides, as everywhere, what comes next.
 
-// phrase is what a model says behind a character.
+// phrase is the text that a model writes behind a character.
 type phrase struct {
 	after  rune     // that nothing else but the prompt brings
 	pieces []string // a token each; one may end several phrases that go on alike, and is never in the middle of one
