@@ -127,8 +127,8 @@ func (c Config) CheckFiles() error {
 // Errors: InputError, ConfigError.
 func (c Config) RowsLeft() (left, all int64, _ error) {
 	var shard result.Shard
-	if s := c.Place.Shard; !s.Auto && s.Shard.Count > 1 {
-		shard = result.Shard{Index: s.Shard.Index, Count: s.Shard.Count}
+	if s := c.Place.Shard; !s.Auto && s.Count > 1 {
+		shard = result.Shard{Index: s.Index, Count: s.Count}
 	}
 	return plan.Left(c.Rows(), shard, c.Output, c.Results.Overwrite)
 }

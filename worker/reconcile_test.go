@@ -79,7 +79,7 @@ func TestShardWithoutRows(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 2)
 	for i := range 4 {
-		c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: i, Count: 4}}
+		c.Place.Shard = slurm.Choice{Index: i, Count: 4}
 		if s, err := runOnce(t, t.Context(), c, nil); err != nil || !s.Complete {
 			t.Errorf("shard %d: %+v, %v", i, s, err)
 		}

@@ -48,13 +48,13 @@ func files(t *testing.T, dir string) string {
 func TestStatusOfShards(t *testing.T) {
 	t.Parallel()
 	c, _ := config(t, 100)
-	c.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 3}}
+	c.Place.Shard = slurm.Choice{Index: 0, Count: 3}
 	if _, err := runOnce(t, t.Context(), c, nil); err != nil {
 		t.Fatal(err)
 	}
 	second, _ := config(t, 0, "--fault", "hang-all@4")
 	second.Input, second.Output, second.Grace = c.Input, c.Output, 0
-	second.Place.Shard = slurm.Choice{Shard: slurm.Shard{Index: 1, Count: 3}}
+	second.Place.Shard = slurm.Choice{Index: 1, Count: 3}
 	counts, drain, ended := new(record.Counters), make(chan struct{}), make(chan error)
 	go func() {
 		_, err := Run(t.Context(), second, zerolog.Nop(), drain, counts)
@@ -95,7 +95,7 @@ func TestStatusOfShards(t *testing.T) {
 		t.Errorf("the total is %+v, the second shard %+v", s.Total, s.Shards[1])
 	}
 	for i := range 3 {
-		c.Place.Shard.Shard.Index = i
+		c.Place.Shard.Index = i
 		if _, err := runOnce(t, t.Context(), c, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -31,16 +31,16 @@ func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) 
 	}
 	whole.Mode = mode
 	if !chosen.Auto {
-		if chosen.Shard.Count <= 1 {
+		if chosen.Count <= 1 {
 			return result.Shard{}, nil
 		}
-		p, err := pin(whole, pinned{N: chosen.Shard.Count})
-		if err == nil && p.N != chosen.Shard.Count {
+		p, err := pin(whole, pinned{N: chosen.Count})
+		if err == nil && p.N != chosen.Count {
 			ext := filepath.Ext(whole.Results)
 			err = &outcome.ConfigError{Err: fmt.Errorf("--shard %s: output %s was split into %d parts; take that count, or another --output with --resume-from '%s.*%s'",
-				chosen.Shard, output, p.N, strings.TrimSuffix(whole.Results, ext), ext)}
+				chosen, output, p.N, strings.TrimSuffix(whole.Results, ext), ext)}
 		}
-		return result.Shard{Index: chosen.Shard.Index, Count: chosen.Shard.Count}, err
+		return result.Shard{Index: chosen.Index, Count: chosen.Count}, err
 	}
 	split, err := job.Split()
 	if err != nil {
@@ -57,7 +57,7 @@ func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) 
 	if err != nil {
 		return result.Shard{}, &outcome.ConfigError{Err: fmt.Errorf("--shard auto: %w", err)}
 	}
-	if mine.Whole() {
+	if mine.Count == 1 {
 		return result.Shard{}, nil
 	}
 	return result.Shard{Index: mine.Index, Count: mine.Count}, nil

@@ -6,26 +6,18 @@ import (
 	"strings"
 )
 
-// Shard is a part of the input. With n shards, shard i has the rows with number, from 0, equal to i modulo n.
-type Shard struct {
-	Index int `json:"index"` // from 0
-	Count int `json:"count"` // at least 1
-}
-
-// String returns the form of --shard: "3/16".
-func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
-
-// Whole reports whether the shard is the whole input.
-func (s Shard) Whole() bool { return s.Count == 1 }
-
 // maxShards protects against a mistyped count that would create a million files.
 const maxShards = 100_000
 
-// Choice is the value of --shard for this process: a Shard, or Auto if the job's Split decides.
+// Choice is this process's part of the input, as --shard names it: shard Index, from 0, of Count, or Auto if the job's Split
+// decides. With n shards, shard i has the rows with number, from 0, equal to i modulo n. A Count of 1 is the whole input.
 type Choice struct {
-	Auto  bool
-	Shard Shard // zero if Auto is set
+	Auto         bool
+	Index, Count int // zero if Auto is set
 }
+
+// String returns the form of --shard: "3/16".
+func (c Choice) String() string { return fmt.Sprintf("%d/%d", c.Index, c.Count) }
 
 // UndecidedError means that several processes run the same command and --shard does not say how to divide the input.
 type UndecidedError struct {
@@ -44,9 +36,9 @@ func (j Job) Choose(value string) (Choice, error) {
 		if j.Parallel() {
 			return Choice{}, &UndecidedError{j.String()}
 		}
-		return Choice{Shard: Shard{0, 1}}, nil
+		return Choice{Count: 1}, nil
 	case "none":
-		return Choice{Shard: Shard{0, 1}}, nil
+		return Choice{Count: 1}, nil
 	case "auto":
 		return Choice{Auto: true}, nil
 	}
@@ -61,5 +53,5 @@ func (j Job) Choose(value string) (Choice, error) {
 	case i < 0 || i >= n:
 		return Choice{}, fmt.Errorf("--shard %s: the number must be from 0 to %d", value, n-1)
 	}
-	return Choice{Shard: Shard{i, n}}, nil
+	return Choice{Index: i, Count: n}, nil
 }

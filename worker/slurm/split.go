@@ -69,12 +69,12 @@ func (s Split) Validate() error {
 
 // Shard returns the job's part of the input. It returns an error for a job that is not part of the Split, because its
 // part would belong to another task or to none.
-func (s Split) Shard(j Job) (Shard, error) {
+func (s Split) Shard(j Job) (Choice, error) {
 	if err := s.Validate(); err != nil {
-		return Shard{}, err
+		return Choice{}, err
 	}
-	outside := func(why string) (Shard, error) {
-		return Shard{}, fmt.Errorf("%s: the input was split among %s: submit these tasks, or use --shard i/%d", why, s, s.Count())
+	outside := func(why string) (Choice, error) {
+		return Choice{}, fmt.Errorf("%s: the input was split among %s: submit these tasks, or use --shard i/%d", why, s, s.Count())
 	}
 	at := 0
 	switch {
@@ -91,7 +91,7 @@ func (s Split) Shard(j Job) (Shard, error) {
 	if ranks := max(1, j.Step.Tasks); ranks != s.Ranks { // otherwise the parts of some ranks would belong to no task
 		return outside(fmt.Sprintf("a step of %d tasks has no part", ranks))
 	}
-	return Shard{Index: at*s.Ranks + j.Step.Rank, Count: s.Count()}, nil
+	return Choice{Index: at*s.Ranks + j.Step.Rank, Count: s.Count()}, nil
 }
 
 // String describes the Split in messages: "array tasks 0-3,7, each a step of 4 tasks".

@@ -202,13 +202,13 @@ func TestChoose(t *testing.T) {
 		want  slurm.Choice
 		err   string
 	}{
-		{slurm.Job{}, "", slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 1}}, ""},
-		{alone, "", slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 1}}, ""},
+		{slurm.Job{}, "", slurm.Choice{Index: 0, Count: 1}, ""},
+		{alone, "", slurm.Choice{Index: 0, Count: 1}, ""},
 		{array, "", slurm.Choice{}, "--shard none"},
 		{step, "", slurm.Choice{}, "--shard auto"},
-		{array, "none", slurm.Choice{Shard: slurm.Shard{Index: 0, Count: 1}}, ""},
+		{array, "none", slurm.Choice{Index: 0, Count: 1}, ""},
 		{array, "auto", slurm.Choice{Auto: true}, ""},
-		{array, "3/16", slurm.Choice{Shard: slurm.Shard{Index: 3, Count: 16}}, ""},
+		{array, "3/16", slurm.Choice{Index: 3, Count: 16}, ""},
 		{alone, "16/16", slurm.Choice{}, "from 0 to 15"},
 		{alone, "-1/16", slurm.Choice{}, "from 0 to 15"},
 		{alone, "0/0", slurm.Choice{}, "from 1 to"},
@@ -223,7 +223,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%s --shard %q: %v", c.job, c.value, err)
 		}
 	}
-	if s := fmt.Sprint(slurm.Shard{Index: 3, Count: 16}); s != "3/16" {
+	if s := fmt.Sprint(slurm.Choice{Index: 3, Count: 16}); s != "3/16" {
 		t.Error(s)
 	}
 }
