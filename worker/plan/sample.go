@@ -97,7 +97,7 @@ func (s *sampler) part(ctx context.Context, file *os.File, from, to, size int64)
 	counting := &countReader{in: in}
 	reader := prompt.NewReader(counting, s.options())
 	read := func() int64 { return counting.n - int64(reader.Buffered()) }
-	each, cancel := context.WithTimeout(ctx, sampleTime/samplePlaces)
+	each, cancel := context.WithTimeout(ctx, s.time/samplePlaces)
 	defer cancel()
 	rows = s.rows(each, reader, func() bool { return from+read() < to }, tokens.MaxSampled/samplePlaces)
 	return rows, float64(within) / float64(max(read(), 1)) // by the share of the part that was read
