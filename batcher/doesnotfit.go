@@ -12,7 +12,7 @@ const (
 	maxAdvisedGPUs = 16
 )
 
-// widest returns the usable whole GPUs, the largest headroom first, or the largest MIG instance if there are none.
+// widest returns the usable whole GPUs, the largest headroom first, or the largest MIG instance without whole GPUs.
 func widest(budgets []Budget) []int {
 	var gpus, instances []int
 	for i, b := range budgets {

@@ -27,7 +27,7 @@ func (e environ) has(name string) bool {
 
 // slurmGPUs is SLURM's information on the job's GPUs, from a variable other than CUDA_VISIBLE_DEVICES.
 type slurmGPUs struct {
-	name    string // name of the variable; empty if there is none
+	name    string // name of the variable; empty without a variable
 	value   string
 	indices []int // node-wide indices; empty if only the count is known
 	count   int

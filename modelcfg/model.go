@@ -28,7 +28,7 @@ type Model struct {
 	// Name is the user's name for the model: an Ollama tag, a catalog name such as "llama3.2:3b", or "custom:my-model".
 	Name string
 	// GGUF is the path of the model's GGUF file, if the model is not one of Ollama's models. It is absolute or relative
-	// to the current folder. GGUFProjector is the file that encodes images; empty if there is none.
+	// to the current folder. GGUFProjector is the file that encodes images; empty for a model without such a file.
 	GGUF, GGUFProjector string
 	// HFName is the model's repository on Hugging Face, for information only.
 	HFName string

@@ -5,6 +5,7 @@ package input
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -49,6 +50,9 @@ func (in Input) OpenNames(shard result.Shard) (*prompt.Source, *prompt.Reader, e
 // open opens the rows with these options.
 func (in Input) open(o prompt.Options) (*prompt.Source, *prompt.Reader, error) {
 	source, err := prompt.Open(in.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; check --input and the folder that the command runs in", err)
+	}
 	if err != nil {
 		return nil, nil, &outcome.InputError{Err: err}
 	}

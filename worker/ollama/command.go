@@ -21,7 +21,7 @@ const (
 // Settings holds the settings that a server gets in its environment.
 type Settings struct {
 	Models      string // the model folder
-	File        *File  // the only model of the server, in a model folder of its own that replaces Models; nil if there is none
+	File        *File  // the only model of the server, in a model folder of its own that replaces Models; nil for a model in Models
 	Home        string // scratch folder; Ollama writes a key pair to it and does not start without it
 	Slots       int    // number of parallel requests, at least 1
 	Context     int    // tokens per slot, at least 1

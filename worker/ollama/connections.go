@@ -96,7 +96,7 @@ func (p *connections) acquire(ctx context.Context, deadline time.Time) (*connect
 	return newConnection(conn), nil
 }
 
-// last removes and returns the connection that became idle last, or nil if there is none.
+// last removes and returns the connection that became idle last; nil without idle connections.
 func (p *connections) last() *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // and uses no other folder.
 type File struct {
 	Path      string // absolute path
-	Projector string // absolute path of the GGUF file that encodes images; empty if there is none
+	Projector string // absolute path of the GGUF file that encodes images; empty without a projector
 	Name      string // model name in requests: an Ollama tag
 	// Digest identifies the file and its projector, as 64 hexadecimal digits. See sampleDigest.
 	Digest string

@@ -21,7 +21,7 @@ type mergedFile struct {
 	own     os.FileInfo
 	out     *bufio.Writer
 	waiting int64      // number of bytes written since the last sync started
-	syncing chan error // receives the result of the running sync; nil if there is none
+	syncing chan error // receives the result of the running sync; nil while no sync runs
 }
 
 // syncAhead is the number of bytes after which a merged file is synced while it is written. Without it the disk would

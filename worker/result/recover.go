@@ -32,7 +32,7 @@ type Repair struct {
 	Torn       int64  // size in bytes of an unterminated last line, which was cut
 	Damaged    int64  // number of invalid lines, moved to Aside; their rows have no line now
 	Duplicates int64  // number of second lines of a row, moved to Aside
-	Aside      string // the file with the moved lines; empty if there are none
+	Aside      string // the file with the moved lines; empty if no line was moved
 }
 
 // recoverAll reads both files, repairs the damage of a kill or power cut, and finds the done rows.

@@ -19,7 +19,7 @@ func ProcessGroups() Groups { return Groups{"/proc/self/cgroup", "/sys/fs/cgroup
 const unlimited = 1 << 60
 
 // memoryLimit returns the minimum of the memory limits of the process's cgroup and its ancestors in bytes, with the
-// limit's file; 0 if there is none. A container may see only a part of the tree, so missing folders are ignored.
+// limit's file; 0 without a limit. A container may see only a part of the tree, so missing folders are ignored.
 func (g Groups) memoryLimit() (bytes uint64, file string) {
 	membership, err := os.ReadFile(g.Membership)
 	if err != nil {
