@@ -20,7 +20,7 @@ test/engine/build.sh store "$ollama"
 
 # The tiny model knows one rule: it goes on with the alphabet from the prompt's last character.
 for i in $(seq 1 200); do
-	printf '{"custom_id":"demo-%03d","prompt":"prompt %d ends in %s"}\n' "$i" "$i" "$(printf '%b' "\\x$(printf %x $((97 + i % 26)))")"
+	printf '{"custom_id":"demo-%03d","prompt":"prompt %d ends in %s"}\n' "$i" "$i" "$(printf '%b' "\\x$(printf %x $((97 + i % 25)))")"
 done >"$dir/prompts.jsonl"
 rm -rf "$dir"/results*
 
