@@ -61,10 +61,11 @@ func TestCatalogIsTheTable(t *testing.T) {
 	}
 }
 
-func TestCatalogOrderNamesEveryFile(t *testing.T) {
-	var listed, found []string
-	for _, m := range embedded(t).Models() {
-		listed = append(listed, "catalog/"+m.File)
+func TestCatalogReadsEveryFile(t *testing.T) {
+	c := embedded(t)
+	var read, found []string
+	for _, m := range slices.Concat(c.Models(), c.Further(), c.Aliases()) {
+		read = append(read, "catalog/"+m.File)
 	}
 	err := fs.WalkDir(catalogFS, "catalog", func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() && path != "catalog/order" {
@@ -75,10 +76,139 @@ func TestCatalogOrderNamesEveryFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(listed)
+	slices.Sort(read)
 	slices.Sort(found)
-	if !slices.Equal(listed, found) {
-		t.Errorf("order lists %v\nfiles are  %v", listed, found)
+	if read = slices.Compact(read); !slices.Equal(read, found) {
+		t.Errorf("read  %v\nfiles %v", read, found)
+	}
+}
+
+// A further model is planned by its architecture alone, so the architecture is complete, and no other model has its name.
+func TestFurtherModelsAreComplete(t *testing.T) {
+	c := embedded(t)
+	names := map[string]string{}
+	for _, m := range slices.Concat(c.Models(), c.Further(), c.Aliases()) {
+		if other := names[m.Name]; other != "" {
+			t.Errorf("%s is in %s and in %s", m.Name, other, m.File)
+		}
+		names[m.Name] = m.File
+	}
+	if n := len(c.Further()); n < 45 {
+		t.Errorf("%d further models, want 45 or more", n)
+	}
+	for _, m := range c.Further() {
+		a := m.Architecture
+		if a.Source == "" || a.Family == "" || a.WeightsBytes == 0 || a.Layers == 0 || len(a.KVHeads) != a.Layers || a.Heads == 0 ||
+			a.KeyLength == 0 || a.ValueLength == 0 || a.EmbeddingLength == 0 || a.ContextLength == 0 || a.FeedForwardLength == 0 ||
+			a.Vocabulary == 0 {
+			t.Errorf("%s: incomplete architecture %+v", m.Name, a)
+		}
+		if m.Tag() != m.Name || m.HFName == "" || m.Info["quantization"] == "" {
+			t.Errorf("%s: tag %s, published as %q, quantisation %q", m.Name, m.Tag(), m.HFName, m.Info["quantization"])
+		}
+		if slices.Contains(a.KVHeads, 0) != (a.StateBytes > 0) {
+			t.Errorf("%s: layers without a KV cache, and a state of %d bytes", m.Name, a.StateBytes)
+		}
+	}
+}
+
+// bitsPerWeight are the bounds of a file's size: a quantisation keeps some tensors in more bits than the others. The
+// files in someIn16Bits keep a part of the attention in 16 bits, and these models are so small that this part counts.
+var (
+	bitsPerWeight = map[string]Range{
+		"Q4_0": {4.4, 4.8}, "Q4_K_M": {4.55, 5.3}, "Q8_0": {8.4, 8.7}, "F16": {15.9, 16.3}, "Q4_K_M and 16 bits": {5.45, 6.25},
+	}
+	someIn16Bits = []string{"qwen3:0.6b", "qwen3:1.7b", "phi4-reasoning:14b"}
+)
+
+// The size of a file and the shape of its model come from different sources, so each holds the other: a wrong number of
+// layers or a wrong width moves the bits per weight out of the bounds.
+func TestSizesFollowFromTheShapes(t *testing.T) {
+	plain := []string{"llama", "qwen2", "qwen3", "phi3", "granite", "olmo2", "olmo3", "chatglm"}
+	checked := 0
+	for _, m := range embedded(t).Further() {
+		a := m.Architecture
+		if !slices.Contains(plain, a.Family) || a.Vision {
+			continue
+		}
+		attention := a.Heads*(a.KeyLength+a.ValueLength) + a.KVHeads[0]*(a.KeyLength+a.ValueLength)
+		tied := a.Layers*a.EmbeddingLength*(attention+3*a.FeedForwardLength) + a.Vocabulary*a.EmbeddingLength
+		bits := func(weights int) float64 { return float64(a.WeightsBytes) * 8 / float64(weights) }
+		quantization := m.Info["quantization"]
+		if slices.Contains(someIn16Bits, m.Name) {
+			quantization += " and 16 bits"
+		}
+		within := bitsPerWeight[quantization]
+		if untied := tied + a.Vocabulary*a.EmbeddingLength; !within.Contains(bits(tied)) && !within.Contains(bits(untied)) {
+			t.Errorf("%s: %.2f bits per weight with one embedding, %.2f with two; want %v for %s",
+				m.Name, bits(tied), bits(untied), within, quantization)
+		}
+		checked++
+	}
+	if checked < 45 {
+		t.Errorf("only %d models were checked", checked)
+	}
+}
+
+func TestAliasesOfLLMFlux(t *testing.T) {
+	c := embedded(t)
+	withPlan := 0
+	for _, m := range c.Aliases() {
+		got, warnings, err := Resolve(m.Name, "")
+		if m.Tag() == "" {
+			var noTag *NoTagError
+			if !errors.As(err, &noTag) || noTag.Note == "" || len(noTag.Alternatives) == 0 {
+				t.Errorf("%s: %v, want a NoTagError with a reason and alternatives", m.Name, err)
+			}
+			for _, other := range m.Alternatives {
+				if _, ok := c.byTag(other); !ok {
+					t.Errorf("%s: the alternative %s is not known", m.Name, other)
+				}
+			}
+			continue
+		}
+		want := "model " + m.Name + " has the Ollama tag " + m.Tag() + ": the tag has "
+		if err != nil || got.Tag() != m.Tag() || len(warnings) != 1 || !strings.HasPrefix(warnings[0].Text, want) {
+			t.Errorf("Resolve(%s): tag %s, %v, %v, want %s…", m.Name, got.Tag(), warnings, err, want)
+		}
+		known, ok := c.byTag(m.Tag())
+		if ok != (got.Architecture.Layers > 0) {
+			t.Errorf("%s: %d layers; the catalog has the tag: %v", m.Name, got.Architecture.Layers, ok)
+		}
+		if quantization := known.Info["quantization"]; ok && !strings.Contains(m.OllamaNote, " "+quantization+" ") {
+			t.Errorf("%s: %q does not say that the tag is %s", m.Name, m.OllamaNote, quantization)
+		}
+		if ok {
+			withPlan++
+		}
+	}
+	if withPlan < 40 {
+		t.Errorf("%d aliases have an architecture, want 40 or more", withPlan)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	c := embedded(t)
+	for name, want := range map[string]string{
+		"qwen3:8bb":                "qwen3:8b",
+		"qwen2.5-7b-instruct":      "Qwen2.5-7B-Instruct",
+		"Qwen/Qwen2.5-7B-instruct": "Qwen2.5-7B-Instruct",
+		"gptoss:20b":               "gpt-oss:20b",
+		"llama-3.1:8b":             "llama3.1:8b",
+		"phi4":                     "phi4:14b",
+		"gpt-oss":                  "gpt-oss:20b",
+		"gemma3:12b-it-qat":        "gemma3:12b",
+		"bigram":                   "",
+		"my-own-model":             "",
+		strings.Repeat("q", 255):   "",
+	} {
+		got := c.Nearest(name)
+		if len(got) > 3 || want == "" != (len(got) == 0) || want != "" && got[0] != want {
+			t.Errorf("Nearest(%q) = %v, want %q first", name, got, want)
+		}
+	}
+	if got := c.Nearest("llama3.2:7bb"); slices.Contains(got, "llama3.2:7b") {
+		t.Errorf("Nearest names llama3.2:7b, which Ollama's library lacks: %v", got)
 	}
 }
 
@@ -127,7 +257,13 @@ func TestCatalogLookup(t *testing.T) {
 		"mistral:8x7b":        "mistral:8x7b",
 		"llama3.2-vision:11b": "llama3.2-vision:8b",
 		"mistrallite:7b":      "mistral-lite:3b",
-		"qwen3:0.6b":          "",
+		"qwen3:0.6b":          "qwen3:0.6b",
+		"qwen3:30b":           "qwen3:30b",
+		"qwen3:30b-a3b":       "qwen3:30b-a3b",
+		"Qwen2.5-7B-Instruct": "Qwen2.5-7B-Instruct",
+		"qwen2.5:7b":          "qwen2.5:7b",
+		"codellama:7b":        "", // only an alias has the tag
+		"qwen3:0.7b":          "",
 		"NA":                  "",
 		"":                    "",
 	} {

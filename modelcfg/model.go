@@ -36,7 +36,8 @@ type Model struct {
 	Ollama string
 	// OllamaNote is the reason why the tag differs from the name or does not exist.
 	OllamaNote string
-	// Alternatives are the most similar existing Ollama tags for a model without a tag.
+	// Alternatives are the most similar existing Ollama tags for a model without a tag, and the most similar names of the
+	// catalog for a tag that it lacks.
 	Alternatives []string
 	// Notes is a remark for users.
 	Notes string

@@ -29,7 +29,7 @@ func (e *NoTagError) Error() string {
 // Resolve returns the configuration of the run's model. At least one of name and path must be given.
 //
 // Without path, name is the name or Ollama tag of a model in the catalog. Any other name is a tag that only the server
-// knows, with a warning that defaults apply. For a catalog model without a tag, the error is a *NoTagError.
+// knows, with a warning that defaults apply; Alternatives are the nearest known names then. For a catalog model without a tag, the error is a *NoTagError.
 //
 // With path, the file's settings are used. In a map of models, name selects the model; name may be empty if the map has
 // one model. A file with one model is used for any name: if name is neither the model's name nor its tag, the settings
@@ -104,13 +104,22 @@ func find(name, path string) (m Model, warnings []Problem, err error) {
 func fromCatalog(catalog *Catalog, name string) (Model, []Problem) {
 	m, ok := catalog.Lookup(name)
 	if !ok {
-		return Model{Name: name, Ollama: name}, []Problem{{Text: fmt.Sprintf(
-			"no model YAML exists for %s: defaults apply, and its size is unknown until the server has the model", name)}}
+		return unknown(catalog, name)
 	}
 	if m.Name != name { // name is the model's tag
 		m.Name, m.OllamaNote = name, ""
 	}
 	return m, nil
+}
+
+// unknown returns a model that the catalog lacks, with the nearest known names.
+func unknown(catalog *Catalog, name string) (Model, []Problem) {
+	m := Model{Name: name, Ollama: name, Alternatives: catalog.Nearest(name)}
+	text := fmt.Sprintf("no model YAML exists for %s: defaults apply, and its size is unknown until the server has the model", name)
+	if len(m.Alternatives) > 0 && misspells(plainName(name), plainName(m.Alternatives[0])) {
+		text += "; did you mean " + m.Alternatives[0] + "?"
+	}
+	return m, []Problem{{Text: text}}
 }
 
 func fromFile(catalog *Catalog, name, path string) (Model, []Problem, error) {

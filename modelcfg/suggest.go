@@ -1,23 +1,70 @@
 package modelcfg
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
-// suggest returns the known key that key probably misspells, or "". A misspelling has at most two edits
-// and at most a third of the key's length.
+// maxCompared limits the length of texts that are compared: the time grows with its square.
+const maxCompared = 64
+
+// suggest returns the known key that key probably misspells, or "".
 func suggest(key string, known map[string]setter) string {
-	if len(key) > 64 {
-		return ""
-	}
-	best, bestDistance := "", 3
+	best := ""
 	for _, k := range slices.Sorted(maps.Keys(known)) {
-		if d := editDistance(key, k); d < bestDistance && d*3 <= len(k) {
-			best, bestDistance = k, d
+		if misspells(key, k) && (best == "" || editDistance(key, k) < editDistance(key, best)) {
+			best = k
 		}
 	}
 	return best
+}
+
+// misspells reports whether text is probably a misspelling of known. A misspelling has at most two edits and at most a
+// third of the known text's length.
+func misspells(text, known string) bool {
+	if len(text) > maxCompared {
+		return false
+	}
+	d := editDistance(text, known)
+	return d <= 2 && d*3 <= len(known)
+}
+
+// maxNearest is the number of names in a message.
+const maxNearest = 3
+
+// Nearest returns up to three names of models with an Ollama tag that resemble name, the most similar first: names with
+// few edits, ignoring case and the owner before a slash, and names of the same family (the part before the colon).
+func (c *Catalog) Nearest(name string) []string {
+	wanted := plainName(name)
+	if len(wanted) > maxCompared {
+		return nil
+	}
+	family, _, _ := strings.Cut(wanted, ":")
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var found []candidate
+	for _, m := range slices.Concat(c.models, c.further, c.aliases) {
+		known := plainName(m.Name)
+		related, _, _ := strings.Cut(known, ":")
+		if d := editDistance(wanted, known); m.Tag() != "" && (d*3 <= len(known) || related == family) {
+			found = append(found, candidate{m.Name, d})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, f := range found[:min(len(found), maxNearest)] {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// plainName returns a name in lower case and without an owner such as "Qwen/".
+func plainName(name string) string {
+	return strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 }
 
 // editDistance returns the number of single-byte insertions, deletions and replacements between a and b.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -28,7 +29,8 @@ func modelsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models [--fits [--gpu 2xA100-80GB]]",
 		Short: "List the models with known settings",
-		Long: `models lists the models whose settings fluxworker knows. --model also takes every other Ollama tag.
+		Long: `models lists the models whose settings or size fluxworker knows: LLMFlux's list, further models of Ollama's library, and the
+names of LLMFlux 2 with the tags that they mean. --model also takes every other Ollama tag.
 A dash instead of a tag means that Ollama's library has no such model; the last column names the nearest models.
 With --fits it shows for each model how many slots the GPUs of this machine, or of --gpu, hold.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context()) },
@@ -67,8 +69,12 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, header)
-	for _, m := range catalog.Models() {
-		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", fit(m), m.Name, or(m.Tag(), "-"), gibibytes(m.Requirements.MinGPUMemory),
+	for _, m := range slices.Concat(catalog.Models(), catalog.Further(), catalog.Aliases()) {
+		memory := "-"
+		if n := m.Requirements.MinGPUMemory; n > 0 {
+			memory = gibibytes(n)
+		}
+		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", fit(m), m.Name, or(m.Tag(), "-"), memory,
 			or(m.Requirements.RecommendedGPU, "-"), remark(m))
 	}
 	return w.Flush()
@@ -80,7 +86,10 @@ func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 		return "no tag"
 	}
 	plan, err := batcher.Decide(m, m.Architecture, gpus, batcher.Request{Context: f.context})
+	_, unknown := errors.AsType[*batcher.UnknownSizeError](err)
 	switch {
+	case unknown:
+		return "size unknown"
 	case err != nil:
 		return "no"
 	case len(plan.Servers) > 1:
@@ -90,16 +99,22 @@ func (f *modelsFlags) fit(m modelcfg.Model, gpus []gpu.Device) string {
 	}
 }
 
-// remark returns the notes on a model, and the nearest models if Ollama lacks it.
+// remark returns the notes on a model, or else its quantisation and size, and the nearest models if Ollama lacks it.
 func remark(m modelcfg.Model) string {
-	note := m.OllamaNote
+	notes, note := m.Notes, m.OllamaNote
+	if size := m.Architecture.WeightsBytes; notes == "" && size > 0 {
+		notes = fmt.Sprintf("%s, %s", m.Info["quantization"], gigabytes(size))
+	}
 	if m.Tag() == "" && len(m.Alternatives) > 0 {
 		note = strings.TrimPrefix(note+"; nearest: "+strings.Join(m.Alternatives, ", "), "; ")
 	}
-	if note == "" {
-		return m.Notes
+	switch {
+	case note == "":
+		return notes
+	case notes == "":
+		return note
 	}
-	return m.Notes + " (" + note + ")"
+	return notes + " (" + note + ")"
 }
 
 func or(s, instead string) string {
@@ -108,6 +123,9 @@ func or(s, instead string) string {
 	}
 	return s
 }
+
+// gigabytes formats the size of a file as Ollama does: its GB are 10^9 bytes.
+func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
 
 // gibibytes formats a size as model files do: their GB are 2^30 bytes.
 func gibibytes(n int64) string { return fmt.Sprintf("%gGB", float64(n)/(1<<30)) }
