@@ -12,11 +12,16 @@ import (
 
 // UnknownSizeError is a model with unknown architecture and unknown memory, so that no plan is possible.
 type UnknownSizeError struct {
-	Model string
+	Model   string
+	Nearest []string // similar models whose size is known; may be empty
 }
 
 func (e *UnknownSizeError) Error() string {
-	return fmt.Sprintf("%s: neither its architecture nor its memory is known; pull the model, or give architecture or requirements.min_gpu_memory in a model YAML", e.Model)
+	text := fmt.Sprintf("%s: neither its architecture nor its memory is known; pull the model, or give architecture or requirements.min_gpu_memory in a model YAML", e.Model)
+	if len(e.Nearest) > 0 {
+		text += "; the nearest known models are " + strings.Join(e.Nearest, ", ")
+	}
+	return text
 }
 
 // The rule of thumb from LLMFlux's model list: the upper end of the memory for each increase of the batch size by one,
@@ -41,7 +46,7 @@ func ruleOfThumb(m modelcfg.Model, a modelcfg.Architecture) (memoryFor, error) {
 		base, from, free = plus(a.WeightsBytes, runtimeBytes), "size of the model's files, and CUDA runtime", 0
 	}
 	if base == 0 {
-		return nil, &UnknownSizeError{m.Name}
+		return nil, &UnknownSizeError{m.Name, m.Alternatives}
 	}
 	return func(s serverSpec) []Term {
 		each := times(slotBytes, max(s.context, DefaultContext)) / DefaultContext

@@ -38,7 +38,8 @@ func (c Config) Planner() plan.Planner {
 // Inspector returns an Inspector for the model. The output of its server goes to the file logPath.
 func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
 	return fleet.Inspector{
-		Settings: c.Server, Model: c.Defaults.Model, Log: log, LogPath: logPath, Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
+		Settings: c.Server, Model: c.Defaults.Model, Nearest: c.Model.Alternatives, Log: log, LogPath: logPath,
+		Self: lease.Self(c.Place.name(), c.Place.Job.Restarts),
 	}
 }
 

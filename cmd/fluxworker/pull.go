@@ -106,7 +106,7 @@ func (f *pullFlags) config(console *console) (c worker.Config, err error) {
 	if err != nil {
 		return c, &usageError{err}
 	}
-	c.Defaults = prompt.Defaults{Model: model.Tag()}
+	c.Model, c.Defaults = model, prompt.Defaults{Model: model.Tag()}
 	c.Server = fleet.Settings{Device: ollama.DeviceCPU, LoadTimeout: f.run.loadTimeout}
 	f.run.pull = "missing" // pull makes a missing folder
 	if c.Server.Command, err = f.run.command(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -18,6 +19,7 @@ import (
 type Inspector struct {
 	Settings
 	Model   string
+	Nearest []string // similar models that the catalog knows, for messages
 	Log     zerolog.Logger
 	LogPath string       // the file for the server's output
 	Self    lease.Holder // this process, for other processes that want to pull
@@ -41,7 +43,7 @@ func (i Inspector) Inspect(ctx context.Context) (ollama.Info, error) {
 	defer client.Close()
 	info, err := i.identify(ctx, client)
 	if err != nil {
-		return ollama.Info{}, i.explain(server, err)
+		return ollama.Info{}, i.explain(ctx, client, server, err)
 	}
 	return info, nil
 }
@@ -101,20 +103,48 @@ func (i Inspector) identify(ctx context.Context, client *ollama.Client) (ollama.
 }
 
 // explain adds a remedy to an error, or the end of the server's log.
-func (i Inspector) explain(server *ollama.Server, err error) error {
+func (i Inspector) explain(ctx context.Context, client *ollama.Client, server *ollama.Server, err error) error {
 	var pull *PullError
 	if errors.As(err, &pull) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	if errors.Is(err, ollama.ErrModelMissing) {
-		where := i.Models
-		if i.URL != "" {
-			where = redacted(i.URL)
-		}
-		return fmt.Errorf("model %q is not in %s: %w; run `fluxworker pull --model %s` where there is a network (the login node), or add --pull missing",
-			i.Model, where, ollama.ErrModelMissing, i.Model)
+		return i.missing(ctx, client)
 	}
 	return serverError(server, i.URL, err)
+}
+
+// missing returns the error for a model that the server lacks. It names the models that are there, and similar models.
+func (i Inspector) missing(ctx context.Context, client *ollama.Client) error {
+	where := i.Models
+	if i.URL != "" {
+		where = redacted(i.URL)
+	}
+	ctx, cancel := loading(ctx, i.LoadTimeout)
+	defer cancel()
+	others := ""
+	switch there, err := client.Models(ctx); {
+	case err != nil: // the missing model is the error to report
+	case len(there) == 0:
+		others = "; no other model is there"
+	case len(there) > maxNamed:
+		others = fmt.Sprintf("; there are %d other models, such as %s", len(there), strings.Join(there[:maxNamed], ", "))
+	default:
+		others = "; the models there are " + strings.Join(there, ", ")
+	}
+	return fmt.Errorf("model %q is not in %s: %w; run `fluxworker pull --model %s` where there is a network (the login node), or add --pull missing%s%s",
+		i.Model, where, ollama.ErrModelMissing, i.Model, others, nearestText(i.Nearest))
+}
+
+// maxNamed is the largest number of models that a message names.
+const maxNamed = 10
+
+// nearestText completes a message about a model that may be misspelt; empty without similar models.
+func nearestText(nearest []string) string {
+	if len(nearest) == 0 {
+		return ""
+	}
+	return "; the nearest known models are " + strings.Join(nearest, ", ")
 }
 
 // serverError returns the error of a failed preparation, with the end of the server's log. A nil server runs already, at url.

@@ -22,13 +22,14 @@ const PullLock = "fluxworker-pull-lock."
 type PullError struct {
 	Model, Dir string
 	Err        error
+	Nearest    []string // similar models that the catalog knows; may be empty
 }
 
 func (e *PullError) Error() string {
 	what := fmt.Sprintf("pull model %s into %s: %v", e.Model, e.Dir, e.Err)
 	switch {
 	case errors.Is(e.Err, ollama.ErrNotInRegistry):
-		return what + "; look for its name at https://ollama.com/library"
+		return what + "; look for its name at https://ollama.com/library" + nearestText(e.Nearest)
 	case errors.Is(e.Err, ollama.ErrModelsFull):
 		return what + "; free some space, or choose another folder with --ollama-models; the same command goes on with what is there"
 	case errors.Is(e.Err, fs.ErrPermission), errors.Is(e.Err, syscall.EROFS):
@@ -54,7 +55,7 @@ func (i Inspector) Pull(ctx context.Context) (info ollama.Info, present bool, er
 
 // fetch takes the lock of the folder, and pulls the model unless another process did so meanwhile.
 func (i Inspector) fetch(ctx context.Context, client *ollama.Client) error {
-	failed := func(err error) error { return &PullError{Model: i.Model, Dir: i.Models, Err: err} }
+	failed := func(err error) error { return &PullError{Model: i.Model, Dir: i.Models, Err: err, Nearest: i.Nearest} }
 	if i.URL == "" { // a server that runs already owns its folder
 		if err := os.MkdirAll(i.Models, 0o755); err != nil {
 			return failed(&lease.FileError{Path: i.Models, Err: err})

@@ -131,6 +131,20 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 	return info, nil
 }
 
+// Models returns the names of the models that the server has.
+func (c *Client) Models(ctx context.Context) ([]string, error) {
+	list, err := c.control().List(ctx)
+	if err != nil {
+		return nil, controlError("list models", err)
+	}
+	var names []string
+	for _, m := range list.Models {
+		names = append(names, m.Name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // ownThreads returns num_thread from a model's parameters, which have one name and value per line; 0 if it is absent.
 func ownThreads(parameters string) int {
 	for line := range strings.Lines(parameters) {
