@@ -194,7 +194,8 @@ func settingsFor(name string, m Model) Model {
 	return kept
 }
 
-// fillFrom adds the tag (or NoTag) and the architecture from the catalog if m lacks them. It adds no other settings.
+// fillFrom adds the tag (or NoTag) and the architecture from the catalog if m lacks them. It adds no other settings. If
+// the file denies a tag that the catalog knows, the tag becomes an alternative.
 func fillFrom(catalog *Catalog, m Model) Model {
 	known, ok := catalog.Lookup(m.Name)
 	if !ok {
@@ -202,6 +203,9 @@ func fillFrom(catalog *Catalog, m Model) Model {
 	}
 	if m.Ollama == "" && known.Name == m.Name {
 		m.Ollama, m.OllamaNote, m.Alternatives = known.Ollama, known.OllamaNote, known.Alternatives
+	}
+	if m.Ollama == NoTag && len(m.Alternatives) == 0 && known.Tag() != "" {
+		m.Alternatives = []string{known.Tag()}
 	}
 	if m.Tag() != "" && m.Tag() == known.Tag() && m.Architecture.Layers == 0 && m.Architecture.WeightsBytes == 0 {
 		m.Architecture = known.Architecture

@@ -3,6 +3,7 @@ package modelcfg
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -156,5 +157,26 @@ func TestResolveMap(t *testing.T) {
 	m, _, err := Resolve("", write(t, "models: {only: {}}\n"))
 	if err != nil || m.Name != "only" {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// LLMFlux 2's models.yaml names its models as the catalog's aliases do. What the file says of a tag counts.
+func TestResolveFileWithNamesOfLLMFlux2(t *testing.T) {
+	path := write(t, `models:
+  Qwen2.5-7B-Instruct: {name: "qwen2.5:7b"}
+  DeepSeek-R1-Distill-Llama-8B: {name: "deepseek-r1:8b"}
+  QwQ-32B: {name: NA}
+`)
+	m, _, err := Resolve("Qwen2.5-7B-Instruct", path)
+	if err != nil || m.Tag() != "qwen2.5:7b" || m.Architecture.Layers != 28 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	m, _, err = Resolve("DeepSeek-R1-Distill-Llama-8B", path)
+	if err != nil || m.Tag() != "deepseek-r1:8b" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	var noTag *NoTagError
+	if _, _, err = Resolve("QwQ-32B", path); !errors.As(err, &noTag) || !slices.Equal(noTag.Alternatives, []string{"qwq:32b"}) {
+		t.Errorf("%v, want a NoTagError that names qwq:32b", err)
 	}
 }

@@ -124,8 +124,17 @@ func or(s, instead string) string {
 	return s
 }
 
-// gigabytes formats the size of a file as Ollama does: its GB are 10^9 bytes.
-func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+// gigabytes formats the size of a file as Ollama's library does: its GB are 10^9 bytes.
+func gigabytes(n int64) string {
+	switch gb := float64(n) / 1e9; {
+	case gb < 1:
+		return fmt.Sprintf("%.0f MB", gb*1000)
+	case gb < 10:
+		return fmt.Sprintf("%.1f GB", gb)
+	default:
+		return fmt.Sprintf("%.0f GB", gb)
+	}
+}
 
 // gibibytes formats a size as model files do: their GB are 2^30 bytes.
 func gibibytes(n int64) string { return fmt.Sprintf("%gGB", float64(n)/(1<<30)) }
