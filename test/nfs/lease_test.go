@@ -134,22 +134,18 @@ func testKilled(t *testing.T, o *output) {
 // Another node puts another file in the place of the results.
 func testReplaced(t *testing.T, o *output) {
 	w := o.begin()
-	began := time.Now()
 	o.b.write(t, filepath.Join(mountPoint, o.name, "results.jsonl"), "")
 	w.release()
 	w.wait(84, "results.jsonl")
-	t.Log(time.Since(began))
 	o.takeOver()
 }
 
 // Another node removes the results.
 func testRemoved(t *testing.T, o *output) {
 	w := o.begin()
-	began := time.Now()
 	o.b.call(t, "Remove", filepath.Join(mountPoint, o.name, "results.jsonl"), &struct{}{})
 	w.release()
 	w.wait(84, "results.jsonl")
-	t.Log(time.Since(began))
 	o.takeOver()
 }
 
@@ -157,9 +153,9 @@ func testRemoved(t *testing.T, o *output) {
 func testServerHangs(t *testing.T, o *output) {
 	w := o.begin()
 	second := o.b.run(t, o.name, 0)
-	o.share.signalServer(syscall.SIGSTOP)
+	o.share.signalServer(t, syscall.SIGSTOP)
 	time.Sleep(2 * stale)
-	o.share.signalServer(syscall.SIGCONT)
+	o.share.signalServer(t, syscall.SIGCONT)
 	second.wait(83, " on "+o.a.name)
 	w.release()
 	w.wait(0, "")
@@ -169,7 +165,8 @@ func testServerHangs(t *testing.T, o *output) {
 // The server ends and starts again.
 func testServerRestarts(t *testing.T, o *output) {
 	w := o.begin()
-	o.share.restartServer()
+	o.share.stopServer()
+	o.share.startServer(t)
 	w.release()
 	w.wait(0, "")
 	o.CheckRows(rows)
@@ -178,11 +175,11 @@ func testServerRestarts(t *testing.T, o *output) {
 // The first run is cut off from the server while it has lines to write. The network comes back after the second run.
 func testCut(t *testing.T, o *output) {
 	w := o.begin()
-	o.a.cut(o.share)
+	o.a.cut(t)
 	w.release()
 	o.takeOver()
 	after := o.files()
-	o.a.join(o.share)
+	o.a.join(t, o.share)
 	w.wait(83, "it took over the lock while this process was stopped")
 	o.checkUnchanged(after)
 }

@@ -59,11 +59,11 @@ func (s *share) newNode(number int) *testNode {
 		name: fmt.Sprintf("node%d", number), device: "nfs" + id,
 		address: fmt.Sprintf("10.77.%d.%d", s.network, 10+number), control: subnet + ".2", ended: make(chan struct{}),
 	}
-	s.ip("tuntap add mode tap name " + n.device)
-	s.ip("link set " + n.device + " master " + s.bridge() + " up")
-	s.ip("tuntap add mode tap name ctl" + id)
-	s.ip("addr add " + subnet + ".1/24 dev ctl" + id)
-	s.ip("link set ctl" + id + " gso_max_segs 1 up")
+	mustIP(s.t, "tuntap add mode tap name "+n.device)
+	mustIP(s.t, "link set "+n.device+" master "+s.bridge()+" up")
+	mustIP(s.t, "tuntap add mode tap name ctl"+id)
+	mustIP(s.t, "addr add "+subnet+".1/24 dev ctl"+id)
+	mustIP(s.t, "link set ctl"+id+" gso_max_segs 1 up")
 
 	console, err := os.Create(filepath.Join(s.dir, n.name+".console"))
 	if err != nil {
@@ -133,8 +133,10 @@ func (n *testNode) powerOff() {
 }
 
 // cut takes the node off the NFS server's network; join brings the node back.
-func (n *testNode) cut(s *share)  { s.ip("link set " + n.device + " nomaster") }
-func (n *testNode) join(s *share) { s.ip("link set " + n.device + " master " + s.bridge()) }
+func (n *testNode) cut(t *testing.T) { mustIP(t, "link set "+n.device+" nomaster") }
+func (n *testNode) join(t *testing.T, s *share) {
+	mustIP(t, "link set "+n.device+" master "+s.bridge())
+}
 
 // worker is a run of fluxworker on a node.
 type worker struct {

@@ -23,6 +23,7 @@ type share struct {
 	network int    // the third byte of the share's addresses
 	machine *machine
 	server  *exec.Cmd
+	ended   chan struct{} // closed when the server has ended
 }
 
 // machine is the state of the namespaces that all shares use.
@@ -99,6 +100,14 @@ func ip(words string) error {
 	return nil
 }
 
+// mustIP is ip, and fails the test on an error.
+func mustIP(t *testing.T, words string) {
+	t.Helper()
+	if err := ip(words); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // configuration of the server; %[1]s is its folder, %[2]s its address, %[3]s the folder of the packages.
 const configuration = `
 NFS_CORE_PARAM { Protocols = 3, 4; Bind_addr = %[2]s; NFS_Port = 2049; MNT_Port = 20048; Enable_NLM = false; Enable_RQUOTA = false;
@@ -135,10 +144,19 @@ func newShare(t *testing.T) *share {
 	if err := os.WriteFile(filepath.Join(s.dir, "ganesha.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.ip("link add " + s.bridge() + " type bridge")
-	s.ip("addr add " + s.address() + "/24 dev " + s.bridge())
-	s.ip("link set " + s.bridge() + " gso_max_segs 1 up") // the nodes' network devices take no larger frames
-	s.startServer()
+	mustIP(t, "link add "+s.bridge()+" type bridge")
+	mustIP(t, "addr add "+s.address()+"/24 dev "+s.bridge())
+	mustIP(t, "link set "+s.bridge()+" gso_max_segs 1 up") // the nodes' network devices take no larger frames
+	t.Cleanup(func() {
+		if s.ended != nil {
+			s.stopServer()
+		}
+		if t.Failed() {
+			log, _ := os.ReadFile(s.logFile())
+			t.Logf("the NFS server's log ends with:\n%s", log[max(0, len(log)-2000):])
+		}
+	})
+	s.startServer(t)
 	return s
 }
 
@@ -148,37 +166,26 @@ func (s *share) address() string { return fmt.Sprintf("10.77.%d.1", s.network) }
 // bridge returns the name of the device that connects the nodes and the server.
 func (s *share) bridge() string { return fmt.Sprintf("br%d", s.network) }
 
-func (s *share) ip(words string) {
-	s.t.Helper()
-	if err := ip(words); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
 func (s *share) logFile() string { return filepath.Join(s.dir, "ganesha.log") }
 
-func (s *share) startServer() {
-	s.t.Helper()
+// startServer starts the NFS server and waits until it serves.
+func (s *share) startServer(t *testing.T) {
+	t.Helper()
 	os.Remove(s.logFile())
 	s.server = s.machine.command("usr/bin/ganesha.nfsd", "-F", "-L", s.logFile(),
 		"-f", filepath.Join(s.dir, "ganesha.conf"), "-p", filepath.Join(s.dir, "ganesha.pid"))
 	if err := s.server.Start(); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	server := s.server
-	go func() { ended <- server.Wait() }()
-	s.t.Cleanup(func() {
-		server.Process.Kill()
-		if s.t.Failed() {
-			log, _ := os.ReadFile(s.logFile())
-			s.t.Logf("the NFS server's log ends with:\n%s", log[max(0, len(log)-2000):])
-		}
-	})
-	await.Until(s.t, "the NFS server", func() bool {
+	s.ended = make(chan struct{})
+	go func(server *exec.Cmd, ended chan struct{}) {
+		server.Wait()
+		close(ended)
+	}(s.server, s.ended)
+	await.Until(t, "the NFS server", func() bool {
 		select {
-		case err := <-ended:
-			s.t.Fatalf("the NFS server ended: %v", err)
+		case <-s.ended:
+			t.Fatalf("the NFS server ended: %v", s.server.ProcessState)
 		default:
 		}
 		log, _ := os.ReadFile(s.logFile())
@@ -186,17 +193,16 @@ func (s *share) startServer() {
 	})
 }
 
-// signalServer sends a signal to the NFS server.
-func (s *share) signalServer(number syscall.Signal) {
-	s.t.Helper()
-	if err := s.server.Process.Signal(number); err != nil {
-		s.t.Fatal(err)
-	}
+// stopServer kills the NFS server and waits for its end.
+func (s *share) stopServer() {
+	s.server.Process.Kill()
+	<-s.ended
 }
 
-// restartServer kills the NFS server and starts another with the same state.
-func (s *share) restartServer() {
-	s.t.Helper()
-	s.signalServer(syscall.SIGKILL)
-	s.startServer()
+// signalServer sends a signal to the NFS server.
+func (s *share) signalServer(t *testing.T, number syscall.Signal) {
+	t.Helper()
+	if err := s.server.Process.Signal(number); err != nil {
+		t.Fatal(err)
+	}
 }
