@@ -67,6 +67,18 @@ func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error)
 	return each, 0, nil
 }
 
+// answerBytes returns the memory for the answers in flight, in bytes.
+func (f *runFlags) answerBytes(place worker.Place) (int64, error) {
+	if f.answerMemory == automatic {
+		return plan.AnswerMemory(place.Memory), nil
+	}
+	n, err := parseSize(f.answerMemory, 1<<20)
+	if err != nil || n < ollama.MinBudget {
+		return 0, usagef("--max-answer-memory is %q; it must be auto, or a size of at least %s such as 2G, or a number of MiB", f.answerMemory, sizeText(ollama.MinBudget))
+	}
+	return n, nil
+}
+
 // command returns the program of the server and its arguments. A path that exists is one word, with or without blanks.
 func (f *runFlags) command() ([]string, error) {
 	if info, err := os.Stat(f.ollama); err == nil && info.Mode().IsRegular() {
