@@ -17,7 +17,7 @@ func main() {
 	err := rootCommand().Execute()
 	code := exitCode(err)
 	if err != nil && code != exitRowsFailed && !errors.Is(err, errUnfinished) {
-		fmt.Fprintln(os.Stderr, "fluxworker:", err)
+		fmt.Fprintln(os.Stderr, "fluxworker:", printable(err.Error()))
 	}
 	os.Exit(code)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -53,6 +52,7 @@ type runFlags struct {
 	maxRestarts     int
 	stallTimeout    time.Duration
 	serverMemory    string
+	answerMemory    string
 	grace           time.Duration
 	failOn          string
 	logLevel        string
@@ -110,6 +110,7 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.StringVar(&f.serverMemory, "max-server-memory", automatic, "host memory `SIZE` above which a server is restarted (16G; a bare number is MiB; mapped files do not count); auto is a little less than the job's memory limit, for all servers together; 0 is no limit")
+	flags.StringVar(&f.answerMemory, "max-answer-memory", automatic, "host memory `SIZE` for the answers in flight (2G; a bare number is MiB); a sixteenth of it is the most that the answers of one row may have; auto is an eighth of the job's memory, from 256M to 4G")
 }
 
 func (f *runFlags) registerRetries(flags *pflag.FlagSet) {
@@ -161,9 +162,9 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
 	if summary.Rows() > 0 {
-		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, resultsIn(config, summary))
+		printf(os.Stderr, "%s\nresults %s\n", own(summary.String()), resultsIn(config, summary))
 		if summary.Failed+summary.FailedBefore > 0 {
-			fmt.Fprintf(os.Stderr, "errors  %s\n", summary.Errors)
+			printf(os.Stderr, "errors  %s\n", summary.Errors)
 		}
 	}
 	if f.job.requeue {
@@ -219,6 +220,10 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
+	answers, err := f.answerBytes(place)
+	if err != nil {
+		return worker.Config{}, err
+	}
 	return worker.Config{
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
@@ -229,7 +234,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		},
 		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  time.Duration(f.retryDelay),
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all, AnswerMemory: answers,
 		Grace: f.grace, Version: version(),
 	}, nil
 }
