@@ -12,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"fluxworker/batcher"
 	"fluxworker/gpu"
@@ -48,7 +47,7 @@ With --sbatch it prints a job script for this model and input: GPUs, host memory
 given here. The time comes from --rate, or from the rate of earlier runs into the same output.
 
 The exit codes are those of run: 0 if the model fits, 81 if it does not, 80 if there is no usable GPU.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd.Context(), cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd) },
 	}
 	flags := cmd.Flags()
 	cmd.Flags().SortFlags = false
@@ -61,7 +60,8 @@ The exit codes are those of run: 0 if the model fits, 81 if it does not, 80 if t
 	return cmd
 }
 
-func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
+func (f *planFlags) plan(cmd *cobra.Command) error {
+	ctx, flags := cmd.Context(), cmd.Flags()
 	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
 	if err != nil {
 		return err
@@ -69,7 +69,8 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := f.checkSbatch(); err != nil {
 		return err
 	}
-	warnOfSecret(console.log, f.run.ollamaURL)
+	warnOfSecrets(console.log, flags)
+	warnOfUnknown(console.log, cmd.Root())
 	s, err := f.run.request.resolve(flags, console.log)
 	if err != nil {
 		return err

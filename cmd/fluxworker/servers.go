@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,8 +32,8 @@ func (f *runFlags) wish() (batcher.Request, error) {
 		return w, nil
 	}
 	n, err := strconv.Atoi(f.context)
-	if err != nil || n < 1 {
-		return w, usagef("--context is %q; it must be auto or a number of tokens, at least 1", f.context)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return w, usagef("--context is %q; it must be auto or a number of tokens from 1 to %d", f.context, math.MaxInt32)
 	}
 	w.Context = n
 	w.MinContext, err = f.fallback(n)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"fluxworker/worker/input"
 	"fluxworker/worker/outcome"
@@ -29,7 +28,7 @@ func validateCommand() *cobra.Command {
 become error lines.
 It also estimates how many tokens the rows need.
 It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the configuration is wrong.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
@@ -37,11 +36,13 @@ It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the
 	return cmd
 }
 
-func validate(f *requestFlags, flags *pflag.FlagSet) error {
+func validate(f *requestFlags, cmd *cobra.Command) error {
 	if err := f.needInput(); err != nil {
 		return err
 	}
-	s, err := f.resolve(flags, zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}, FormatPrepare: escapedFields}))
+	log := zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}, FormatPrepare: escapedFields})
+	warnOfUnknown(log, cmd.Root())
+	s, err := f.resolve(cmd.Flags(), log)
 	if err != nil {
 		return err
 	}
