@@ -23,18 +23,20 @@ type rewriter struct {
 	refs    []*node // values of $ref
 	counts  int     // rules for the bounds up to here
 	program int     // instructions of the patterns up to here
-	changed bool
+
+	size     int // bytes of the grammar up to here, at most
+	optional int // third powers of the numbers of optional properties up to here
+	changed  bool
 }
 
-// rewrite changes the tree of a schema. It returns an *UnsupportedError for what no grammar holds.
-func rewrite(root *node) (changed bool, _ error) {
+// rewrite changes the tree of a schema, whose text has the given length. It returns an *UnsupportedError for what no grammar holds.
+func rewrite(root *node, length int) (changed bool, _ error) {
 	w := &rewriter{root: root, visited: make(map[*node]bool)}
 	if err := w.schema(root, ""); err != nil {
 		return false, err
 	}
-	if err := w.moveRoot(); err != nil {
-		return false, err
-	}
+	w.moveRoot()
+	w.lengthen(length)
 	return w.changed, nil
 }
 
@@ -53,6 +55,9 @@ func (w *rewriter) schema(n *node, at string) error {
 	}
 	w.visited[n] = true
 	if err := w.keywords(n, at); err != nil {
+		return err
+	}
+	if err := w.measure(n, at); err != nil {
 		return err
 	}
 	for _, m := range n.members {

@@ -43,21 +43,21 @@ func (n *node) child(step string) *node {
 }
 
 // moveRoot moves the schema into its own $defs if it refers to itself as "#": the grammars know "#/…" only.
-func (w *rewriter) moveRoot() error {
+func (w *rewriter) moveRoot() {
 	toRoot := func(ref *node) bool { return ref.value == "#" }
 	var refers bool
 	for _, ref := range w.refs {
 		refers = refers || toRoot(ref)
 	}
 	if !refers {
-		return nil
+		return
 	}
 	definitions := w.root.get("$defs")
 	if definitions == nil {
 		definitions = &node{kind: '{'}
 	}
 	if definitions.kind != '{' {
-		return nil // compiling the schema refuses it
+		return // compiling the schema refuses it
 	}
 	name := "root"
 	for definitions.get(name) != nil {
@@ -78,5 +78,4 @@ func (w *rewriter) moveRoot() error {
 	definitions.members = append(definitions.members, member{name, root})
 	w.root.members = []member{{"$ref", &node{value: moved}}, {"$defs", definitions}}
 	w.changed = true
-	return nil
 }

@@ -28,7 +28,7 @@ func Compile(text json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed, err := rewrite(root)
+	changed, err := rewrite(root, len(text))
 	if err != nil {
 		return nil, err
 	}
