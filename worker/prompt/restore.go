@@ -8,7 +8,7 @@ type Restorer struct{ schemas schemas }
 func (s *Restorer) Restore(row *Row) error {
 	var p *rowError
 	if to := row.Request.Structure; to != nil && to.Schema != nil {
-		if to.compiled, p = s.schemas.compile(to.Schema); p != nil {
+		if to.compiled, p = s.schemas.format(to.Schema); p != nil {
 			return p.reject()
 		}
 	}

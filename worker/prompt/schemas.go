@@ -10,45 +10,41 @@ import (
 
 // schemas compiles JSON Schemas and caches some, because the rows of a batch often share one schema.
 type schemas struct {
-	compiled  map[string]*schema.Schema
-	unchecked map[string]bool
+	compiled map[string]*schema.Schema // by use and text
 }
 
 // keptSchemas is the maximum number of cached schemas.
 const keptSchemas = 64
 
-// compile compiles a schema that answers are checked against. The text is an object without white space.
-func (s *schemas) compile(text json.RawMessage) (*schema.Schema, *rowError) {
-	if known := s.compiled[string(text)]; known != nil {
-		return known, nil
+// format compiles the schema of a response format. The text is an object without white space.
+func (s *schemas) format(text json.RawMessage) (*schema.Schema, *rowError) {
+	return s.get("format", text, schema.Compile)
+}
+
+// parameters compiles the parameters of a tool; nil if no call is checked against them.
+func (s *schemas) parameters(t *Tool) (*schema.Schema, *rowError) {
+	if t.Strict {
+		return s.get("strict", t.Parameters, schema.CompileArguments)
 	}
-	compiled, err := schema.Compile(text)
+	return s.get("loose", t.Parameters, func(text json.RawMessage) (*schema.Schema, error) {
+		return nil, schema.CheckArguments(text)
+	})
+}
+
+func (s *schemas) get(use string, text json.RawMessage, compile func(json.RawMessage) (*schema.Schema, error)) (*schema.Schema, *rowError) {
+	key := use + string(text)
+	if compiled, known := s.compiled[key]; known {
+		return compiled, nil
+	}
+	compiled, err := compile(text)
 	if err != nil {
 		return nil, schemaError(err)
 	}
 	if len(s.compiled) >= keptSchemas || s.compiled == nil {
 		s.compiled = make(map[string]*schema.Schema)
 	}
-	s.compiled[string(text)] = compiled
+	s.compiled[key] = compiled
 	return compiled, nil
-}
-
-// parameters compiles the parameters of a tool; nil if no argument is checked against them.
-func (s *schemas) parameters(t *Tool) (*schema.Schema, *rowError) {
-	if t.Strict {
-		return s.compile(t.Parameters)
-	}
-	if s.unchecked[string(t.Parameters)] {
-		return nil, nil
-	}
-	if err := schema.CompileUnchecked(t.Parameters); err != nil {
-		return nil, schemaError(err)
-	}
-	if len(s.unchecked) >= keptSchemas || s.unchecked == nil {
-		s.unchecked = make(map[string]bool)
-	}
-	s.unchecked[string(t.Parameters)] = true
-	return nil, nil
 }
 
 // compact returns a valid JSON value without white space.

@@ -54,9 +54,12 @@ func (d *decoder) decodeResponseFormat(o *object) (*Structure, *rowError) {
 }
 
 func (d *decoder) structure(value []byte) (*Structure, *rowError) {
-	format, p := readNested(value, "type", "json_schema")
+	format, p := readNested(value, "type", "json_schema", "schema")
 	if p != nil {
 		return nil, p
+	}
+	if format["schema"] != nil { // llama.cpp and others read it there
+		return nil, rowErrorf(CodeUnsupported, "schema", `is not supported at this place: write "type": "json_schema" and "json_schema": {"name": "answer", "schema": …}`)
 	}
 	kind, p := format.text("type")
 	if p != nil {
@@ -104,7 +107,7 @@ func (d *decoder) schema(value []byte) (*Structure, *rowError) {
 	}
 	s := new(Structure)
 	if s.Schema, p = compact(value); p == nil {
-		s.compiled, p = d.schemas.compile(s.Schema)
+		s.compiled, p = d.schemas.format(s.Schema)
 	}
 	if p != nil {
 		return nil, p.under("schema")

@@ -1,7 +1,9 @@
 package schema
 
+import "fmt"
+
 // LimitError is a schema beyond one of the limits of this package.
-type LimitError struct{ text string } // for example "has more than 5000 subschemas"
+type LimitError struct{ text string } // for example "has more than 2000 subschemas"
 
 func (e *LimitError) Error() string {
 	return e.text + "; simplify the schema, or split the row"
@@ -19,3 +21,7 @@ func (e *UnsupportedError) Error() string { return "at " + e.At + " it has " + e
 type InvalidError struct{ text string }
 
 func (e *InvalidError) Error() string { return e.text }
+
+func invalidf(format string, args ...any) *InvalidError {
+	return &InvalidError{fmt.Sprintf(format, args...)}
+}

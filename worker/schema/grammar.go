@@ -22,7 +22,6 @@ type rewriter struct {
 	visited map[*node]bool
 	refs    []*node // values of $ref
 	counts  int     // rules for the bounds up to here
-	program int     // instructions of the patterns up to here
 
 	size     int // bytes of the grammar up to here, at most
 	optional int // third powers of the numbers of optional properties up to here
@@ -82,11 +81,6 @@ func (w *rewriter) below(m member, at string) error {
 		}
 	case m.value.kind == '{' && slices.Contains(mapKeywords, m.name):
 		for _, sub := range m.value.members {
-			if m.name == "patternProperties" {
-				if _, err := w.pattern(sub.name, at); err != nil {
-					return err
-				}
-			}
 			if err := w.schema(sub.value, at+"/"+sub.name); err != nil {
 				return err
 			}
@@ -105,7 +99,7 @@ func (w *rewriter) keywords(n *node, at string) error {
 		}
 	}
 	if text, ok := stringOf(n.get("pattern")); ok {
-		re, err := w.pattern(text, at+"/pattern")
+		re, err := pattern(text, at+"/pattern")
 		if err != nil {
 			return err
 		}
@@ -120,33 +114,22 @@ func (w *rewriter) keywords(n *node, at string) error {
 	if err := w.bounds(n, at, "minItems", "maxItems", maxItems); err != nil {
 		return err
 	}
-	for _, name := range []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"} {
-		if v, ok := numberOf(n.get(name)); ok && (v >= maxInteger || v <= -maxInteger) {
-			w.remove(n, name)
-		}
+	if err := w.integer(n, at); err != nil {
+		return err
 	}
 	w.additional(n)
 	return nil
 }
 
 // pattern returns a pattern in the form of the grammars.
-func (w *rewriter) pattern(text, at string) (string, error) {
-	fail := func(err error) (string, error) {
-		return "", &UnsupportedError{at, fmt.Sprintf("the pattern %s, with %s", quote(text), err)}
-	}
+func pattern(text, at string) (string, error) {
 	re, err := parsePattern(text)
+	var rewritten string
+	if err == nil {
+		rewritten, err = forGrammar(re)
+	}
 	if err != nil {
-		return fail(err)
-	}
-	if w.program += program(re); w.program > maxProgram {
-		return fail(fmt.Errorf("too many repetitions (all patterns of a schema may have %d instructions); use smaller numbers", maxProgram))
-	}
-	if strings.HasSuffix(at, "/patternProperties") { // which the grammars ignore
-		return text, nil
-	}
-	rewritten, err := forGrammar(re)
-	if err != nil {
-		return fail(err)
+		return "", &UnsupportedError{at, (&patternError{text, err}).Error()}
 	}
 	return rewritten, nil
 }

@@ -21,8 +21,8 @@ const primitives = 3_000
 
 // measure adds the bytes that the rules of a schema without its subschemas take in a grammar, or more.
 func (w *rewriter) measure(n *node, at string) error {
-	name := len(at) + 10 // of the rule
-	size := 2*name + 50
+	name := len(strings.ReplaceAll(at, "/properties/", "/")) + 10 // of the rule
+	size := name + 30
 	if properties := n.get("properties"); properties != nil {
 		required := make(map[string]bool)
 		if list := n.get("required"); list != nil {
@@ -34,12 +34,14 @@ func (w *rewriter) measure(n *node, at string) error {
 		}
 		optional := 0
 		for _, m := range properties.members {
-			size += 8*(name+len("/properties/")+len(m.name)) + 100
-			if n.get("additionalProperties") != nil {
-				size += 30 * len(m.name)
-			}
+			child := name + 1 + len(m.name)
+			size += 3*child + 2*len(m.name) + 50
 			if !required[m.name] {
 				optional++
+				size += 5*child + 60
+			}
+			if n.get("additionalProperties") != nil {
+				size += 30 * len(m.name)
 			}
 		}
 		if w.optional += optional * optional * optional; w.optional > maxOptional*maxOptional*maxOptional {

@@ -8,13 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// maxProgram limits the instructions of all patterns of a schema together: a pattern of 40 bytes can have a million.
-const maxProgram = 100_000
+// maxProgram limits the instructions of all patterns of a schema together: a pattern of 40 bytes can have a million. The
+// library compiles each pattern twice.
+const maxProgram = 200_000
 
-// pattern is a compiled regular expression of a schema.
-type pattern struct {
+// checkedPattern is a compiled regular expression of a schema.
+type checkedPattern struct {
 	*regexp.Regexp
 	size int // number of instructions, about
 }
@@ -97,19 +100,35 @@ func unicodeEscape(text string) (rune, int) {
 	return r, 6
 }
 
-// compilePattern compiles a pattern for the check of answers.
-func compilePattern(text string) (*pattern, error) {
+// patternError is a pattern that cannot be checked, or that no grammar holds.
+type patternError struct {
+	pattern string
+	reason  error // what the pattern has
+}
+
+func (e *patternError) Error() string {
+	return fmt.Sprintf("the pattern %s, with %s", quote(e.pattern), e.reason)
+}
+
+// patterns compiles the patterns of one schema.
+type patterns struct{ program int } // instructions up to here
+
+// compile compiles a pattern for the check of answers. It returns a *patternError.
+func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	re, err := parsePattern(text)
 	if err != nil {
-		return nil, err
+		return nil, &patternError{text, err}
 	}
 	size := program(re)
-	if size > maxProgram {
-		return nil, fmt.Errorf("more than %d instructions when it is compiled; use smaller numbers of repetitions", maxProgram)
+	if p.program += size; p.program > maxProgram {
+		return nil, &patternError{text, fmt.Errorf("too many repetitions (all patterns of a schema may have %d instructions); use smaller numbers", maxProgram)}
 	}
 	translated, _ := fromECMA(text)
 	compiled, err := regexp.Compile(translated)
-	return &pattern{compiled, size}, err
+	if err != nil {
+		return nil, &patternError{text, err}
+	}
+	return &checkedPattern{compiled, size}, nil
 }
 
 // program returns about how many instructions a pattern has when it is compiled.

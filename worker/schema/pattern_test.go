@@ -98,7 +98,7 @@ func comparePatterns(t *testing.T, text string, random *rand.Rand, sample string
 	if err != nil || program(re) > 2000 {
 		return
 	}
-	original, err := compilePattern(text)
+	original, err := new(patterns).compile(text)
 	if err != nil {
 		t.Fatalf("%s: parsed, but not compiled: %v", text, err)
 	}

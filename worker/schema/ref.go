@@ -15,7 +15,7 @@ func (w *rewriter) ref(ref *node, at string) error {
 	path, local := strings.CutPrefix(text, "#")
 	switch {
 	case !local && !strings.Contains(text, "#"):
-		return &InvalidError{fmt.Sprintf("it refers to another schema, %s; put that schema into its $defs", quote(text))}
+		return invalidf("it refers to another schema, %s; put that schema into its $defs", quote(text))
 	case !local || path != "" && path[0] != '/' || strings.ContainsAny(path, "~%"):
 		return &UnsupportedError{at, fmt.Sprintf(`%s, which the grammars of the servers lack; use "#/$defs/" and a name of letters and digits`, quote(text))}
 	}
@@ -24,7 +24,7 @@ func (w *rewriter) ref(ref *node, at string) error {
 	if path != "" {
 		for step := range strings.SplitSeq(path[1:], "/") {
 			if target = target.child(step); target == nil {
-				return &InvalidError{fmt.Sprintf("at %s it refers to %s, which it does not have", at, quote(text))}
+				return invalidf("at %s it refers to %s, which it does not have", at, quote(text))
 			}
 		}
 	}

@@ -21,8 +21,8 @@ type Schema struct {
 	compiled *jsonschema.Schema
 }
 
-// Compile compiles a schema from a valid JSON object without white space. It returns a *LimitError, an
-// *UnsupportedError or an *InvalidError.
+// Compile compiles a schema that constrains and checks answers, from a valid JSON object without white space. It returns
+// a *LimitError, an *UnsupportedError or an *InvalidError.
 func Compile(text json.RawMessage) (*Schema, error) {
 	root, err := read(text)
 	if err != nil {
@@ -32,22 +32,25 @@ func Compile(text json.RawMessage) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Schema{Grammar: text, text: text}
-	if s.compiled, err = compile(text, checkedPattern); err != nil {
-		return nil, err
-	}
-	if steps := new(expansion).of(s.compiled); steps > maxExpansion {
-		return nil, &LimitError{fmt.Sprintf("has more than %d subschemas for one value when its references and alternatives are expanded, or refers to itself without end", maxExpansion)}
-	}
-	if changed {
+	s, err := compileChecked(text)
+	if err == nil && changed {
 		s.Grammar, err = root.MarshalJSON()
 	}
 	return s, err
 }
 
-// CompileUnchecked reports whether text is a JSON Schema, for a schema that nothing is checked against. Its patterns
-// may be beyond Go's regular expressions.
-func CompileUnchecked(text json.RawMessage) error {
+// CompileArguments compiles the schema of a tool's arguments, which checks calls. No server makes a grammar of its
+// patterns and counts. The errors are those of Compile.
+func CompileArguments(text json.RawMessage) (*Schema, error) {
+	if _, err := read(text); err != nil {
+		return nil, err
+	}
+	return compileChecked(text)
+}
+
+// CheckArguments reports whether text is a schema within the limits, for a tool whose calls are not checked. Its
+// patterns may be beyond Go's regular expressions.
+func CheckArguments(text json.RawMessage) error {
 	if _, err := read(text); err != nil {
 		return err
 	}
@@ -55,12 +58,16 @@ func CompileUnchecked(text json.RawMessage) error {
 	return err
 }
 
-func checkedPattern(text string) (jsonschema.Regexp, error) {
-	p, err := compilePattern(text)
-	if err != nil {
+func compileChecked(text json.RawMessage) (*Schema, error) {
+	s := &Schema{Grammar: text, text: text}
+	var err error
+	if s.compiled, err = compile(text, new(patterns).compile); err != nil {
 		return nil, err
 	}
-	return p, nil
+	if new(expansion).of(s.compiled) > maxExpansion {
+		return nil, &LimitError{fmt.Sprintf("has more than %d subschemas for one value when its references and alternatives are expanded, or refers to itself without end", maxExpansion)}
+	}
+	return s, nil
 }
 
 // never is the pattern of a schema that nothing is checked against.
@@ -85,7 +92,7 @@ const schemaURL = "urn:row"
 func compile(text json.RawMessage, patterns jsonschema.RegexpEngine) (compiled *jsonschema.Schema, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = &InvalidError{fmt.Sprintf("compiling it failed: %v", cause)}
+			err = invalidf("compiling it failed: %v", cause)
 		}
 	}()
 	// Keep numbers as written; the standard library would convert them.
@@ -100,13 +107,16 @@ func compile(text json.RawMessage, patterns jsonschema.RegexpEngine) (compiled *
 		compiled, err = c.Compile(schemaURL)
 	}
 	if err != nil {
-		return nil, &InvalidError{fault(err)}
+		return nil, fault(err)
 	}
 	return compiled, nil
 }
 
-// fault returns the library's message on one line, without schemaURL.
-func fault(err error) string {
+// fault returns the library's error with a message on one line, without schemaURL.
+func fault(err error) error {
+	if broken, ok := errors.AsType[*patternError](err); ok {
+		return &UnsupportedError{"one place", broken.Error()}
+	}
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = invalid.Err
 	}
@@ -121,12 +131,14 @@ func fault(err error) string {
 		switch k := broken.ErrorKind.(type) {
 		case *kind.Enum:
 			if name, ok := k.Got.(string); ok {
-				return fmt.Sprintf("at %s it is %s, which is unknown to JSON Schema", at, quote(name))
+				return invalidf("at %s it is %s, which is unknown to JSON Schema", at, quote(name))
 			}
 		case *kind.Format:
-			return fmt.Sprintf("at %s it has a fault: %s", at, k.Err)
+			if broken, ok := errors.AsType[*patternError](k.Err); ok {
+				return &UnsupportedError{at, broken.Error()}
+			}
 		}
-		return fmt.Sprintf("at %s it violates %s", at, strings.Join(broken.ErrorKind.KeywordPath(), "/"))
+		return invalidf("at %s it violates %s", at, strings.Join(broken.ErrorKind.KeywordPath(), "/"))
 	}
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), schemaURL, "")), " ")
+	return invalidf("%s", strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), schemaURL, "")), " "))
 }

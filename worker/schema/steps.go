@@ -10,7 +10,7 @@ import (
 const (
 	// maxSteps is the budget of a check. A step is a subschema that is applied to a value, and takes the library about
 	// a microsecond.
-	maxSteps = 200_000
+	maxSteps = 100_000
 	// maxAnswerDigits limits a number in an answer. The largest number of most programs has 309 digits.
 	maxAnswerDigits = 5_000
 )
@@ -124,7 +124,7 @@ func (b *budget) text(s *jsonschema.Schema, text string) {
 
 // match counts the steps of a regular expression, which grow with its size and the text.
 func (b *budget) match(re jsonschema.Regexp, text string) {
-	if p, ok := re.(*pattern); ok {
+	if p, ok := re.(*checkedPattern); ok {
 		b.left -= len(text) / 100 * p.size
 	}
 }
@@ -132,7 +132,7 @@ func (b *budget) match(re jsonschema.Regexp, text string) {
 func (b *budget) number(n json.Number) {
 	d := digits(string(n))
 	b.tooLong = b.tooLong || d > maxAnswerDigits
-	b.left -= d / 100
+	b.left -= d / 40
 }
 
 // equal counts the steps of comparing a value with others.

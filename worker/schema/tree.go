@@ -11,7 +11,7 @@ import (
 // grows with the square of the number of subschemas, and with the length of their paths.
 const (
 	maxDepth   = 100     // objects and lists inside each other
-	maxObjects = 5_000   // objects, about one per subschema
+	maxObjects = 2_000   // objects, about one per subschema
 	maxPaths   = 400_000 // bytes of the JSON pointers of all objects and lists together
 	maxDigits  = 1_000   // digits of a number, or its exponent: the library converts numbers to fractions
 )
