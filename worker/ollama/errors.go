@@ -72,6 +72,7 @@ func (e *AnswerError) Error() string { return "the server could not parse the an
 const (
 	CodeContextLength  = "context_length_exceeded"
 	CodeInvalidRequest = "invalid_request"
+	CodeAnswerTooLarge = "answer_too_large"
 )
 
 // UnavailableError is a request that failed because of the server. A retry may succeed.
