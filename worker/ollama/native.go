@@ -60,10 +60,10 @@ func answerFormat(s *prompt.Structure) json.RawMessage {
 	switch {
 	case s == nil:
 		return nil
-	case s.Schema == nil:
+	case s.Grammar() == nil:
 		return json.RawMessage(`"json"`)
 	default:
-		return s.Schema
+		return s.Grammar()
 	}
 }
 
