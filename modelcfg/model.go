@@ -6,10 +6,11 @@
 // is absent. A wrong type or a value out of range is an error; an unknown key is only a warning. So files for other
 // tools load, and no value is silently misunderstood.
 //
-// In the catalog, resources.batch_size is a cautious start, 2 to 12 slots depending on the size. The upper end of
-// validation.batch_size_range is the number of slots above which more slots gain little, not a memory limit: 64 for
-// models up to 20B, 32 up to 40B, and 16 above, so that a plan can use all available memory. Neither this range nor
-// requirements.min_gpu_memory says what fits: that is computed from the architecture.
+// In the catalog's files for one model, resources.batch_size is a cautious start, 2 to 12 slots depending on the size.
+// The upper end of validation.batch_size_range is the number of slots above which more slots gain little, not a memory
+// limit: 64 for models up to 20B, 32 up to 40B, and 16 above, so that a plan can use all available memory. Neither this
+// range nor requirements.min_gpu_memory says what fits: that is computed from the architecture. The catalog's maps of
+// models have no such settings: the defaults apply.
 //
 // Numbers in a model YAML are claims. They allow a plan before a server exists; later reports of the server and the GPU
 // take precedence.

@@ -130,7 +130,7 @@ func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 			continue
 		}
 		if err := flags.Set(known.flag, value.text); err != nil {
-			return usagef("%s:%d: %s is %q; it must be %s", d.path, value.line, known.name, value.text, kindOf(f))
+			return usagef("%s:%d: %s is %q; it must be %s", d.path, value.line, known.name, value.text, wanted(f, err))
 		}
 		setOrigin(f, d.origin(known.name))
 		taken = append(taken, known.name)

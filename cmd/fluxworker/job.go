@@ -50,8 +50,9 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 		p.NoLimit = true
 		return p, nil
 	}
-	if d, err := time.ParseDuration(f.deadline); err == nil && d > 0 {
-		p.Limit = now.Add(d)
+	var left secondsValue
+	if err := left.Set(f.deadline); err == nil && left > 0 {
+		p.Limit = now.Add(time.Duration(left))
 		return p, nil
 	}
 	if p.Limit, err = time.Parse(time.RFC3339, f.deadline); err != nil || !p.Limit.After(now) {

@@ -74,7 +74,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 		if n := m.Requirements.MinGPUMemory; n > 0 {
 			memory = gibibytes(n)
 		}
-		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", fit(m), m.Name, or(m.Tag(), "-"), memory,
+		printf(w, "%s%s\t%s\t%s\t%s\t%s\n", own(fit(m)), m.Name, or(m.Tag(), "-"), memory,
 			or(m.Requirements.RecommendedGPU, "-"), remark(m))
 	}
 	return w.Flush()

@@ -118,7 +118,7 @@ func (i Inspector) explain(ctx context.Context, client *ollama.Client, server *o
 func (i Inspector) missing(ctx context.Context, client *ollama.Client) error {
 	where := i.Models
 	if i.URL != "" {
-		where = redacted(i.URL)
+		where = ollama.PublicAddress(i.URL)
 	}
 	ctx, cancel := loading(ctx, i.LoadTimeout)
 	defer cancel()
@@ -150,7 +150,7 @@ func nearestText(nearest []string) string {
 // serverError returns the error of a failed preparation, with the end of the server's log. A nil server runs already, at url.
 func serverError(server *ollama.Server, url string, err error) error {
 	if server == nil {
-		return &ollama.ServerError{Op: "prepare server " + redacted(url), Err: err}
+		return &ollama.ServerError{Op: "prepare server " + ollama.PublicAddress(url), Err: err}
 	}
 	return server.Failed("prepare server", err)
 }

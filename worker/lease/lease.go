@@ -72,17 +72,23 @@ func Acquire(ctx context.Context, o Options) (*Lease, error) {
 	}
 	l := &Lease{Options: o, lock: lock{Holder: o.Self}, every: o.Stale / 6, stop: make(chan struct{}), ended: make(chan struct{})}
 	var first seen
-	var since time.Time
+	var looked time.Time // of the last look at the lock; zero before the first look
+	var waited time.Duration
 	var notified string // the nonce of the last holder in OnWait
 	for {
 		now, err := l.newest()
 		if err != nil {
 			return nil, err
 		}
-		if now.number != first.number || since.IsZero() || o.Patient && now.text != first.text {
-			first, since = now, time.Now()
+		last := looked
+		looked = time.Now()
+		if now.number != first.number || last.IsZero() || o.Patient && now.text != first.text {
+			first, waited = now, 0
+		} else {
+			// A file server that hangs holds up the heartbeat and the look alike. So the time between two looks
+			// counts as one missed heartbeat at most.
+			waited += min(looked.Sub(last), l.every)
 		}
-		waited := time.Since(since)
 		switch {
 		case now.number == 0, now.lock.Released, now.lock.Gone(o.Self) != "", waited >= o.Stale && now.text == first.text:
 			ours, err := l.create(now.number + 1)

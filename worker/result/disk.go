@@ -5,7 +5,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // disk is the part of a file system that the log needs. Tests replace it by a disk that loses unsynced data, as a power
@@ -46,6 +49,9 @@ func (realDisk) Rename(from, to string) error { return os.Rename(from, to) }
 func (realDisk) Remove(path string) error { return os.Remove(path) }
 
 func (realDisk) CheckPath(path string, f file) error {
+	if err := refresh(filepath.Dir(path)); err != nil {
+		return err
+	}
 	open, err := f.(*os.File).Stat()
 	if err != nil {
 		return err
@@ -58,6 +64,16 @@ func (realDisk) CheckPath(path string, f file) error {
 		return err // the folder may not be entered any more, say
 	}
 	return nil
+}
+
+// refresh asks the file server for the state of a folder. Otherwise NFS may find the folder's names in its cache for a
+// minute after another node has removed or replaced a file.
+func refresh(dir string) error {
+	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_STATX_FORCE_SYNC, unix.STATX_MTIME|unix.STATX_CTIME, new(unix.Statx_t))
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // an old kernel, or a container that forbids the call
+		return nil
+	}
+	return err
 }
 
 func (realDisk) SyncDir(path string) error {

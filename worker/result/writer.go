@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"errors"
 	"time"
 )
 
@@ -61,8 +62,18 @@ func (l *Log) append(s *stream, lines []byte) {
 			s.file.Truncate(s.size) // if this fails, too, the next run cuts the tail
 		}
 		l.flush() // may still save earlier lines
-		l.fail(&WriteError{Path: s.path, Err: err})
+		l.fail(l.writeError(s, err))
 	}
+}
+
+// writeError returns the error of a failed write: a *HeldError if the write failed because another run has taken over
+// the output and replaced the file, which NFS reports as a stale file handle. Otherwise it returns a *WriteError.
+func (l *Log) writeError(s *stream, err error) error {
+	var held *HeldError
+	if errors.As(l.hold.check(), &held) {
+		return held
+	}
+	return &WriteError{Path: s.path, Err: err}
 }
 
 var newline = []byte("\n")
@@ -90,11 +101,12 @@ func (l *Log) flush() error {
 		if s.dirty == 0 {
 			continue
 		}
-		if err := s.file.Sync(); err != nil {
-			return &WriteError{Path: s.path, Err: err}
+		err := s.file.Sync()
+		if err == nil {
+			err = l.disk.CheckPath(s.path, s.file)
 		}
-		if err := l.disk.CheckPath(s.path, s.file); err != nil {
-			return &WriteError{Path: s.path, Err: err}
+		if err != nil {
+			return l.writeError(s, err)
 		}
 		s.dirty = 0
 		s.durable.Store(s.lines)
