@@ -138,16 +138,22 @@ func TestForeign(t *testing.T) {
 	if os.Getuid() != 0 {
 		build.Missing(t, "not root: no file of another user can be made")
 	}
-	if err := errors.Join(os.Chmod(path, 0o644), os.Chown(path, 65534, 65534)); err != nil {
+	if err := errors.Join(os.Chmod(path, 0o644), os.Chown(path, 65533, 65533)); err != nil {
 		t.Fatal(err)
 	}
-	if got := foreign(); !strings.Contains(got, "belongs to user 65534") {
+	if got := foreign(); !strings.Contains(got, "belongs to user 65533") {
 		t.Errorf("a file of another user: got %q", got)
 	}
-	if err := os.Chown(dir, 65534, 65534); err != nil {
+	if err := os.Chown(dir, 65533, 65533); err != nil {
 		t.Fatal(err)
 	}
 	if got := foreign(); got != "" {
 		t.Errorf("for root, the file of the folder's owner is foreign: %s", got)
+	}
+	if err := errors.Join(os.Chown(path, nobody, nobody), os.Chown(dir, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	if got := foreign(); got == "" {
+		t.Error("nobody counts as the owner of the folder: in a user namespace, that is any user")
 	}
 }

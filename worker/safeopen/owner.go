@@ -26,9 +26,12 @@ func OpenToAll(info fs.FileInfo) string {
 	return fmt.Sprintf("every user may write to it (mode %04o)", info.Mode().Perm())
 }
 
+// nobody is the owner that a user namespace shows for every user that it does not know.
+const nobody = 65534
+
 // ownsFolder reports whether this process is root, and the folder around path belongs to the user.
 func ownsFolder(user int, path string) bool {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || user == nobody {
 		return false
 	}
 	info, err := os.Stat(filepath.Dir(path))
