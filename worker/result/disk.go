@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"fluxworker/worker/safeopen"
@@ -69,7 +68,7 @@ func (d realDisk) Own(path string, f file) error {
 	if err != nil {
 		return err
 	}
-	if why := d.trust.refusal(path, filepath.Dir(path), info); why != "" {
+	if why := d.trust.refusal(path, path, info); why != "" {
 		return errors.New(why)
 	}
 	return lockInode(f.(*os.File))

@@ -16,19 +16,19 @@ import (
 // user could read the answers, change them, or let this process write to other files.
 type trust struct {
 	mode fs.FileMode // of new files: a mode with group or world write permission shares the output
-	// trial returns what a new private file in a folder looks like, nil if none can be made. Tests replace it.
-	trial func(dir string) fs.FileInfo
+	// trial returns what a new private file beside a path looks like, nil if none can be made. Tests replace it.
+	trial func(beside string) fs.FileInfo
 }
 
 func trustOf(p Paths) trust { return trust{mode: p.mode(), trial: trialFile} }
 
-// refusal returns why the file or folder at path is not accepted; "" if it is. dir is a folder of the same file system, where
-// a new file shows how this process appears there.
-func (t trust) refusal(path, dir string, info fs.FileInfo) string {
-	if why := safeopen.OtherOwner(path, info); why != "" && !t.sharedWith(info) && !t.appearsAs(dir, info) {
+// refusal returns why the file or folder at path is not accepted; "" if it is. A new file beside the path beside shows how
+// this process appears on the file system.
+func (t trust) refusal(path, beside string, info fs.FileInfo) string {
+	if why := safeopen.OtherOwner(path, info); why != "" && !t.sharedWith(info) && !t.appearsAs(beside, info) {
 		return why + "; choose another --output, or, to share an output with your group, use --file-mode 0660"
 	}
-	if why := safeopen.OpenToAll(info); why != "" && t.mode&0o002 == 0 && !t.ignoresModes(dir) {
+	if why := safeopen.OpenToAll(info); why != "" && t.mode&0o002 == 0 && !t.ignoresModes(beside) {
 		return fmt.Sprintf("%s; choose another --output, or take the permission away (chmod o-w %s)", why, path)
 	}
 	return ""
@@ -44,10 +44,10 @@ func (t trust) sharedWith(info fs.FileInfo) bool {
 	return t.mode&0o020 != 0 && ok && err == nil && (int(s.Gid) == os.Getegid() || slices.Contains(groups, int(s.Gid)))
 }
 
-// appearsAs reports whether a new file in dir has the owner of the file with this info. Some file systems give all files of a
+// appearsAs reports whether a new file has the owner of the file with this info. Some file systems give all files of a
 // process another owner: NFS with root_squash or all_squash, CIFS, FUSE.
-func (t trust) appearsAs(dir string, info fs.FileInfo) bool {
-	made := t.trial(dir)
+func (t trust) appearsAs(beside string, info fs.FileInfo) bool {
+	made := t.trial(beside)
 	if made == nil {
 		return false
 	}
@@ -56,16 +56,16 @@ func (t trust) appearsAs(dir string, info fs.FileInfo) bool {
 	return known && knownToo && owner == mine
 }
 
-// ignoresModes reports whether every user may write to a new file in dir, although its mode says otherwise: vfat, CIFS and the
+// ignoresModes reports whether every user may write to a new file, although its mode says otherwise: vfat, CIFS and the
 // drives of Windows in WSL have no modes.
-func (t trust) ignoresModes(dir string) bool {
-	made := t.trial(dir)
+func (t trust) ignoresModes(beside string) bool {
+	made := t.trial(beside)
 	return made != nil && safeopen.OpenToAll(made) != ""
 }
 
-// trialFile returns what a new private file in dir looks like; nil if none can be made.
-func trialFile(dir string) fs.FileInfo {
-	f, err := safeopen.Draft(filepath.Join(dir, "trial"), 0o600)
+// trialFile returns what a new private file beside a path looks like; nil if none can be made.
+func trialFile(beside string) fs.FileInfo {
+	f, err := safeopen.Draft(beside, 0o600)
 	if err != nil {
 		return nil
 	}
@@ -89,11 +89,11 @@ func (p Paths) makeFolder(dir string) error {
 	case err != nil:
 		return err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return fmt.Errorf("it is a symbolic link, and records go only into a real folder; remove the link, or let --output name the file in the folder where the records are")
+		return errors.New("it is a symbolic link, and records go only into a real folder; remove the link, or let --output name the file in the folder where the records are")
 	case !info.IsDir():
 		return errors.New("it is not a folder, and the records of a run need a folder of this name; remove it, or choose another --output")
 	}
-	if why := trustOf(p).refusal(dir, dir, info); why != "" {
+	if why := trustOf(p).refusal(dir, filepath.Join(dir, "trial"), info); why != "" {
 		return errors.New(why)
 	}
 	return nil

@@ -158,12 +158,12 @@ func TestWhatTheFileSystemMakesOfOwnersCounts(t *testing.T) {
 	} {
 		path, info := at(test.uid, test.mode)
 		_, made := at(test.newUID, test.newMode)
-		why := trust{mode: 0o600, trial: func(string) fs.FileInfo { return made }}.refusal(path, filepath.Dir(path), info)
+		why := trust{mode: 0o600, trial: func(string) fs.FileInfo { return made }}.refusal(path, path, info)
 		if accepted := why == ""; accepted != test.accepted {
 			t.Errorf("%+v: %q", test, why)
 		}
 	}
-	if made := trialFile(t.TempDir()); made == nil || made.Mode().Perm() != 0o600 {
+	if made := trialFile(filepath.Join(t.TempDir(), "file")); made == nil || made.Mode().Perm() != 0o600 {
 		t.Errorf("trialFile: %v", made)
 	}
 }
