@@ -19,7 +19,9 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	if len(aside) > 0 {
 		r.log.Warn().Strs("moved_to", aside).Msg("records of earlier attempts are damaged and set aside: the totals of the summary lack them")
 	}
-	a, err := record.Begin(r.paths, earlier, m, r.config.Place.name(), r.config.Place.Job.Restarts)
+	a, err := record.Begin(r.paths, earlier, m, record.Attempt{
+		Job: r.config.Place.name(), Restart: r.config.Place.Job.Restarts, Overwrite: r.config.Results.Overwrite,
+	})
 	if err != nil {
 		r.output.Close()
 		return record.Summary{}, err
@@ -40,9 +42,6 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	a.Summary = s
 	a.Count(r.counters)
 	a.End(err)
-	if errors.Is(err, outcome.ErrStopped) && r.config.Results.Overwrite {
-		r.log.Warn().Msg("leave --overwrite off to go on: with it, the next run drops the answers of this run")
-	}
 	answered, failed := r.earlier.Lines()
 	s.Total = record.TotalOf(earlier, s, answered+s.OK, failed+s.Failed)
 	return s, errors.Join(err, r.writeRecords(a, s, err))

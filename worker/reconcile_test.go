@@ -118,3 +118,35 @@ func TestSuspectStaysUndoneAfterASignal(t *testing.T) {
 		t.Errorf("%v, and %d rows failed; want outcome.ErrStopped and no failed row", err, failures(t, c))
 	}
 }
+
+// After a run with --overwrite that was stopped, the same command goes on with the lines of the stopped run, as its last message
+// says. Other settings, or a run that came to its end, start anew.
+func TestOverwriteGoesOn(t *testing.T) {
+	t.Parallel()
+	c, _ := config(t, 60)
+	if s, err := runOnce(t, t.Context(), c, nil); err != nil || s.OK != 60 {
+		t.Fatalf("the first run: %+v, %v", s, err)
+	}
+	c.Results.Overwrite = true
+	stopped := func(want int64, c Config) {
+		t.Helper()
+		s, err := stopAfter(t, c, 10)
+		if !errors.Is(err, outcome.ErrStopped) || s.Skipped != want {
+			t.Fatalf("stopped run: %+v, %v; want %d rows done before", s, err, want)
+		}
+	}
+	stopped(0, c) // drops the lines of the complete run
+	earlier := int64(len(linesOf(t, c.Output)))
+	stopped(earlier, c)
+	other := c
+	other.Defaults.Sampling.MaxTokens++
+	stopped(0, other)
+	earlier = int64(len(linesOf(t, c.Output)))
+	s, err := runOnce(t, t.Context(), other, nil)
+	if err != nil || s.Skipped != earlier || s.OK != 60-earlier {
+		t.Errorf("the same command: %+v, %v; want %d rows done before", s, err, earlier)
+	}
+	if s, err = runOnce(t, t.Context(), other, nil); err != nil || s.Skipped != 0 || s.OK != 60 {
+		t.Errorf("after the end: %+v, %v; want all rows anew", s, err)
+	}
+}

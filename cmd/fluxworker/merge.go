@@ -55,8 +55,8 @@ Exit codes:
    0  every row has an answer
    3  every row has a line, but some rows failed (--fail-on none makes it 0)
   64  usage is wrong, or the merged lines would replace another file
-  65  the input or the shards cannot be read; with --check also: rows have two answers, lines belong to no row of the input,
-      or lines are damaged
+  65  the input or the shards cannot be read; with --check also: rows have two answers, lines belong to no row of the input
+      or have the name of another row, or lines are damaged
   75  rows are missing: run the jobs again, then merge again
   84  the output cannot be written (disk full, quota, permission)`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.merge(cmd.Context()) },
@@ -158,6 +158,9 @@ func (f *mergeFlags) report(out io.Writer, m result.Merged) {
 	if m.Strays > 0 {
 		fmt.Fprintf(out, "warning: %d lines belong to no row of %s and were left out; they are in %s\n", m.Strays, f.c.Input, strings.Join(m.StraysIn, ", "))
 	}
+	if m.Renamed > 0 {
+		fmt.Fprintf(out, "warning: the lines of %d rows have the name of another row, the first is the row on line %d: the input was edited after the answer\n", m.Renamed, m.RenamedLine)
+	}
 	if m.Written {
 		fmt.Fprintf(out, "merged to %s\n", f.target())
 	}
@@ -186,6 +189,8 @@ func (f *mergeFlags) verdict(m result.Merged) error {
 		return &outcome.InputError{Err: errors.New(f.otherInput(m))}
 	case f.c.Check && m.Doubles > 0:
 		return &outcome.InputError{Err: fmt.Errorf("%d rows have more than one answer: the input was answered under two splits (%s and %s); merge takes the first answer; to choose yourself, remove the files of one split", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])}
+	case f.c.Check && m.Renamed > 0:
+		return &outcome.InputError{Err: fmt.Errorf("the lines of %d rows have the name of another row, the first is the row on line %d of %s: the input was edited after the answer; run the run's command again to rename the lines, or write them under their right names with merge --to", m.Renamed, m.RenamedLine, f.c.Input)}
 	case m.Missing > 0 && m.Written, m.Missing > 0 && f.c.Check:
 		return fmt.Errorf("%w: %d of %d rows are missing; run the jobs again", errIncomplete, m.Missing, m.Rows)
 	case m.Missing > 0:

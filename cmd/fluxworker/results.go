@@ -27,7 +27,7 @@ type resultFlags struct {
 func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json and .csv are written at the end, from the lines beside them")
 	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
-	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; a job that SLURM requeued continues all the same")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; if the run is stopped before its end, the same command continues it")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows in the errors file again")
 	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
 	f.syncBytes = 8 << 20

@@ -49,7 +49,7 @@ func Run(ctx context.Context, c Config) (result.Merged, error) {
 	if err != nil {
 		return result.Merged{}, &outcome.InputError{Err: err}
 	}
-	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial}
+	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial, CheckNames: c.Check}
 	if err := c.setTarget(&o); err != nil {
 		return result.Merged{}, err
 	}

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const impliedPrefix = "row-"
+// ImpliedPrefix is the start of the custom_id of a row that has none: ImpliedName.
+const ImpliedPrefix = "row-"
 
 // names assigns names and keys to rows and remembers the names in use.
 type names struct {
@@ -52,7 +53,7 @@ func (n *names) assign(row *Row, id string, l *line, wanted bool) {
 }
 
 func (n *names) nameByContent(row *Row, l *line) [8]byte {
-	row.CustomID = impliedPrefix + strconv.FormatInt(l.number, 10)
+	row.CustomID = ImpliedName(l.number)
 	n.unnamed.add(l.number)
 	if n.named {
 		if first := n.ids.get(n.idSum(row.CustomID).number()); first != 0 {
@@ -77,7 +78,7 @@ func (n *names) nameByID(row *Row, id string, l *line) [8]byte {
 	}
 	n.ids.set(sum.number(), l.number)
 	n.named = true
-	if first := impliedLine(id); first != 0 && n.unnamed.has(first) {
+	if first := ImpliedLine(id); first != 0 && n.unnamed.has(first) {
 		row.Reject = duplicate("custom_id %s is the default name of the row on line %d, which has no custom_id", quote(id), first)
 		return n.nameOfDuplicate(id, l)
 	}
@@ -130,9 +131,13 @@ func duplicate(format string, args ...any) *Reject {
 	}
 }
 
-// impliedLine returns the line whose row has the implied name id, or 0 if id is not an implied name.
-func impliedLine(id string) int64 {
-	digits, ok := strings.CutPrefix(id, impliedPrefix)
+// ImpliedName returns the custom_id of a row without custom_id on the given line of the input.
+func ImpliedName(line int64) string { return ImpliedPrefix + strconv.FormatInt(line, 10) }
+
+// ImpliedLine returns the line whose row has the implied name id, or 0 if id is not an implied name. It is the inverse of
+// ImpliedName.
+func ImpliedLine(id string) int64 {
+	digits, ok := strings.CutPrefix(id, ImpliedPrefix)
 	if !ok {
 		return 0
 	}

@@ -23,6 +23,9 @@ type Row struct {
 	Reject *Reject
 }
 
+// OwnsName reports whether the row has its CustomID for itself. It does not if an earlier row has the same.
+func (r *Row) OwnsName() bool { return r.Reject == nil || r.Reject.Code != CodeDuplicateCustomID }
+
 // Endpoint is the path of OpenAI's API for which a row was written. It decides the format of the answer.
 type Endpoint string
 

@@ -27,6 +27,8 @@ type Attempt struct {
 	Job      string   `json:"job,omitempty"` // the SLURM task; "" outside of SLURM
 	Restart  int      `json:"restart"`       // restarts of the job by SLURM so far
 	Requests Requests `json:"requests"`
+	// Overwrite is true if the run had --overwrite.
+	Overwrite bool `json:"overwrite,omitempty"`
 	// Outcome is Running, Complete, or the error that ended the attempt. Running with a free lock means that the attempt was
 	// killed.
 	Outcome string `json:"outcome"`
@@ -52,12 +54,11 @@ const (
 	SummaryFile  = "summary.json" // holds a Summary
 )
 
-// Begin writes the record of a new attempt, with the number after the last earlier attempt. Errors: result.WriteError.
-func Begin(paths result.Paths, earlier []Attempt, m Manifest, job string, restart int) (Attempt, error) {
-	a := Attempt{
-		Number: 1, Version: m.Version, Host: m.Host, PID: os.Getpid(), Job: job, Restart: restart,
-		Requests: m.Requests, Outcome: Running, Summary: Summary{Started: m.Started},
-	}
+// Begin writes the record of a new attempt, with the number after the last earlier attempt. a holds Job, Restart and Overwrite.
+// Errors: result.WriteError.
+func Begin(paths result.Paths, earlier []Attempt, m Manifest, a Attempt) (Attempt, error) {
+	a.Number, a.PID, a.Version, a.Host, a.Requests = 1, os.Getpid(), m.Version, m.Host, m.Requests
+	a.Outcome, a.Summary = Running, Summary{Started: m.Started}
 	if n := len(earlier); n > 0 {
 		a.Number = earlier[n-1].Number + 1
 	}

@@ -12,8 +12,40 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// Done holds the keys of the rows that had a line when the output was opened, in 16 bytes per row.
-type Done struct{ answered, failed keys }
+// Done holds the keys of the rows that had a line when the output was opened, in 16 bytes per row, and the places that these
+// lines state, in 16 bytes per place.
+type Done struct {
+	answered, failed fileKeys
+	names            map[int64]uint64 // implied names in use: bit n%64 of word n/64 for "row-n"; nil until UsesName makes it
+}
+
+// fileKeys holds the keys and places of the lines of one file.
+type fileKeys struct {
+	keys
+	places keys // the name of each row whose line states a place, with the place
+}
+
+func (f *fileKeys) add(l parsed) {
+	e := entryOf(l.key)
+	f.keys.add(e)
+	if l.place != 0 {
+		f.places.add(entry{name: e.name, request: uint64(l.place)})
+	}
+}
+
+func (f *fileKeys) seal() {
+	f.keys.seal()
+	f.places.seal()
+}
+
+// stated returns the place that the line of the row with this name states.
+func (f *fileKeys) stated(name uint64) place {
+	at, ok := f.places.find(name)
+	if !ok {
+		return 0
+	}
+	return place(f.places.at(at).request)
+}
 
 // State is the state of a row, according to the lines on disk.
 type State int
@@ -45,6 +77,45 @@ func (d *Done) State(k prompt.Key) State {
 	return New
 }
 
+// HasName reports whether the line of a row has the row's custom_id. It has another implied custom_id, which was, if the input
+// was edited since the line was written.
+func (d *Done) HasName(row prompt.Row) (was string, ok bool) {
+	stated := d.stated(entryOf(row.Key).name)
+	now := placeOf(row, stated)
+	if stated >= 0 || now == 0 || now == stated {
+		return "", true
+	}
+	return prompt.ImpliedName(int64(-stated)), false
+}
+
+// HasImpliedName reports whether the line of the row with this key has an implied custom_id.
+func (d *Done) HasImpliedName(k prompt.Key) bool { return d.stated(entryOf(k).name) < 0 }
+
+// stated returns the place that the line of the row with this name states.
+func (d *Done) stated(name uint64) place {
+	if p := d.answered.stated(name); p != 0 {
+		return p
+	}
+	return d.failed.stated(name)
+}
+
+// UsesName reports whether a line has the implied custom_id of this line of the input. Its first call reads all places.
+func (d *Done) UsesName(line int64) bool {
+	if d.names == nil {
+		d.names = make(map[int64]uint64)
+		for _, f := range []*fileKeys{&d.answered, &d.failed} {
+			for _, segment := range f.places.segments {
+				for _, e := range segment {
+					if n := -int64(e.request); n > 0 {
+						d.names[n/64] |= 1 << (n % 64)
+					}
+				}
+			}
+		}
+	}
+	return d.names[line/64]&(1<<(line%64)) != 0
+}
+
 // Len returns the number of rows with a line.
 func (d *Done) Len() int64 { return d.answered.len() + d.failed.len() }
 
@@ -54,7 +125,7 @@ func (d *Done) Lines() (answered, failed int64) { return d.answered.len(), d.fai
 // seal prepares lookups. It returns the names that occur on more than one line.
 func (d *Done) seal() (twice map[uint64]bool) {
 	twice = make(map[uint64]bool)
-	for _, k := range []*keys{&d.answered, &d.failed} {
+	for _, k := range []*fileKeys{&d.answered, &d.failed} {
 		k.seal()
 		for _, s := range k.segments {
 			for i := 1; i < len(s); i++ {
@@ -175,7 +246,7 @@ type bitSet struct {
 
 // NewRowSet returns an empty set.
 func (d *Done) NewRowSet() *RowSet {
-	return &RowSet{answered: bitSet{keys: d.answered}, failed: bitSet{keys: d.failed}}
+	return &RowSet{answered: bitSet{keys: d.answered.keys}, failed: bitSet{keys: d.failed.keys}}
 }
 
 // Add adds the row with the key's name, if it has a line.

@@ -16,7 +16,7 @@ func BenchmarkMemoryOfDone(b *testing.B) {
 	before := heap()
 	d := new(Done)
 	for range rows {
-		d.answered.add(entry{name: random.Uint64(), request: 1})
+		d.answered.keys.add(entry{name: random.Uint64(), request: 1})
 	}
 	d.seal()
 	bytesPerRow(b, float64(heap()-before)/rows, most)
@@ -49,7 +49,7 @@ func TestRowSet(t *testing.T) {
 		if i%3 == 0 {
 			k = &d.failed
 		}
-		k.add(entryOf(key(i)))
+		k.add(parsed{key: key(i)})
 	}
 	if twice := d.seal(); len(twice) > 0 {
 		t.Fatalf("%d names are there twice", len(twice))

@@ -17,7 +17,7 @@ func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	for _, path := range paths {
 		err := eachNamedLine(ctx, path, func(line parsed) error {
 			if line.err == nil && line.whole() {
-				d.answered.add(entryOf(line.key))
+				d.answered.add(line)
 			}
 			return nil
 		})

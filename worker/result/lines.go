@@ -24,9 +24,10 @@ const (
 
 // parsed is one line of a file with its key.
 type parsed struct {
-	text []byte // with its newline; valid until the callback returns
-	key  prompt.Key
-	err  error // why the text is not a result line; key is unset then
+	text  []byte // with its newline; valid until the callback returns
+	key   prompt.Key
+	place place
+	err   error // why the text is not a result line; key and place are unset then
 }
 
 // whole reports whether the line has a newline. The last line of a file may have none.
@@ -149,8 +150,11 @@ func (c *chunk) parse() {
 	defer close(c.parsed)
 	c.lines = c.lines[:0]
 	for text := range bytes.Lines(c.data) {
-		key, err := keyOf(text)
-		c.lines = append(c.lines, parsed{text: text, key: key, err: err})
+		l := parsed{text: text}
+		if l.key, l.err = keyOf(text); l.err == nil {
+			l.place = statedPlace(text)
+		}
+		c.lines = append(c.lines, l)
 	}
 }
 

@@ -51,7 +51,7 @@ type Log struct {
 type stream struct {
 	path    string
 	file    file
-	keys    *keys
+	keys    *fileKeys
 	size    int64 // size in bytes of the complete lines
 	dirty   int64 // number of bytes that are not synced
 	lines   int64 // number of lines written by this process
@@ -133,30 +133,42 @@ func (l *Log) Done() *Done { return &l.done }
 // Repairs returns the repairs that Open made.
 func (l *Log) Repairs() []Repair { return l.repairs }
 
-// Drop removes lines of rows that must run again or do not exist any more. It rewrites each file atomically and returns
-// the number of removed lines. Do not call it after Append.
-func (l *Log) Drop(ctx context.Context, drop func(k prompt.Key, failed bool) bool) (int64, error) {
-	dropped := int64(0)
+// Edit is the change of one line by Log.Edit. The zero Edit keeps the line.
+type Edit struct {
+	Drop     bool   // remove the line
+	CustomID string // the new custom_id; "" keeps it
+	Line     int64  // the new number for an error that names its line of the input; 0 keeps it
+}
+
+// Edit removes lines of rows that must run again or do not exist any more, and renames lines of rows that have another name in
+// the input now. It rewrites each file atomically, and returns the number of lines that it kept and
+// changed. Do not call Edit after Append.
+func (l *Log) Edit(ctx context.Context, edit func(k prompt.Key, failed bool) Edit) (changed int64, _ error) {
 	for _, s := range l.streams() {
 		if s.size == 0 {
 			continue
 		}
-		before := dropped
-		err := l.rewrite(ctx, s, func(line parsed) (bool, error) {
+		before := changed
+		err := l.rewrite(ctx, s, func(line parsed) ([]byte, error) {
 			if line.err != nil {
-				return false, line.err // the line was valid when the file was opened
+				return nil, line.err // the line was valid when the file was opened
 			}
-			if drop(line.key, s == &l.errors) {
-				dropped++
-				return false, nil
+			e := edit(line.key, s == &l.errors)
+			if e.Drop {
+				return nil, nil
 			}
-			return true, nil
+			text, err := restate(line.text, e.CustomID, e.Line)
+			if err == nil && &text[0] != &line.text[0] {
+				changed++
+			}
+			return text, err
 		}, l.hold.check)
 		if err != nil {
 			return before, err
 		}
 	}
-	return dropped, nil
+	l.done.names = nil
+	return changed, nil
 }
 
 // Append passes a line to the writer. It does not wait for the disk, unless too many lines are waiting already. An

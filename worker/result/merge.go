@@ -22,6 +22,8 @@ type MergeOptions struct {
 	Document *Document
 	// Partial allows writing although rows are missing.
 	Partial bool
+	// CheckNames counts the lines whose custom_id is not that of their row, also where nothing is written.
+	CheckNames bool
 }
 
 // Merged compares the input with the lines of the parts.
@@ -35,6 +37,11 @@ type Merged struct {
 	// MissingIn counts the missing rows per shard and has Split elements; nil if the split is unknown or no row is
 	// missing.
 	MissingIn []int64
+
+	// Renamed is the number of lines whose custom_id was not that of their row; the merge wrote the row's. RenamedLine is
+	// the first of these rows, by its line of the input.
+	Renamed     int64
+	RenamedLine int64
 
 	Strays     int64    // number of lines of rows that are not in the input
 	StraysIn   []string // the files of these lines
@@ -117,7 +124,8 @@ type wanted struct {
 	index    int64
 	line     int64
 	customID string
-	input    []byte // the row as JSON, if the document contains inputs
+	reject   *prompt.Reject // why the row cannot be asked, if its name is the reason
+	input    []byte         // the row as JSON, if the document contains inputs
 }
 
 // all copies the lines of all rows while it reads the next rows.
@@ -157,7 +165,7 @@ func (m *merge) read(ctx context.Context, rows chan<- wanted) error {
 			return err
 		}
 		select {
-		case rows <- wanted{name: entryOf(row.Key).name, index: row.Index, line: row.Line, customID: row.CustomID, input: input}:
+		case rows <- wanted{name: entryOf(row.Key).name, index: row.Index, line: row.Line, customID: row.CustomID, reject: row.Reject, input: input}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -179,7 +187,7 @@ func (m *merge) copy(row wanted) error {
 		m.Answered++
 	}
 	m.matched[kind][at.part()]++
-	if m.out == nil {
+	if m.out == nil && !m.CheckNames {
 		return nil
 	}
 	f := m.file(at)
@@ -190,7 +198,32 @@ func (m *merge) copy(row wanted) error {
 	if name, err := nameOf(line); err != nil || name != row.name {
 		return fmt.Errorf("read %s: it was modified during the merge; run the same command again", f.Name())
 	}
+	if !hasCustomID(line, row.customID) {
+		if m.Renamed++; m.Renamed == 1 {
+			m.RenamedLine = row.line
+		}
+	}
+	if m.out == nil {
+		return nil
+	}
+	if line, err = restateMerged(line, row, kind); err != nil {
+		return fmt.Errorf("read %s: the line of row %q: %w", f.Name(), row.customID, err)
+	}
 	return m.out.write(kind, row, line)
+}
+
+// restateMerged returns the line with the name of the row, and with the reason and the line of the input if the row cannot be
+// asked because of its name.
+func restateMerged(line []byte, row wanted, kind int) ([]byte, error) {
+	if row.reject == nil || kind == 0 {
+		return restate(line, row.customID, row.line)
+	}
+	key, err := keyOf(line)
+	if err != nil {
+		return nil, err
+	}
+	f := &Failure{Code: row.reject.Code, Message: row.reject.Message, Param: row.reject.Param, Line: row.line}
+	return (&Line{ID: key.String(), CustomID: row.customID, Error: f}).appendTo(nil)
 }
 
 // miss counts a row without a line. Unless Partial is set, it discards the destination.

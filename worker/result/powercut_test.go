@@ -325,7 +325,7 @@ func runUntilCut(t *testing.T, disk *memoryDisk, p Paths, rows int, random *rand
 			}
 		}
 		disk.mu.Unlock()
-		if _, err := l.Drop(t.Context(), func(k prompt.Key, _ bool) bool { return again(int(k[6])<<8 | int(k[7])) }); err != nil {
+		if _, err := l.Edit(t.Context(), func(k prompt.Key, _ bool) Edit { return Edit{Drop: again(int(k[6])<<8 | int(k[7]))} }); err != nil {
 			t.Fatal(err)
 		}
 	}

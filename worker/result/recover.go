@@ -61,7 +61,7 @@ func (l *Log) recoverAll(ctx context.Context) error {
 // writes to files that nobody reads.
 func (l *Log) fence(ctx context.Context) error {
 	for _, s := range l.streams() {
-		all := func(parsed) (bool, error) { return true, nil }
+		all := func(line parsed) ([]byte, error) { return line.text, nil }
 		if err := l.rewrite(ctx, s, all, l.hold.check); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (l *Log) scan(ctx context.Context, s *stream) (scanned, error) {
 			c.tail, c.foreign = int64(len(line.text)), !broken(line.text)
 		case err == nil:
 			ours++
-			s.keys.add(entryOf(line.key))
+			s.keys.add(line)
 		default:
 			c.damaged++
 		}
@@ -152,19 +152,19 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 		return nil
 	}
 	kept := l.kept
-	err = l.rewrite(ctx, s, func(line parsed) (bool, error) {
+	err = l.rewrite(ctx, s, func(line parsed) ([]byte, error) {
 		if line.err != nil || !line.whole() {
-			return false, move(line.text, &r.Damaged)
+			return nil, move(line.text, &r.Damaged)
 		}
 		name := entryOf(line.key).name
 		if !twice[name] {
-			return true, nil
+			return line.text, nil
 		}
 		if kept[name] {
-			return false, move(line.text, &r.Duplicates)
+			return nil, move(line.text, &r.Duplicates)
 		}
 		kept[name] = true
-		return true, nil
+		return line.text, nil
 	}, func() error {
 		if err := aside.Sync(); err != nil {
 			return &WriteError{Path: path, Err: err}
@@ -180,24 +180,27 @@ func (l *Log) setAside(ctx context.Context, s *stream, twice map[uint64]bool, r 
 	return nil
 }
 
-// rewrite replaces a file by a copy with the lines that keep accepts, and replaces its keys. It calls before after the
-// last line and before the rename.
-func (l *Log) rewrite(ctx context.Context, s *stream, keep func(parsed) (bool, error), before func() error) error {
+// rewrite replaces a file by a copy with the lines as edit returns them, without those for which edit returns nil, and
+// replaces its keys. It calls before after the last line and before the rename.
+func (l *Log) rewrite(ctx context.Context, s *stream, edit func(parsed) ([]byte, error), before func() error) error {
 	size := int64(0)
-	left := new(keys)
+	left := new(fileKeys)
 	err := replace(l.disk, s.path, l.paths.mode(), func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 1<<20)
 		err := eachLine(ctx, l.disk, s.path, func(line parsed) error {
-			ok, err := keep(line)
-			if err != nil || !ok {
+			text, err := edit(line)
+			if err != nil || text == nil {
 				return err
 			}
 			if line.err != nil {
 				return line.err
 			}
-			left.add(entryOf(line.key))
-			size += int64(len(line.text))
-			_, err = out.Write(line.text)
+			if &text[0] != &line.text[0] {
+				line.place = statedPlace(text)
+			}
+			left.add(line)
+			size += int64(len(text))
+			_, err = out.Write(text)
 			return err
 		})
 		if err == nil {

@@ -118,7 +118,7 @@ func TestOpenRefusesForeignFiles(t *testing.T) {
 	}
 }
 
-func TestDrop(t *testing.T) {
+func TestEditDropsLines(t *testing.T) {
 	p := paths(t)
 	put(t, p.Results, lineOf(t, 1, 1)+lineOf(t, 2, 2)+lineOf(t, 3, 3))
 	put(t, p.Errors, lineOf(t, 4, 4)+lineOf(t, 5, 5))
@@ -127,9 +127,8 @@ func TestDrop(t *testing.T) {
 	same.Add(row(1, 1).Key)
 	same.Add(row(5, 5).Key)
 	same.Add(row(6, 6).Key) // has no line
-	n, err := l.Drop(t.Context(), func(k prompt.Key, _ bool) bool { return !same.Has(k) })
-	if err != nil || n != 3 || d.Len() != 2 {
-		t.Fatalf("%d dropped, %d left, %v; want 3 and 2", n, d.Len(), err)
+	if _, err := l.Edit(t.Context(), func(k prompt.Key, _ bool) Edit { return Edit{Drop: !same.Has(k)} }); err != nil || d.Len() != 2 {
+		t.Fatalf("%d left, %v; want 2", d.Len(), err)
 	}
 	for k, want := range map[prompt.Key]State{row(1, 1).Key: Answered, row(2, 2).Key: New, row(4, 4).Key: New, row(5, 5).Key: Failed} {
 		if got := d.State(k); got != want {

@@ -13,16 +13,21 @@ import (
 
 // comparison is the comparison of the input with the lines of the output.
 type comparison struct {
+	present      *result.RowSet // lines whose rows are in the input, and own their names
 	same         *result.RowSet // lines whose rows ask the same now
-	matched      int64          // number of these lines
-	failed       int64          // of these lines, the error lines
+	rejected     *result.RowSet // error lines of rows that cannot be asked
+	moved        *result.Moves  // rows whose line states another place than the input has now
+	found        int64          // number of lines in present
+	matched      int64          // number of lines in same
+	failed       int64          // of these, the error lines
+	rewritten    int64          // number of lines in rejected
 	firstChanged error          // names the first row whose line is for another request; nil without one
 }
 
 // compare reads the input once and compares the keys of its rows with the lines. Errors: InputError, ConfigError,
 // StoppedError.
 func (e *Earlier) compare(intake context.Context) (comparison, error) {
-	c := comparison{same: e.done.NewRowSet()}
+	c := comparison{present: e.done.NewRowSet(), same: e.done.NewRowSet(), rejected: e.done.NewRowSet(), moved: e.done.NewMoves()}
 	source, rows, err := e.config.Input.Open(e.config.Shard)
 	if err != nil {
 		return c, err
@@ -39,7 +44,20 @@ func (e *Earlier) compare(intake context.Context) (comparison, error) {
 		if err != nil {
 			return c, &outcome.InputError{Err: err}
 		}
-		switch e.done.State(row.Key) {
+		state := e.done.State(row.Key)
+		if state == result.New {
+			continue
+		}
+		if row.OwnsName() {
+			c.found++
+			c.present.Add(row.Key)
+		}
+		c.moved.Add(row)
+		if row.Reject != nil && state == result.Failed {
+			c.rewritten++
+			c.rejected.Add(row.Key)
+		}
+		switch state {
 		case result.Failed:
 			c.failed++
 			fallthrough

@@ -19,7 +19,6 @@ import (
 	"fluxworker/worker/input"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/outcome"
-	"fluxworker/worker/prompt"
 	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 )
@@ -97,12 +96,6 @@ func (e *Earlier) reconcile(intake context.Context) error {
 	if err := e.readElsewhere(intake); err != nil {
 		return err
 	}
-	if e.config.Overwrite {
-		return e.overwrite(intake)
-	}
-	if e.done.Len() == 0 {
-		return nil
-	}
 	var err error
 	var aside string
 	if e.before, aside, err = record.TakeManifest(e.config.Paths); err != nil {
@@ -111,8 +104,21 @@ func (e *Earlier) reconcile(intake context.Context) error {
 	if aside != "" {
 		e.log.Warn().Str("moved_to", aside).Msg("the manifest of the earlier runs is damaged and set aside: a model that changed under the same name cannot be noticed; a row that changed is noticed by its line")
 	}
+	if e.config.Overwrite {
+		goesOn, err := e.goesOnOverwriting(intake)
+		if err != nil {
+			return err
+		}
+		if !goesOn {
+			return e.overwrite(intake)
+		}
+	}
+	if e.done.Len() == 0 {
+		return nil
+	}
 	switch e.config.OnChange {
 	case ChangeKeeps:
+		err = e.keepLines(intake)
 	case ChangeReruns:
 		err = e.dropChanged(intake)
 	default:
@@ -126,62 +132,35 @@ func (e *Earlier) reconcile(intake context.Context) error {
 
 // dropFailed drops the error lines, once: a job that SLURM starts again with the same command does not drop them again.
 func (e *Earlier) dropFailed(intake context.Context) error {
-	again, err := e.startedAgainBySLURM()
-	if err != nil || again {
+	if _, failed := e.done.Lines(); failed == 0 {
+		return nil
+	}
+	last, err := record.LastAttempt(e.config.Paths)
+	if err != nil || e.startedAgainBySLURM(last) {
 		return err
 	}
-	return e.drop(intake, func(_ prompt.Key, failed bool) bool { return failed }, "rows that failed are asked again")
+	return e.drop(intake, func(failed bool) bool { return failed }, "rows that failed are asked again")
 }
 
 // startedAgainBySLURM reports whether the last attempt was an earlier start of this same job, which SLURM has requeued.
-func (e *Earlier) startedAgainBySLURM() (bool, error) {
-	last, err := record.LastAttempt(e.config.Paths)
-	return err == nil && e.config.Job != "" && last.Job == e.config.Job && last.Restart < e.config.Restarts, err
+func (e *Earlier) startedAgainBySLURM(last record.Attempt) bool {
+	return e.config.Job != "" && last.Job == e.config.Job && last.Restart < e.config.Restarts
 }
 
-// overwrite drops all lines, once: a job that SLURM starts again with the same command goes on with the lines of its earlier
-// start.
-func (e *Earlier) overwrite(intake context.Context) error {
-	again, err := e.startedAgainBySLURM()
-	if err != nil {
-		return err
-	}
-	if again {
-		e.log.Info().Str("job", e.config.Job).Int("restart", e.config.Restarts).
-			Msg("SLURM started this job again: its earlier results stay, --overwrite was for the first start")
-		return nil
-	}
-	err = e.drop(intake, func(prompt.Key, bool) bool { return true }, "earlier results are dropped (--overwrite)")
-	if err != nil {
-		return err
-	}
-	if err := e.dropDocument(); err != nil { // also the document of an output without lines
-		return err
-	}
-	return record.Forget(e.config.Paths)
-}
+// changeChoices names the remedies for a changed input, model or setting.
+const changeChoices = "use the same input, model and settings again, choose another --output, or decide about the lines in the output: " +
+	"--on-change rerun asks changed rows again, --on-change keep keeps the lines, --overwrite drops all lines"
 
-// drop drops the lines for which drop holds, and then the document. It logs why if it dropped a line.
-func (e *Earlier) drop(intake context.Context, drop func(k prompt.Key, failed bool) bool, why string) error {
-	n, err := e.output.Drop(intake, drop)
-	if n > 0 {
-		e.log.Info().Int64("lines", n).Msg(why)
-		err = errors.Join(err, e.dropDocument())
-	}
-	return err
-}
-
-// refuseChanges returns an error if the run would mix answers of different settings or inputs. It compares rows only where
-// the input is another file than before; the reader finds a changed row of the same file. Errors: ConfigError, InputError,
-// StoppedError.
+// refuseChanges returns an error if the run would mix answers of different settings or inputs, and otherwise gives the lines of
+// rows that have moved their new names. It compares rows only where the input is another file than before; the reader finds a
+// changed row of the same file. Errors: ConfigError, InputError, StoppedError, result.WriteError.
 func (e *Earlier) refuseChanges(intake context.Context) error {
-	if e.before == nil {
-		return nil
+	if e.before != nil {
+		if differences := e.before.Requests.Differences(e.config.Requests); len(differences) > 0 {
+			return &outcome.ConfigError{Err: fmt.Errorf("output %s was made with other settings (%s); %s", e.config.Paths.Results, strings.Join(differences, ", "), changeChoices)}
+		}
 	}
-	if differences := e.before.Requests.Differences(e.config.Requests); len(differences) > 0 {
-		return &outcome.ConfigError{Err: fmt.Errorf("output %s was made with other settings (%s); %s", e.config.Paths.Results, strings.Join(differences, ", "), changeChoices)}
-	}
-	if e.before.Input.Same(e.config.Found) || !e.config.Input.Rereadable() {
+	if !e.inputDiffers() {
 		return nil
 	}
 	c, err := e.compare(intake)
@@ -197,15 +176,27 @@ func (e *Earlier) refuseChanges(intake context.Context) error {
 		absent = answered - (c.matched - c.failed)
 	}
 	if absent > 0 {
-		return &outcome.InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from (%s, %s): %d of the output's %d lines belong to rows that it does not have; %s",
-			e.config.Input.Path, e.config.Paths.Results, e.before.Input.Path, e.before.Input.Size(), absent, e.done.Len(), changeChoices)}
+		from := ""
+		if e.before != nil {
+			from = fmt.Sprintf(" (%s, %s)", e.before.Input.Path, e.before.Input.Size())
+		}
+		return &outcome.InputError{Err: fmt.Errorf("read %s: it is not the input that output %s was made from%s: %d of the output's %d lines belong to rows that it does not have; %s",
+			e.config.Input.Path, e.config.Paths.Results, from, absent, e.done.Len(), changeChoices)}
 	}
-	return nil
+	return e.restate(intake, c, keepGone)
 }
 
-// changeChoices names the remedies for a changed input, model or setting.
-const changeChoices = "use the same input, model and settings again, choose another --output, or decide about the lines in the output: " +
-	"--on-change rerun asks changed rows again, --on-change keep keeps the lines, --overwrite drops all lines"
+// keepLines gives the lines of rows that have moved their new names. Errors: those of refuseChanges.
+func (e *Earlier) keepLines(intake context.Context) error {
+	if !e.inputDiffers() {
+		return nil
+	}
+	c, err := e.compare(intake)
+	if err != nil {
+		return err
+	}
+	return e.restate(intake, c, keepGone)
+}
 
 // dropChanged drops the lines of rows that changed or are gone. If the files of the model changed, it drops every line.
 func (e *Earlier) dropChanged(intake context.Context) error {
@@ -218,16 +209,13 @@ func (e *Earlier) dropChanged(intake context.Context) error {
 	}
 	if changed != nil {
 		e.log.Warn().Err(changed).Msg("every row is asked again")
-		return e.drop(intake, func(prompt.Key, bool) bool { return true }, "the model has changed (--on-change rerun)")
+		return e.drop(intake, func(bool) bool { return true }, "the model has changed (--on-change rerun)")
 	}
 	c, err := e.compare(intake)
 	if err != nil {
 		return err
 	}
-	if c.matched == e.done.Len() {
-		return nil
-	}
-	return e.drop(intake, func(k prompt.Key, _ bool) bool { return !c.same.Has(k) }, "rows have changed since (--on-change rerun)")
+	return e.restate(intake, c, dropGone)
 }
 
 // modelChanged asks Ollama for the model, and returns changed if its files differ from those that gave the answers in the
