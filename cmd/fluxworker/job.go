@@ -91,11 +91,13 @@ func resumeFiles(patterns []string) ([]string, error) {
 			return nil, usagef("--resume-from %q: no file has this name; write the pattern in quotes, relative to the working folder", pattern)
 		}
 		for _, file := range found {
-			answers, err := result.HoldsAnswers(file)
-			if err != nil {
+			holds, err := result.HeldBy(context.Background(), file)
+			switch {
+			case err != nil:
 				return nil, usagef("--resume-from: %w", err)
-			}
-			if answers {
+			case holds == result.Other:
+				return nil, usagef("--resume-from: %s holds no line of results; name the results files of a run", file)
+			case holds == result.Answers: // a pattern may match files of failures, too
 				files = append(files, file)
 			}
 		}

@@ -202,9 +202,3 @@ func (w *worker) output() (text string) {
 	w.node.call(w.t, "Output", w.pid, &text)
 	return text
 }
-
-// awaitOutput waits until the worker has printed the text.
-func (w *worker) awaitOutput(text string) {
-	w.t.Helper()
-	await.Until(w.t, text, func() bool { return strings.Contains(w.output(), text) })
-}

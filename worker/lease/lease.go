@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"fluxworker/worker/safeopen"
 )
 
 // DefaultStale is how long a lock must be unchanged before another process takes it over. It is six heartbeats, because
@@ -126,7 +129,7 @@ func (l *Lease) newest() (seen, error) {
 	for _, n := range numbers {
 		s.number = max(s.number, n)
 	}
-	data, err := os.ReadFile(l.path(s.number))
+	data, err := safeopen.Read(l.path(s.number))
 	// The file may have been removed or replaced meanwhile; NFS reports the latter as ESTALE.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESTALE) {
 		return seen{}, &FileError{Path: l.path(s.number), Err: err}
@@ -146,12 +149,15 @@ func (l *Lease) numbers() ([]int, error) {
 	var numbers []int
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(e.Name(), l.Prefix)
-		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 {
+		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 && n < maxNumber {
 			numbers = append(numbers, n)
 		}
 	}
 	return numbers, nil
 }
+
+// maxNumber is above all numbers of locks. A lock with a higher number is not ours: no lock could follow the highest number.
+const maxNumber = 1_000_000_000
 
 func (l *Lease) path(number int) string {
 	return filepath.Join(l.Dir, fmt.Sprintf("%s%06d", l.Prefix, number))
@@ -188,15 +194,12 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 		return true, nil // a failed cleanup does not matter
 	}
 	for _, e := range drafts {
-		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) && name != filepath.Base(l.draft()) {
+		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) {
 			os.Remove(filepath.Join(l.Dir, name))
 		}
 	}
 	return true, nil
 }
-
-// draft returns the path of the draft that becomes this process's lock.
-func (l *Lease) draft() string { return filepath.Join(l.Dir, l.draftPrefix()+l.lock.Nonce) }
 
 func (l *Lease) draftPrefix() string { return "." + l.Prefix }
 
@@ -210,10 +213,10 @@ func (l *Lease) createExclusive() error {
 	return LinkExclusive(own, l.path(l.number))
 }
 
-// writeDraft writes the lock to this process's draft.
+// writeDraft writes the lock to a new draft. Nobody can guess its name: another user may write to the folder of a model.
 func (l *Lease) writeDraft() (path string, err error) {
-	path = l.draft()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.Mode)
+	path = filepath.Join(l.Dir, l.draftPrefix()+rand.Text())
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, l.Mode)
 	if err != nil {
 		return path, err
 	}
@@ -251,8 +254,8 @@ func (l *Lease) update() {
 	if l.Check() != nil {
 		return
 	}
-	if own, err := l.writeDraft(); err == nil {
-		os.Rename(own, l.path(l.number))
+	if own, err := l.writeDraft(); err == nil && os.Rename(own, l.path(l.number)) != nil {
+		os.Remove(own)
 	}
 }
 

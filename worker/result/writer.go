@@ -31,7 +31,7 @@ func (l *Log) write(syncEvery time.Duration) {
 			l.sync()
 		case <-l.waiting.closed:
 			l.writeWaiting()
-			l.sync()
+			l.finish()
 			return
 		}
 	}
@@ -88,24 +88,38 @@ func (l *Log) sync() {
 	}
 }
 
+// finish syncs the last lines, and checks the files also without such lines: somebody may have changed them since the last
+// sync.
+func (l *Log) finish() {
+	if l.err != nil {
+		return
+	}
+	if err := l.syncFiles(); err != nil {
+		l.fail(err)
+	}
+}
+
 // flush checks that this process still holds the output and then syncs the files. After a long stop, another run may
 // have taken over the output.
 func (l *Log) flush() error {
 	if l.results.dirty+l.errors.dirty == 0 {
 		return nil
 	}
+	return l.syncFiles()
+}
+
+// syncFiles syncs the files, and checks that nobody else has replaced, cut or extended one of them.
+func (l *Log) syncFiles() error {
 	if err := l.hold.check(); err != nil {
 		return err
 	}
 	for _, s := range l.streams() {
-		if s.dirty == 0 {
-			continue
+		if s.dirty > 0 {
+			if err := s.file.Sync(); err != nil {
+				return l.writeError(s, err)
+			}
 		}
-		err := s.file.Sync()
-		if err == nil {
-			err = l.disk.CheckPath(s.path, s.file)
-		}
-		if err != nil {
+		if err := l.disk.CheckPath(s.path, s.file, s.size); err != nil {
 			return l.writeError(s, err)
 		}
 		s.dirty = 0
