@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"fmt"
 
 	"fluxworker/modelcfg"
@@ -50,13 +51,6 @@ func ubatch(slots, context int64) int64 {
 	return 2048
 }
 
-// slidingLayer reports whether layer l keeps only a window of its tokens: llama.cpp gives full attention to every n-th
-// layer, starting with the n-th (llama_hparams::set_swa_pattern).
-func slidingLayer(a modelcfg.Architecture, l int) bool {
-	n := a.SlidingWindowPattern
-	return a.SlidingWindow > 0 && (n == 0 || l%n < n-1)
-}
-
 // cellElements returns how many elements layer l caches per token: keys and values of every KV head, or with multi-head
 // latent attention the compressed latent, which serves as both.
 func cellElements(a modelcfg.Architecture, l int) int64 {
@@ -66,7 +60,11 @@ func cellElements(a modelcfg.Architecture, l int) int64 {
 	if a.LatentLength > 0 {
 		return int64(a.LatentLength)
 	}
-	return times(int64(a.KVHeads[l]), int64(a.KeyLength+a.ValueLength))
+	key, value := a.KeyLength, a.ValueLength
+	if slidingLayer(a, l) {
+		key, value = cmp.Or(a.WindowKeyLength, key), cmp.Or(a.WindowValueLength, value)
+	}
+	return times(int64(a.KVHeads[l]), int64(key+value))
 }
 
 // elementsPerCell returns the sums of cellElements over the layers with full attention and with a window, and the
