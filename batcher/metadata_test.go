@@ -74,7 +74,9 @@ func TestFromMetadata(t *testing.T) {
 		{"a pattern of its own", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 6, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128,
 			"gpt-oss.attention.sliding_window_pattern": [true, true, false, true, true, false]}`,
-			func(a modelcfg.Architecture) bool { return kvBytesPerToken(a, "f16") == 2*2*64*2 && windowLayers(a) == "ww.ww." }},
+			func(a modelcfg.Architecture) bool {
+				return kvBytesPerToken(a, "f16") == 2*2*64*2 && windowLayers(a) == "ww.ww."
+			}},
 		{"an irregular pattern", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128, "gpt-oss.attention.sliding_window_pattern": [false, true, true]}`,
 			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".ww" }},
@@ -230,7 +232,7 @@ func FuzzFromMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
+		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", ubatch: 512, runner: OllamaEngine, group: 2}) {
 			if term.Bytes < 0 {
 				t.Errorf("%+v", term)
 			}
