@@ -43,7 +43,10 @@ func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error)
 	// Without an answer from Ollama, as on a login node, the newer generation is assumed.
 	old := info.Version != "" && ollama.OldGeneration(info.Version)
 	wish.Runner = batcher.RunnerOf(old, architecture.Family, info.Projector)
-	wish.Embeds = info.EmbedsOnly()
+	wish.Embeds, wish.Drafts = info.EmbedsOnly(), info.Drafts
+	if wish.Ubatch == 0 {
+		wish.Ubatch = info.Ubatch
+	}
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
 	if err != nil {
