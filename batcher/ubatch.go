@@ -23,7 +23,7 @@ func (j job) ubatches(w Request, ruleOfThumb bool) []int64 {
 		return []int64{defaultUbatch}
 	case w.Embeds && j.spec.runner == LlamaServer: // v0.34.3 llm/llama_server.go, DefaultEmbeddingNumBatch
 		return []int64{min(2048, j.spec.context)}
-	case w.Embeds:
+	case w.Embeds: // v0.24.0 llm/server.go: "embedding model detected, setting batch size to context length"
 		return []int64{j.spec.context}
 	}
 	return automaticUbatches
