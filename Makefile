@@ -18,7 +18,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build probe demo engine slurm test test-unit test-script test-standin test-engine test-slurm test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -53,16 +53,20 @@ engine:
 slurm:
 	@test/slurm/install.sh
 
+## nfs: an NFS server and a kernel for test nodes, unpacked from Debian's packages into .cache/nfs; nothing is installed
+nfs:
+	@test/nfs/install.sh
+
 # One test program of each package; a machine that is busy makes them slower, and none of them red.
 TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
-UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm)
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
 test: engine slurm build
-	$(TEST) -p 6 -skip '^TestEveryFigure' ./...
+	$(TEST) -p 6 -skip '^TestEveryFigure' $$($(GO) list ./... | grep -v /test/nfs)
 
 ## test-unit: the packages by themselves, under a minute
 test-unit:
@@ -85,6 +89,10 @@ test-slurm: engine slurm
 	$(TEST) ./test/slurm ./test/cluster
 	$(TEST) -run '^TestLive' ./worker/slurm
 
+## test-nfs: two nodes with kernels of their own, and locks on an NFS server (v3 and v4.1)
+test-nfs: nfs
+	$(TEST) ./test/nfs
+
 ## test-race: unit tests, scripts and stand-in tests with the race detector, in the program, too
 test-race:
 	GORACE=atexit_sleep_ms=10 $(TEST) -race $(NOT_UNIT) $(UNIT) # the sleep is for each of many child processes
@@ -96,8 +104,8 @@ test-figures: engine
 	$(TEST) -run '^TestEveryFigure$$' ./test/bench
 	$(TEST) -run '^$$' -bench '^BenchmarkMemoryOf' -benchtime 1x ./worker/... ./cmd/...
 
-## test-all: test, and the rest: races, figures
-test-all: test test-race test-figures
+## test-all: test, and the rest: locks on NFS, races, figures
+test-all: test test-nfs test-race test-figures
 
 ## test-one: one test or script by its name, T=TestAnswers, T=TestServerHit/old or T=held
 test-one:

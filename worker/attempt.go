@@ -11,10 +11,13 @@ import (
 
 // attempt calls answer, and writes the record of this attempt and the summary over all attempts.
 func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]record.GPUUse, error)) (record.Summary, error) {
-	earlier, err := record.ReadAttempts(r.paths)
+	earlier, aside, err := record.TakeAttempts(r.paths)
 	if err != nil {
 		r.output.Close()
 		return record.Summary{}, err
+	}
+	if len(aside) > 0 {
+		r.log.Warn().Strs("moved_to", aside).Msg("records of earlier attempts are damaged and set aside: the totals of the summary lack them")
 	}
 	a, err := record.Begin(r.paths, earlier, m, record.Attempt{
 		Job: r.config.Place.name(), Restart: r.config.Place.Job.Restarts, Overwrite: r.config.Results.Overwrite,

@@ -37,6 +37,7 @@ type Config struct {
 	StallTimeout   time.Duration // a server with rows in flight, without an answer and without work for this long hangs
 	MaxServerBytes int64         // of host memory; a server that holds more is restarted; 0 is no limit
 	MaxFleetBytes  int64         // of host memory, for all servers together; above it the largest server is restarted; 0 is no limit
+	AnswerMemory   int64         // for the answers in flight of all servers, in bytes of host memory; at least ollama.MinBudget
 	Grace          time.Duration // for rows in flight, after the first signal
 
 	Results Results

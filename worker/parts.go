@@ -63,7 +63,9 @@ func (c Config) fitsContext() bool { return c.FitContext && c.Server.URL == "" }
 
 // dispatch returns the Config of the Dispatcher.
 func (c Config) dispatch() dispatch.Config {
-	return dispatch.Config{RequestTimeout: c.RequestTimeout, MaxRetries: c.MaxRetries, RetryDelay: c.RetryDelay, StallTimeout: c.StallTimeout}
+	return dispatch.Config{
+		RequestTimeout: c.RequestTimeout, MaxRetries: c.MaxRetries, RetryDelay: c.RetryDelay, StallTimeout: c.StallTimeout, AnswerMemory: c.AnswerMemory,
+	}
 }
 
 // resume returns the Config for the lines of earlier runs.

@@ -110,6 +110,11 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 	}
 	result.RemoveLeftovers(r.paths.Run, contextfit.SpoolPrefix)
 	r.logRepairs()
+	if err := r.logLost(); err != nil {
+		r.output.Close()
+		r.output.Release()
+		return err
+	}
 	inspect := func(ctx context.Context) (ollama.Info, error) { return r.inspector().Inspect(ctx) }
 	r.earlier, err = resume.Reconcile(intake, c.resume(r.paths, r.shard, m, inspect), r.output, r.log)
 	if err != nil {
@@ -125,6 +130,23 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 		deferrer = r.fit
 	}
 	r.rows = dispatch.New(c.dispatch(), r.log, r.sink, deferrer)
+	return nil
+}
+
+// logLost logs that the results are gone, if an earlier run recorded answers in them. The records alone do not say whether the
+// user removed the file in order to start anew, so the run goes on.
+func (r *run) logLost() error {
+	if answered, _ := r.output.Done().Lines(); answered > 0 || r.config.Results.Overwrite {
+		return nil
+	}
+	attempts, err := record.ReadAttempts(r.paths)
+	if err != nil {
+		return err
+	}
+	if n := record.Recorded(attempts); n > 0 {
+		r.log.Warn().Str("file", r.paths.Results).Int64("answers", n).
+			Msg("the results have no line, and an earlier run wrote answers to them: the file was removed, moved or emptied; every row without a line is asked again. If you moved the file, stop this run, put the file back, and run the same command again")
+	}
 	return nil
 }
 

@@ -47,7 +47,9 @@ func newConsole(progress, level, format string) (*console, error) {
 		out = c.bar
 	}
 	if format == "text" {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !term.IsTerminal(int(os.Stderr.Fd()))}
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !term.IsTerminal(int(os.Stderr.Fd())), FormatPrepare: escapedFields}
+	} else {
+		out = jsonEscaper{out}
 	}
 	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fluxworker/batcher"
+	"fluxworker/worker/safeopen"
 )
 
 // dotenvName is the settings file of LLMFlux.
@@ -51,21 +53,34 @@ type dotenvValue struct {
 // readDotenv reads the first .env in the working folder and, like LLMFlux, the two folders above.
 func readDotenv(log zerolog.Logger) (dotenv, error) {
 	for path, n := dotenvName, 0; n < 3; path, n = filepath.Join("..", path), n+1 {
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // a virtual environment is sometimes called so
+		f, err := safeopen.Named(path)
+		_, notFile := errors.AsType[*safeopen.KindError](err) // a virtual environment is sometimes called so
+		switch {
+		case errors.Is(err, fs.ErrNotExist), notFile:
 			continue
-		}
-		f, err := os.Open(path)
-		if errors.Is(err, fs.ErrPermission) {
+		case errors.Is(err, fs.ErrPermission):
 			log.Warn().Err(err).Msg("cannot read .env, which may have settings of LLMFlux; the run continues without it")
 			return dotenv{}, nil
-		}
-		if err != nil {
+		case err != nil:
 			return dotenv{}, usagef("read settings: %w", err)
 		}
 		defer f.Close()
+		if why := foreign(path, f); why != "" {
+			log.Warn().Str("file", path).Str("because", why).Msg("a .env that another user may have written is ignored; copy it to use its settings")
+			continue
+		}
 		return parseDotenv(path, bufio.NewScanner(f))
 	}
 	return dotenv{}, nil
+}
+
+// foreign returns why another user may have written an open file; "" if no other user can.
+func foreign(path string, f *os.File) string {
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	return cmp.Or(safeopen.OtherOwner(path, info), safeopen.OpenToAll(info))
 }
 
 // parseDotenv reads the known names from lines such as NAME=value, export NAME="value" or NAME=value # comment. It ignores all
@@ -130,7 +145,7 @@ func (d dotenv) apply(flags *pflag.FlagSet, log zerolog.Logger) error {
 			continue
 		}
 		if err := flags.Set(known.flag, value.text); err != nil {
-			return usagef("%s:%d: %s is %q; it must be %s", d.path, value.line, known.name, value.text, kindOf(f))
+			return usagef("%s:%d: %s is %q; it must be %s", d.path, value.line, known.name, value.text, wanted(f, err))
 		}
 		setOrigin(f, d.origin(known.name))
 		taken = append(taken, known.name)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"strconv"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -20,7 +22,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			failed = usagef("environment %s is %q; it must be %s", name, value, kindOf(f))
+			failed = usagef("environment %s is %q; it must be %s", name, value, wanted(f, err))
 			return
 		}
 		setOrigin(f, name)
@@ -29,17 +31,29 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 }
 
 // flagError explains a wrong flag to the person who typed it.
-func flagError(command string, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
+	command := cmd.CommandPath()
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return usagef("--%s is %q; it must be %s (see %s --help)", invalid.GetFlag().Name, invalid.GetValue(), kindOf(invalid.GetFlag()), command)
+		return usagef("--%s is %q; it must be %s (see %s --help)", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag(), err), command)
 	}
 	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
 		if where := llmfluxFlags[unknown.GetSpecifiedName()]; where != "" {
 			return usagef("--%s is a flag of llmflux that fluxworker does not have: %s", unknown.GetSpecifiedName(), where)
 		}
+		if near := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); near != "" {
+			return usagef("%w; did you mean --%s? (see %s --help)", err, near, command)
+		}
 	}
 	return usagef("%w (see %s --help)", err, command)
+}
+
+// wanted describes the values of a flag that did not take a value with the given error.
+func wanted(f *pflag.Flag, err error) string {
+	if errors.Is(err, strconv.ErrRange) {
+		return kindOf(f) + ", and this one is out of range"
+	}
+	return kindOf(f)
 }
 
 // kindOf describes the values of a flag.
@@ -52,7 +66,7 @@ func kindOf(f *pflag.Flag) string {
 	case "float64":
 		return "a number"
 	case "duration":
-		return "a duration such as 90s or 10m"
+		return "a duration such as 90s or 10m, or a number of seconds"
 	case "bool":
 		return "true or false"
 	default:

@@ -92,6 +92,7 @@ func exitCode(err error) int {
 	var server *ollama.ServerError
 	var corrupt *result.CorruptError
 	var write *result.WriteError
+	var unreadable *result.RecordError
 	var pull *fleet.PullError
 	var lock *lease.FileError
 	switch {
@@ -99,7 +100,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errRowsFailed):
 		return exitRowsFailed
-	case errors.As(err, &usage), errors.As(err, &config), errors.Is(err, ollama.ErrNotFound),
+	case errors.As(err, &usage), errors.As(err, &config), errors.As(err, &corrupt), errors.Is(err, ollama.ErrNotFound),
 		errors.As(err, &layers), errors.As(err, &size):
 		return exitUsage
 	case errors.As(err, &input):
@@ -118,7 +119,7 @@ func exitCode(err error) int {
 		return exitServer
 	case errors.Is(err, result.ErrHeld):
 		return exitHeld
-	case errors.As(err, &write), errors.As(err, &corrupt), errors.Is(err, fs.ErrPermission):
+	case errors.As(err, &write), errors.As(err, &unreadable), errors.Is(err, fs.ErrPermission):
 		return exitOutput
 	default:
 		return exitInternal

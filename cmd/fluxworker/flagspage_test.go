@@ -23,7 +23,8 @@ const flagsHeader = `# Flags
 The environment can set every flag, such as ` + "`--slots` by `FLUXWORKER_SLOTS`" + `. A flag wins over the environment. Settings in a ` + "`.env`" + ` under
 [LLMFlux's names](coming-from-llmflux.md#settings) come next, then the model's YAML. ` + "`fluxworker plan`" + ` shows the origin of each value.
 
-Amounts of memory take K, M, G or T (powers of 1024), such as ` + "`64M` or `16G`" + `. Durations take a unit, such as ` + "`90s`, `10m` or `2h`" + `.
+Amounts of memory take K, M, G or T (powers of 1024), such as ` + "`64M` or `16G`" + `. Durations take a unit, such as ` + "`90s`, `10m` or `2h`" + `;
+a number without a unit counts seconds.
 
 Former spellings of flags and variables still work. If a command line has both spellings of a flag, the last value counts. If both
 variables are set to different values, the command ends with an error.

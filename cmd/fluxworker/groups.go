@@ -28,7 +28,7 @@ func flagGroups() []flagGroup {
 		{"SLURM", []string{"shard", "requeue", "deadline", "grace", "resume-from"}},
 		{"Servers", []string{"slots", "context", "device", "kv-cache-type", "min-context", "fallback-context", "ollama-url", "isolate"}},
 		{"Advanced", []string{
-			"request-timeout", "load-timeout", "stall-timeout", "max-retries", "retry-delay", "max-restarts", "max-server-memory",
+			"request-timeout", "load-timeout", "stall-timeout", "max-retries", "retry-delay", "max-restarts", "max-server-memory", "max-answer-memory",
 			"allow-cpu-layers", "dedupe", "max-row-bytes", "sync-interval", "sync-bytes", "log-level", "log-format",
 		}},
 	}

@@ -50,8 +50,9 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 		p.NoLimit = true
 		return p, nil
 	}
-	if d, err := time.ParseDuration(f.deadline); err == nil && d > 0 {
-		p.Limit = now.Add(d)
+	var left secondsValue
+	if err := left.Set(f.deadline); err == nil && left > 0 {
+		p.Limit = now.Add(time.Duration(left))
 		return p, nil
 	}
 	if p.Limit, err = time.Parse(time.RFC3339, f.deadline); err != nil || !p.Limit.After(now) {
@@ -90,11 +91,13 @@ func resumeFiles(patterns []string) ([]string, error) {
 			return nil, usagef("--resume-from %q: no file has this name; write the pattern in quotes, relative to the working folder", pattern)
 		}
 		for _, file := range found {
-			answers, err := result.HoldsAnswers(file)
-			if err != nil {
+			holds, err := result.HeldBy(context.Background(), file)
+			switch {
+			case err != nil:
 				return nil, usagef("--resume-from: %w", err)
-			}
-			if answers {
+			case holds == result.Other:
+				return nil, usagef("--resume-from: %s holds no line of results; name the results files of a run", file)
+			case holds == result.Answers: // a pattern may match files of failures, too
 				files = append(files, file)
 			}
 		}

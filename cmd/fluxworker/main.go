@@ -14,10 +14,11 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == ollama.GuardCommand {
 		os.Exit(ollama.Guard(os.Args[2:]))
 	}
-	err := rootCommand().Execute()
+	cmd, err := rootCommand().ExecuteC()
+	err = underItsOrigin(cmd.Flags(), err)
 	code := exitCode(err)
 	if err != nil && code != exitRowsFailed && !errors.Is(err, errUnfinished) {
-		fmt.Fprintln(os.Stderr, "fluxworker:", err)
+		fmt.Fprintln(os.Stderr, "fluxworker:", printable(err.Error()))
 	}
 	os.Exit(code)
 }

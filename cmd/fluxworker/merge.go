@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -91,7 +90,7 @@ func (f *mergeFlags) merge(ctx context.Context) error {
 	if f.c.ResumeFrom, err = resumeFiles(f.resumeFrom); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, endingSignals()...)
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop) // a second signal ends at once
 	defer giveUp()
@@ -129,40 +128,40 @@ func (f *mergeFlags) check() error {
 
 // report prints the result, the numbers first.
 func (f *mergeFlags) report(out io.Writer, m result.Merged) {
-	fmt.Fprintf(out, "%s: %d rows, %d answered, %d failed, %d missing\n", f.c.Input, m.Rows, m.Answered, m.Failed, m.Missing)
+	printf(out, "%s: %d rows, %d answered, %d failed, %d missing\n", f.c.Input, m.Rows, m.Answered, m.Failed, m.Missing)
 	for shard, n := range m.MissingIn {
 		if n > 0 && len(m.MissingIn) > 1 {
-			fmt.Fprintf(out, "  shard %s: %d rows missing\n", result.Shard{Index: shard, Count: len(m.MissingIn)}, n)
+			printf(out, "  shard %s: %d rows missing\n", result.Shard{Index: shard, Count: len(m.MissingIn)}, n)
 		}
 	}
 	for _, row := range m.Absent {
 		fmt.Fprintf(out, "  missing: line %d, custom_id %q%s\n", row.Line, row.CustomID, inShard(row.Shard))
 	}
 	if more := m.Missing - int64(len(m.Absent)); more > 0 {
-		fmt.Fprintf(out, "  and %d more\n", more)
+		printf(out, "  and %d more\n", more)
 	}
 	for _, d := range m.Damage {
 		if d.Lines > 0 {
-			fmt.Fprintf(out, "warning: %s: %d lines are damaged and were skipped, the first is line %d; the next run sets them aside\n", d.Path, d.Lines, d.First)
+			printf(out, "warning: %s: %d lines are damaged and were skipped, the first is line %d; the next run sets them aside\n", d.Path, d.Lines, d.First)
 		}
 		if d.Torn > 0 {
-			fmt.Fprintf(out, "warning: %s: its last line is incomplete (%d bytes): a run is writing it, or was killed at that point\n", d.Path, d.Torn)
+			printf(out, "warning: %s: its last line is incomplete (%d bytes): a run is writing it, or was killed at that point\n", d.Path, d.Torn)
 		}
 	}
 	if m.Doubles > 0 {
-		fmt.Fprintf(out, "warning: %d rows have more than one answer, for example in %s and in %s; merge took the first\n", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])
+		printf(out, "warning: %d rows have more than one answer, for example in %s and in %s; merge took the first\n", m.Doubles, m.DoubleIn[0], m.DoubleIn[1])
 	}
 	if m.Superseded > 0 {
-		fmt.Fprintf(out, "%d failures were left out: their rows have another line\n", m.Superseded)
+		printf(out, "%d failures were left out: their rows have another line\n", m.Superseded)
 	}
 	if m.Strays > 0 {
-		fmt.Fprintf(out, "warning: %d lines belong to no row of %s and were left out; they are in %s\n", m.Strays, f.c.Input, strings.Join(m.StraysIn, ", "))
+		printf(out, "warning: %d lines belong to no row of %s and were left out; they are in %s\n", m.Strays, f.c.Input, strings.Join(m.StraysIn, ", "))
 	}
 	if m.Renamed > 0 {
 		fmt.Fprintf(out, "warning: the lines of %d rows have the name of another row, the first is the row on line %d: the input was edited after the answer\n", m.Renamed, m.RenamedLine)
 	}
 	if m.Written {
-		fmt.Fprintf(out, "merged to %s\n", f.target())
+		printf(out, "merged to %s\n", f.target())
 	}
 }
 

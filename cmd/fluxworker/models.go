@@ -68,7 +68,7 @@ func (f *modelsFlags) list(ctx context.Context) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, header)
 	for _, m := range catalog.Models() {
-		fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\n", fit(m), m.Name, or(m.Tag(), "-"), gibibytes(m.Requirements.MinGPUMemory),
+		printf(w, "%s%s\t%s\t%s\t%s\t%s\n", own(fit(m)), m.Name, or(m.Tag(), "-"), gibibytes(m.Requirements.MinGPUMemory),
 			or(m.Requirements.RecommendedGPU, "-"), remark(m))
 	}
 	return w.Flush()

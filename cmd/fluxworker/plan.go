@@ -12,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"fluxworker/batcher"
 	"fluxworker/gpu"
@@ -48,7 +47,7 @@ With --sbatch it prints a job script for this model and input: GPUs, host memory
 given here. The time comes from --rate, or from the rate of earlier runs into the same output.
 
 The exit codes are those of run: 0 if the model fits, 81 if it does not, 80 if there is no usable GPU.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd.Context(), cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.plan(cmd) },
 	}
 	flags := cmd.Flags()
 	cmd.Flags().SortFlags = false
@@ -61,7 +60,8 @@ The exit codes are those of run: 0 if the model fits, 81 if it does not, 80 if t
 	return cmd
 }
 
-func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
+func (f *planFlags) plan(cmd *cobra.Command) error {
+	ctx, flags := cmd.Context(), cmd.Flags()
 	console, err := newConsole("none", f.run.logLevel, f.run.logFormat)
 	if err != nil {
 		return err
@@ -69,7 +69,8 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := f.checkSbatch(); err != nil {
 		return err
 	}
-	warnOfSecret(console.log, f.run.ollamaURL)
+	warnOfSecrets(console.log, flags)
+	warnOfUnknown(console.log, cmd.Root())
 	s, err := f.run.request.resolve(flags, console.log)
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	}
 	isolated, why := isolation(config.Server)
 	if f.asJSON {
-		return json.NewEncoder(os.Stdout).Encode(struct {
+		return json.NewEncoder(jsonEscaper{os.Stdout}).Encode(struct {
 			batcher.Plan
 			Context  *record.ContextChoice `json:"context_chosen,omitempty"`
 			Isolated bool                  `json:"isolated"`
@@ -116,7 +117,7 @@ func (f *planFlags) plan(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := printPlan(planned, choice, s.model.Name, from); err != nil {
 		return err
 	}
-	_, err = fmt.Printf("\nisolated: %t, %s\n", isolated, why)
+	_, err = printf(os.Stdout, "\nisolated: %t, %s\n", isolated, why)
 	return err
 }
 
@@ -185,41 +186,41 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 
 func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "model\t%s, as known from %s\n", model, from)
-	fmt.Fprintf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
+	printf(w, "model\t%s, as known from %s\n", model, from)
+	printf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
 	if rows != nil {
-		fmt.Fprintf(w, "rows\t%s\n", rows)
+		printf(w, "rows\t%s\n", rows)
 	}
 	for i, s := range p.Servers {
-		fmt.Fprintf(w, "\nserver %d\t%d slots on %s\n", i+1, s.Slots, deviceNames(s.Devices))
+		printf(w, "\nserver %d\t%d slots on %s\n", i+1, s.Slots, deviceNames(s.Devices))
 		for _, t := range s.Terms {
-			fmt.Fprintf(w, "  %s\t%s\t%s\n", t.Name, batcher.Size(t.Bytes), t.Note)
+			printf(w, "  %s\t%s\t%s\n", t.Name, batcher.Size(t.Bytes), t.Note)
 		}
 		switch {
 		case len(s.Terms) == 0:
 		case s.BytesElsewhere > 0:
-			fmt.Fprintf(w, "  sum\t%s\ton its first GPU, and %s on each other\n", batcher.Size(s.Bytes), batcher.Size(s.BytesElsewhere))
+			printf(w, "  sum\t%s\ton its first GPU, and %s on each other\n", batcher.Size(s.Bytes), batcher.Size(s.BytesElsewhere))
 		default:
-			fmt.Fprintf(w, "  sum\t%s\ton its GPU\n", batcher.Size(s.Bytes))
+			printf(w, "  sum\t%s\ton its GPU\n", batcher.Size(s.Bytes))
 		}
 	}
 	if p.Host != (batcher.Host{}) {
-		fmt.Fprintf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Unreclaimable()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
+		printf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Unreclaimable()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
 	}
 	if len(p.Devices) > 0 {
 		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")
 		for _, d := range p.Devices {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Device.UUID, batcher.Size(d.Free), batcher.Size(d.Reserve), batcher.Size(d.Headroom), or(d.Unusable, batcher.Size(d.Planned)))
+			printf(w, "%s\t%s\t%s\t%s\t%s\n", d.Device.UUID, batcher.Size(d.Free), batcher.Size(d.Reserve), batcher.Size(d.Headroom), or(d.Unusable, batcher.Size(d.Planned)))
 		}
 	}
 	if len(p.Sources) > 0 {
 		fmt.Fprintln(w, "\nWHAT\tVALUE\tFROM")
 		for _, s := range p.Sources {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", s.What, s.Value, s.From)
+			printf(w, "%s\t%s\t%s\n", s.What, s.Value, s.From)
 		}
 	}
 	for _, warning := range p.Warnings {
-		fmt.Fprintf(w, "\nwarning: %s\n", warning)
+		printf(w, "\nwarning: %s\n", warning)
 	}
 	return w.Flush()
 }

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -69,7 +67,7 @@ func (f *pullFlags) pull(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	ctx, stop := signal.NotifyContext(ctx, endingSignals()...)
 	defer stop()
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	dir, err := os.MkdirTemp(config.Server.ScratchRoot, "fluxworker-pull-")
@@ -88,7 +86,7 @@ func (f *pullFlags) pull(ctx context.Context, flags *pflag.FlagSet) error {
 	if present {
 		what = "is already in"
 	}
-	_, err = fmt.Printf("model %s (%s) %s %s\n", config.Defaults.Model, batcher.Size(info.WeightsBytes), what, config.Server.Models)
+	_, err = printf(os.Stdout, "model %s (%s) %s %s\n", config.Defaults.Model, batcher.Size(info.WeightsBytes), what, config.Server.Models)
 	return err
 }
 

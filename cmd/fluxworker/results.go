@@ -29,11 +29,11 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; if the run is stopped before its end, the same command continues it")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows in the errors file again")
-	flags.DurationVar(&f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
+	secondsVar(flags, &f.syncEvery, "sync-interval", time.Second, "results are safe on disk (fsync) after `TIME` at the latest")
 	f.syncBytes = 8 << 20
 	flags.Var(&f.syncBytes, "sync-bytes", "results are also synced after `SIZE`; 0 is no limit")
 	// Hidden, since only tests need it: runs of one output with different values would take each other's locks.
-	flags.DurationVar(&f.lockStale, lockStaleFlag, lease.DefaultStale, "a lock without a heartbeat for this long is taken over")
+	secondsVar(flags, &f.lockStale, lockStaleFlag, lease.DefaultStale, "a lock without a heartbeat for this long is taken over")
 	flags.MarkHidden(lockStaleFlag)
 	flags.StringVar(&f.fileMode, "file-mode", "0600", "octal `MODE` of new files, less the umask; 0640 lets your group read them")
 }

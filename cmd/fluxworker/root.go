@@ -36,7 +36,7 @@ The environment can set every flag, such as --slots by FLUXWORKER_SLOTS. A flag 
 		return fromEnvironment(cmd.Flags())
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return flagError(cmd.CommandPath(), err)
+		return flagError(cmd, err)
 	})
 	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), modelsCommand(), pullCommand(), versionCommand())
 	for _, c := range root.Commands() {

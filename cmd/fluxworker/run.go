@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -49,10 +47,11 @@ type runFlags struct {
 	requestTimeout  time.Duration
 	loadTimeout     time.Duration
 	maxRetries      int
-	retryDelay      secondsValue
+	retryDelay      time.Duration
 	maxRestarts     int
 	stallTimeout    time.Duration
 	serverMemory    string
+	answerMemory    string
 	grace           time.Duration
 	failOn          string
 	logLevel        string
@@ -70,7 +69,7 @@ at once. Failed rows go to another file (results-errors.jsonl), records of the r
 started again, answers only the rows that have no line yet.
 
 ` + exitTable(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
@@ -86,7 +85,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.registerServers(flags)
 	f.registerRetries(flags)
 	f.registerLog(flags)
-	flags.DurationVar(&f.grace, "grace", 30*time.Second, "after the first signal, rows in flight may continue for `TIME`; a second signal ends the run at once")
+	secondsVar(flags, &f.grace, "grace", 30*time.Second, "after the first signal, rows in flight may continue for `TIME`; a second signal ends the run at once")
 	flags.StringVar(&f.failOn, "fail-on", "rows", "`rows|none`: if some rows failed, exit with 3 (rows) or with 0 (none)")
 	flags.StringVar(&f.progress, "progress", "auto", "`auto|bar|log|none`: log writes a line every 30 s; auto is a bar on a terminal, else log")
 }
@@ -95,7 +94,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 func (f *runFlags) registerOllama(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
 	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
-	flags.DurationVar(&f.loadTimeout, "load-timeout", 10*time.Minute, "limit `TIME` of each step of a server's start: to listen, to answer, to load the model")
+	secondsVar(flags, &f.loadTimeout, "load-timeout", 10*time.Minute, "limit `TIME` of each step of a server's start: to listen, to answer, to load the model")
 }
 
 func (f *runFlags) registerServers(flags *pflag.FlagSet) {
@@ -110,15 +109,15 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.StringVar(&f.serverMemory, "max-server-memory", automatic, "host memory `SIZE` above which a server is restarted (16G; a bare number is MiB; mapped files do not count); auto is a little less than the job's memory limit, for all servers together; 0 is no limit")
+	flags.StringVar(&f.answerMemory, "max-answer-memory", automatic, "host memory `SIZE` for the answers in flight (2G; a bare number is MiB); a sixteenth of it is the most that the answers of one row may have; auto is an eighth of the job's memory, from 256M to 4G")
 }
 
 func (f *runFlags) registerRetries(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.requestTimeout, "request-timeout", 30*time.Minute, "limit `TIME` of one answer")
+	secondsVar(flags, &f.requestTimeout, "request-timeout", 30*time.Minute, "limit `TIME` of one answer")
 	flags.IntVar(&f.maxRetries, "max-retries", 3, "a row is asked again up to `N` times after a failure of the server, or after an answer that is not the JSON it asks for")
-	f.retryDelay = secondsValue(defaultRetryDelay)
-	flags.Var(&f.retryDelay, "retry-delay", "pause `TIME` before a row is asked again, twice as long each time, up to 32 times; a bare number is seconds")
+	secondsVar(flags, &f.retryDelay, "retry-delay", defaultRetryDelay, "pause `TIME` before a row is asked again, twice as long each time, up to 32 times")
 	flags.IntVar(&f.maxRestarts, "max-restarts", 5, "a lost server is restarted up to `N` times within 10 minutes")
-	flags.DurationVar(&f.stallTimeout, "stall-timeout", 5*time.Minute, "restart a server that has rows but shows no progress for `TIME`")
+	secondsVar(flags, &f.stallTimeout, "stall-timeout", 5*time.Minute, "restart a server that has rows but shows no progress for `TIME`")
 }
 
 func (f *runFlags) registerLog(flags *pflag.FlagSet) {
@@ -126,12 +125,14 @@ func (f *runFlags) registerLog(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logFormat, "log-format", "text", "`text|json`: format of the log")
 }
 
-func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
+func (f *runFlags) run(cmd *cobra.Command) error {
+	ctx, flags := cmd.Context(), cmd.Flags()
 	console, err := newConsole(f.progress, f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
-	warnOfSecret(console.log, f.ollamaURL)
+	warnOfSecrets(console.log, flags)
+	warnOfUnknown(console.log, cmd.Root())
 	if err := f.request.needInput(); err != nil {
 		return err
 	}
@@ -161,9 +162,9 @@ func (f *runFlags) run(ctx context.Context, flags *pflag.FlagSet) error {
 	summary, err := worker.Run(running, config, console.log, signals.drain, counts)
 	endProgress()
 	if summary.Rows() > 0 {
-		fmt.Fprintf(os.Stderr, "%s\nresults %s\n", summary, resultsIn(config, summary))
+		printf(os.Stderr, "%s\nresults %s\n", own(summary.String()), resultsIn(config, summary))
 		if summary.Failed+summary.FailedBefore > 0 {
-			fmt.Fprintf(os.Stderr, "errors  %s\n", summary.Errors)
+			printf(os.Stderr, "errors  %s\n", summary.Errors)
 		}
 	}
 	if f.job.requeue {
@@ -219,6 +220,10 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
+	answers, err := f.answerBytes(place)
+	if err != nil {
+		return worker.Config{}, err
+	}
 	return worker.Config{
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
@@ -228,8 +233,8 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 		},
 		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
-		RetryDelay:  time.Duration(f.retryDelay),
-		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all,
+		RetryDelay:  f.retryDelay,
+		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all, AnswerMemory: answers,
 		Grace: f.grace, Version: version(),
 	}, nil
 }
@@ -258,8 +263,8 @@ func (f *runFlags) check() error {
 		return usagef("--request-timeout is %s; it must be more than 0", f.requestTimeout)
 	case f.maxRetries < 0:
 		return usagef("--max-retries is %d; it must be 0 or more", f.maxRetries)
-	case f.retryDelay < 0 || time.Duration(f.retryDelay) > mostRetryDelay:
-		return usagef("--retry-delay is %s; it must be from 0 to %s", &f.retryDelay, mostRetryDelay)
+	case f.retryDelay < 0 || f.retryDelay > mostRetryDelay:
+		return usagef("--retry-delay is %s; it must be from 0 to %s", f.retryDelay, mostRetryDelay)
 	case f.maxRestarts < 0:
 		return usagef("--max-restarts is %d; it must be 0 or more", f.maxRestarts)
 	case f.stallTimeout <= 0:

@@ -2,18 +2,36 @@ package main
 
 import (
 	"net/url"
-	"os"
+	"regexp"
 
 	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
 )
 
-// warnOfSecret warns of a password on the command line, which every user of the node can read. address is the value of
-// --ollama-url or its variable.
-func warnOfSecret(log zerolog.Logger, address string) {
-	if address == os.Getenv("FLUXWORKER_OLLAMA_URL") {
-		return
+// longSystem is the length in bytes from which a system message on the command line is worth a warning: it is more than an
+// instruction that everybody may read.
+const longSystem = 500
+
+// secretLike matches texts that look like keys and passwords.
+var secretLike = regexp.MustCompile(`(?i)(pass(word|wd|phrase)?|secret|token|api[ _-]?key|credentials?)["']?\s*[:=]\s*["']?\S{6,}|bearer +\S{16,}` +
+	`|\b(sk|pk|hf|ghp|gho|glpat|xox[abp])[-_][a-z0-9_-]{16,}|\bAKIA[A-Z0-9]{16}\b|-----BEGIN `)
+
+// warnOfSecrets warns of texts on the command line that every user of the node can read and should not.
+func warnOfSecrets(log zerolog.Logger, flags *pflag.FlagSet) {
+	typed := func(name string) string {
+		if f := flags.Lookup(name); originOf(f) == "--"+name {
+			return f.Value.String()
+		}
+		return ""
 	}
-	if u, err := url.Parse(address); err == nil && u.User != nil {
-		log.Warn().Msg("--ollama-url holds a user or password, which every user of this node can read on the command line; set FLUXWORKER_OLLAMA_URL instead")
+	if u, err := url.Parse(typed("ollama-url")); err == nil && (u.User != nil || u.RawQuery != "") {
+		log.Warn().Msg("--ollama-url holds a user, a password or a query, which every user of this node can read on the command line; set FLUXWORKER_OLLAMA_URL instead")
+	}
+	const way = ", and every user of this node can read a command line; write --system @FILE, set FLUXWORKER_SYSTEM, or put the text into the YAML of --model-config"
+	switch system := typed("system"); {
+	case secretLike.MatchString(system):
+		log.Warn().Msg("--system looks as if it holds a password or a key" + way)
+	case len(system) > longSystem:
+		log.Warn().Int("bytes", len(system)).Msg("--system is long" + way)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,8 +32,8 @@ func (f *runFlags) wish() (batcher.Request, error) {
 		return w, nil
 	}
 	n, err := strconv.Atoi(f.context)
-	if err != nil || n < 1 {
-		return w, usagef("--context is %q; it must be auto or a number of tokens, at least 1", f.context)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return w, usagef("--context is %q; it must be auto or a number of tokens from 1 to %d", f.context, math.MaxInt32)
 	}
 	w.Context = n
 	w.MinContext, err = f.fallback(n)
@@ -65,6 +66,18 @@ func (f *runFlags) memoryLimits(place worker.Place) (each, all int64, err error)
 		return 0, 0, usagef("--max-server-memory is %q; it must be auto, 0 (no limit), a size such as 16G, or a number of MiB", f.serverMemory)
 	}
 	return each, 0, nil
+}
+
+// answerBytes returns the memory for the answers in flight, in bytes.
+func (f *runFlags) answerBytes(place worker.Place) (int64, error) {
+	if f.answerMemory == automatic {
+		return plan.AnswerMemory(place.Memory), nil
+	}
+	n, err := parseSize(f.answerMemory, 1<<20)
+	if err != nil || n < ollama.MinBudget {
+		return 0, usagef("--max-answer-memory is %q; it must be auto, or a size of at least %s such as 2G, or a number of MiB", f.answerMemory, sizeText(ollama.MinBudget))
+	}
+	return n, nil
 }
 
 // command returns the program of the server and its arguments. A path that exists is one word, with or without blanks.

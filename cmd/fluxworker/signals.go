@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// echo is the time in which a second SIGTERM counts as a copy of the first: at the time limit SLURM signals both srun and the
-// task that srun started, and srun passes the signal on.
+// echo is the time in which a second SIGTERM or SIGHUP counts as a copy of the first: at the time limit SLURM signals both srun
+// and the task that srun started, and srun passes the signal on. When a terminal closes, the shell sends SIGHUP, and then the
+// kernel.
 const echo = time.Second
 
 // signals turns the signals of SLURM and of people into the two steps of an orderly end: the first signal closes drain, the
@@ -26,7 +27,7 @@ type signals struct {
 func onSignals(parent context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(parent)
 	came := make(chan os.Signal, 2)
-	signal.Notify(came, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	signal.Notify(came, endingSignals()...)
 	s := &signals{drain: make(chan struct{}), ended: make(chan struct{})}
 	s.stop = func() { signal.Stop(came); cancel() }
 	go func() {
@@ -36,6 +37,19 @@ func onSignals(parent context.Context) (context.Context, *signals) {
 	}()
 	return ctx, s
 }
+
+// endingSignals returns the signals that end a run. A program that was started with SIGHUP ignored, by nohup, goes on after the
+// terminal has closed.
+func endingSignals() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
+}
+
+// comesTwice reports whether one event may send the signal twice, or both such signals: the end of a session sends TERM and HUP.
+func comesTwice(s os.Signal) bool { return s == syscall.SIGTERM || s == syscall.SIGHUP }
 
 // listen returns at the second signal.
 func (s *signals) listen(ctx context.Context, came <-chan os.Signal) {
@@ -47,7 +61,7 @@ func (s *signals) listen(ctx context.Context, came <-chan os.Signal) {
 			case at.IsZero():
 				at, s.first = time.Now(), c
 				close(s.drain)
-			case c != syscall.SIGTERM || s.first != syscall.SIGTERM || time.Since(at) >= echo:
+			case !comesTwice(c) || !comesTwice(s.first) || time.Since(at) >= echo:
 				return
 			}
 		case <-ctx.Done():

@@ -18,6 +18,9 @@ func TestSecondSignal(t *testing.T) {
 	}{
 		{"SLURM's to the task, and the same by way of srun", syscall.SIGTERM, syscall.SIGTERM, 100 * time.Millisecond, false},
 		{"a later TERM", syscall.SIGTERM, syscall.SIGTERM, echo, true},
+		{"the shell's HUP, and the kernel's", syscall.SIGHUP, syscall.SIGHUP, 100 * time.Millisecond, false},
+		{"the end of a session", syscall.SIGTERM, syscall.SIGHUP, 100 * time.Millisecond, false},
+		{"a later HUP", syscall.SIGHUP, syscall.SIGHUP, echo, true},
 		{"Ctrl-C twice", os.Interrupt, os.Interrupt, 100 * time.Millisecond, true},
 		{"TERM after a warning", syscall.SIGUSR1, syscall.SIGTERM, 100 * time.Millisecond, true},
 	}

@@ -55,7 +55,7 @@ func (f *statusFlags) status() error {
 		return err
 	}
 	if f.asJSON {
-		err = json.NewEncoder(os.Stdout).Encode(s)
+		err = json.NewEncoder(jsonEscaper{os.Stdout}).Encode(s)
 	} else {
 		err = printStatus(os.Stdout, s)
 	}
@@ -84,17 +84,17 @@ func printStatus(out io.Writer, s status.Status) error {
 			}
 			seen = seconds(h.HeartbeatAge) + " ago"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", or(one.Shard, "(all)"), one.State, rowStatus(one.RowStatus),
+		printf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", or(one.Shard, "(all)"), one.State, rowStatus(one.RowStatus),
 			one.Attempts, holder, seen, lastOutcome(one))
 	}
 	if len(s.Shards) > 1 {
-		fmt.Fprintf(w, "total\t%d/%d finished\t%s\n", finished, len(s.Shards), rowStatus(s.Total))
+		printf(w, "total\t%d/%d finished\t%s\n", finished, len(s.Shards), rowStatus(s.Total))
 	}
 	return w.Flush()
 }
 
 // rowStatus formats done, failed, rows, rate and time left as cells of a table.
-func rowStatus(r status.RowStatus) string {
+func rowStatus(r status.RowStatus) own {
 	rows, rate, left := "-", "-", "-"
 	if r.Rows > 0 {
 		rows = fmt.Sprint(r.Rows)
@@ -108,7 +108,7 @@ func rowStatus(r status.RowStatus) string {
 	if r.SecondsLeft > 0 {
 		left = seconds(r.SecondsLeft)
 	}
-	return fmt.Sprintf("%d\t%d\t%s\t%s\t%s", r.OK, r.Failed, rows, rate, left)
+	return own(fmt.Sprintf("%d\t%d\t%s\t%s\t%s", r.OK, r.Failed, rows, rate, left))
 }
 
 func seconds(s float64) string {

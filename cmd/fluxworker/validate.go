@@ -8,7 +8,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"fluxworker/worker/input"
 	"fluxworker/worker/outcome"
@@ -29,7 +28,7 @@ func validateCommand() *cobra.Command {
 become error lines.
 It also estimates how many tokens the rows need.
 It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the configuration is wrong.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
@@ -37,11 +36,13 @@ It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the
 	return cmd
 }
 
-func validate(f *requestFlags, flags *pflag.FlagSet) error {
+func validate(f *requestFlags, cmd *cobra.Command) error {
 	if err := f.needInput(); err != nil {
 		return err
 	}
-	s, err := f.resolve(flags, zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}}))
+	log := zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, NoColor: true, PartsExclude: []string{"time"}, FormatPrepare: escapedFields})
+	warnOfUnknown(log, cmd.Root())
+	s, err := f.resolve(cmd.Flags(), log)
 	if err != nil {
 		return err
 	}
@@ -69,25 +70,25 @@ func validate(f *requestFlags, flags *pflag.FlagSet) error {
 			continue
 		}
 		if bad++; bad <= shownProblems {
-			fmt.Printf("%s:%d: %s: %s\n", f.input, row.Line, row.Reject.Code, row.Reject.Message)
+			printf(os.Stdout, "%s:%d: %s: %s\n", f.input, row.Line, row.Reject.Code, row.Reject.Message)
 		}
 	}
 	if bad > shownProblems {
-		fmt.Printf("… and %d more\n", bad-shownProblems)
+		printf(os.Stdout, "… and %d more\n", bad-shownProblems)
 	}
-	fmt.Printf("%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
+	printf(os.Stdout, "%s: %d rows can be asked, %d cannot; model %s\n", f.input, good, bad, s.defaults.Model)
 	if good > 0 {
-		fmt.Printf("half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
+		printf(os.Stdout, "half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
 			need.At(0.5), need.At(0.99), need.Max())
 	}
 	if rows.GuessedText() {
 		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")
 	}
 	if n := rows.DuplicatesSkipped(); n > 0 {
-		fmt.Printf("%d rows are left out: an earlier row has the same custom_id (--dedupe first)\n", n)
+		printf(os.Stdout, "%d rows are left out: an earlier row has the same custom_id (--dedupe first)\n", n)
 	}
 	if n, example := source.SkippedFiles(); n > 0 {
-		fmt.Printf("files skipped, since their names are neither those of texts nor of images: %d (%s, for example)\n", n, example)
+		printf(os.Stdout, "files skipped, since their names are neither those of texts nor of images: %d (%s, for example)\n", n, example)
 	}
 	switch {
 	case good+bad == 0:

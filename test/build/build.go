@@ -42,6 +42,11 @@ func UnderTest(t testing.TB) string {
 // Program is Fluxworker for callers that are no test.
 func Program() (string, error) { return fluxworker() }
 
+// Static builds a program of this module that needs no C library, and returns its path.
+func Static(name, pkg string) (string, error) {
+	return program(name, []string{"CGO_ENABLED=0"}, pkg)
+}
+
 // Folder is Cache for callers that are no test.
 func Folder() (string, error) { return cache() }
 

@@ -116,12 +116,11 @@ func refusedFields(g harness.Generation) map[string]refusal {
 		"tools":     {400, "invalid_request", "does not support tools"},
 		"think":     {400, "invalid_request", "does not support thinking"},
 		"suffix":    {400, "invalid_request", "does not support insert"},
-		"beyond":    {400, "invalid_request", "invalid JSON schema in format"},
+		"beyond":    {422, "invalid_output", "the last answer was cut at 20 tokens"},
 		"long text": {400, "context_length_exceeded", "input length exceeds"},
 		"wide":      {400, "invalid_request", "asks for 100000 dimensions, but the model's vectors have 288"},
 	}
 	if g.Name == "new" {
-		all["beyond"] = refusal{422, "invalid_output", "the last answer was cut at 20 tokens"}
 		for _, id := range []string{"embedding", "short vector", "long text", "wide"} {
 			all[id] = refusal{400, "invalid_request", "which model bigram does not make"}
 		}

@@ -111,6 +111,13 @@ func (s *server) work(w http.ResponseWriter, r *http.Request, a *answer, fault k
 		refuse(w, http.StatusBadRequest, message)
 		return
 	}
+	if s.answerBytes > 0 && !a.request.proof() {
+		if err := a.sendLong(w, s.answerBytes); err != nil {
+			s.gone()
+		}
+		a.sent = true
+		return
+	}
 	a.applyFormat(s)
 	if err := a.send(w, a.lines()); err != nil {
 		s.gone()

@@ -43,6 +43,7 @@ type config struct {
 	embeds            bool
 	maxInvalidAnswers int
 	delay             time.Duration
+	answerBytes       int64
 	threads           int
 	pullError         string
 	pullLayers        []int64
@@ -90,6 +91,7 @@ func parse(args, env []string, stderr io.Writer) (config, error) {
 	f.IntVar(&c.maxInvalidAnswers, "misfits", 0, "answer the first `N` requests with the same message and a format with invalid JSON")
 	f.BoolVar(&c.vision, "vision", false, "give every model vision")
 	f.DurationVar(&c.delay, "delay", 0, "time of an answer in its slot")
+	f.Int64Var(&c.answerBytes, "answer-bytes", 0, "give every answer a text of `N` bytes")
 	f.IntVar(&c.threads, "num-thread", 0, "num_thread in every model's own parameters; 0 means none")
 	f.StringVar(&c.pullError, "pull-error", "", "error `text` of every pull, inside HTTP 200")
 	layers := f.String("pull-layers", strconv.Itoa(modelSize), "layers of a pull in `BYTES[,BYTES…]`")

@@ -30,10 +30,19 @@ const (
 	notFound     kind = "404"
 	serverError  kind = "500"
 	serverIsBusy kind = "503"
+	endlessHead  kind = "endless-head" // 200 with header fields without end
+	endlessInfo  kind = "endless-1xx"  // informational responses without end
+	endlessBody  kind = "endless-body" // 200 with a text without end
+	redirected   kind = "redirect"     // 307 to another server of this process
+	escaped400   kind = "escapes-400"  // 400 with control characters in the message
+	escaped500   kind = "escapes-500"  // 500 with control characters in the message
+	counts       kind = "counts"       // the right answer with a negative and a huge token count
+	hugeCounts   kind = "huge-counts"  // the right answer with token counts that no integer holds
 )
 
 func kinds() []kind {
-	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, spinAll, slowAll, badRequest, notFound, serverError, serverIsBusy}
+	return []kind{refused, reset, half, hang, garbage, undone, slow, exits, hangAll, spinAll, slowAll, badRequest, notFound, serverError, serverIsBusy,
+		endlessHead, endlessInfo, endlessBody, redirected, escaped400, escaped500, counts, hugeCounts}
 }
 
 // isSlow reports whether the right answer comes in spite of the fault.

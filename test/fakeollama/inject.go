@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // fail injects the fault instead of the answer.
@@ -35,6 +36,22 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, a *answer, fault k
 			"limitations or an internal error, check ollama server logs for details")
 	case serverIsBusy:
 		refuse(w, http.StatusServiceUnavailable, "server busy, please try again.  maximum pending requests exceeded")
+	case endlessHead:
+		endless(w, "HTTP/1.1 200 OK\r\n", "X-Field: "+strings.Repeat("x", 100)+"\r\n")
+	case endlessInfo:
+		endless(w, "", "HTTP/1.1 102 Processing\r\n\r\n")
+	case endlessBody:
+		endless(w, "HTTP/1.1 200 OK\r\n\r\n"+`{"message":{"content":"`, "endless text ")
+	case redirected:
+		http.Redirect(w, r, "http://"+s.unasked.listener.Addr().String()+r.URL.Path, http.StatusTemporaryRedirect)
+	case escaped400:
+		refuse(w, http.StatusBadRequest, escapes)
+	case escaped500:
+		refuse(w, http.StatusInternalServerError, escapes)
+	case counts:
+		a.sendCounts(w, s.generation, "-7", "4611686018427387904")
+	case hugeCounts:
+		a.sendCounts(w, s.generation, "99999999999999999999999", "1e300")
 	}
 }
 

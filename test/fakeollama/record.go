@@ -43,11 +43,13 @@ type Record struct {
 	SlotSeconds  float64   `json:"slot_seconds"`           // seconds with a taken slot, summed over the slots; a freed slot counts as taken if a request waits
 	WorkSeconds  float64   `json:"work_seconds"`           // seconds of work in slots; a slot does not count until a waiting request has noticed that it is free
 
-	Faults  map[string]int    `json:"faults"`           // how often each kind of fault struck
-	Options []OptionSet       `json:"options"`          // in the order of their first appearance
-	Bodies  []json.RawMessage `json:"bodies,omitempty"` // chat requests without proofs, in order of arrival; as a string if not JSON
-	Cut     bool              `json:"bodies_cut,omitempty"`
-	Ended   string            `json:"ended"` // signal, exit, max-life, start-fault; empty while running and after a SIGKILL
+	// Elsewhere counts the requests that followed a redirect.
+	Elsewhere int               `json:"elsewhere,omitempty"`
+	Faults    map[string]int    `json:"faults"`           // how often each kind of fault struck
+	Options   []OptionSet       `json:"options"`          // in the order of their first appearance
+	Bodies    []json.RawMessage `json:"bodies,omitempty"` // chat requests without proofs, in order of arrival; as a string if not JSON
+	Cut       bool              `json:"bodies_cut,omitempty"`
+	Ended     string            `json:"ended"` // signal, exit, max-life, start-fault; empty while running and after a SIGKILL
 }
 
 // OptionSet is one set of the options whose change makes a server reload the model.

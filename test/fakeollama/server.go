@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type server struct {
 	slots          *semaphore.Weighted // FIFO
 	barrier        *barrier
 	listener       *listener // nil until the server listens
+	unasked        *unasked  // the target of redirects; nil without the fault
 	started        time.Time
 	ending         <-chan struct{}
 	exit           context.CancelCauseFunc
@@ -88,6 +90,13 @@ func (s *server) run(ctx context.Context) (code int, how string) {
 	s.log.listening(listener.Addr().String(), s.version)
 	s.log.compute(s.gpu)
 	s.listener = newListener(listener)
+	if slices.ContainsFunc(s.faults, func(f fault) bool { return f.kind == redirected }) {
+		if s.unasked, err = newUnasked(s.recorder); err != nil {
+			fmt.Fprintln(s.log.stderr, "Error:", err)
+			return 1, "start-fault"
+		}
+		defer s.unasked.close()
+	}
 	s.answer(ctx)
 	return outcome(ctx, s.log)
 }

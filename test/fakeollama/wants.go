@@ -52,8 +52,9 @@ func (m *invalidAnswers) next(message string, limit int) bool {
 	return true
 }
 
-// applyFormat converts the generated text to the requested kind of answer: with a format, an object that holds the
-// text, or the bare text as long as --misfits requires; with tools, a call of the first tool with the text.
+// applyFormat converts the generated text to the requested kind of answer: with a format, the default of its schema or
+// an object that holds the text, or the bare text as long as --misfits requires; with tools, a call of the first tool
+// with the text.
 func (a *answer) applyFormat(s *server) {
 	r := a.request
 	a.said = message{Role: "assistant", Content: a.text}
@@ -62,7 +63,11 @@ func (a *answer) applyFormat(s *server) {
 	}
 	switch {
 	case len(r.Format) > 0 && !s.invalidAnswers.next(r.last(), s.maxInvalidAnswers):
-		a.said.Content = string(asJSON(map[string]string{"text": a.text}))
+		var schema struct{ Default json.RawMessage }
+		if json.Unmarshal(r.Format, &schema) != nil || schema.Default == nil { // "json" has none
+			schema.Default = asJSON(map[string]string{"text": a.text})
+		}
+		a.said.Content = string(schema.Default)
 	case len(r.Format) == 0 && len(r.Tools) > 0:
 		var call toolCall
 		call.Function.Name, call.Function.Arguments = r.Tools[0].Function.Name, asJSON(map[string]string{"text": a.text})

@@ -123,16 +123,19 @@ type window struct {
 	hit func(*torture) bool
 }
 
+// draftOfResults matches the new content of the results before its rename.
+const draftOfResults = ".results.jsonl.*.new"
+
 var windows = []window{
 	{name: "the start", soon: 100 * time.Millisecond},
 	{name: "the recovery", soon: 3 * time.Millisecond, damage: (*torture).tear, await: func(_ *torture, w *watch) bool {
 		return w.await("lock.*")
 	}},
 	{name: "the rewrite", damage: (*torture).zero, await: func(_ *torture, w *watch) bool {
-		return w.await(".results.jsonl.new")
+		return w.await(draftOfResults)
 	}, hit: func(j *torture) bool {
-		_, err := os.Stat(j.Path(".results.jsonl.new"))
-		return err == nil
+		drafts, _ := filepath.Glob(j.Path(draftOfResults))
+		return len(drafts) > 0
 	}},
 	// Lines are synced a second after they were written.
 	{name: "the time before an fsync", await: func(j *torture, _ *watch) bool {

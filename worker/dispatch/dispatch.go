@@ -34,8 +34,8 @@ type Server interface {
 	Slots() int
 	// Context returns the context length of a slot, in tokens.
 	Context() int
-	// Ask gets one answer within the given time. Errors: those of ollama.Client.
-	Ask(ctx context.Context, within time.Duration, r prompt.Request) (*ollama.Answer, error)
+	// Ask gets one answer within the given time and the room of the row. Errors: those of ollama.Client.
+	Ask(ctx context.Context, within time.Duration, r prompt.Request, room *ollama.Room) (*ollama.Answer, error)
 	// Lost returns a channel that is closed when the server is gone; nil for a server that is not Own.
 	Lost() <-chan struct{}
 	// Down reports whether the failed request means that the server is gone. It ends a server that lost its runner.
@@ -75,12 +75,13 @@ type Deferrer interface {
 	Learn(row *prompt.Row, a *ollama.Answer)
 }
 
-// Config holds the limits for the requests of one row.
+// Config holds the limits for requests and answers.
 type Config struct {
 	RequestTimeout time.Duration // for one answer
 	MaxRetries     int           // after failures of a server and invalid answers
 	RetryDelay     time.Duration // pause before the first retry, doubled for each further retry; 0 is no pause
 	StallTimeout   time.Duration // a server without an answer and without work for this long hangs
+	AnswerMemory   int64         // for the answers in flight of all servers, in bytes; at least ollama.MinBudget
 }
 
 // Dispatcher sends the rows of a run to the run's servers, one queue after the other.
@@ -89,6 +90,7 @@ type Dispatcher struct {
 	log      zerolog.Logger
 	sink     Sink
 	deferrer Deferrer // nil defers no row
+	answers  *ollama.Budget
 	breaker  breaker
 	latency  latency
 
@@ -98,7 +100,8 @@ type Dispatcher struct {
 
 // New makes a dispatcher. A nil deferrer defers no row.
 func New(c Config, log zerolog.Logger, sink Sink, deferrer Deferrer) *Dispatcher {
-	return &Dispatcher{config: c, log: log, sink: sink, deferrer: deferrer}
+	answers := ollama.NewBudget(max(c.AnswerMemory, ollama.MinBudget))
+	return &Dispatcher{config: c, log: log, sink: sink, deferrer: deferrer, answers: answers}
 }
 
 // errLost is the cause of the cancelled requests to a server that is gone.

@@ -27,12 +27,21 @@ func (e *invalidOutput) Error() string {
 
 // generate gets the answers that a task still lacks, one after the other: a row with several answers holds one slot. The
 // task keeps its answers, so that a retry asks only for the missing answers.
-func (l *Lane) generate(ctx context.Context, t *task) error {
+func (l *Lane) generate(ctx context.Context, t *task, room *ollama.Room) error {
 	d := l.dispatcher
 	for len(t.answers) < t.row.Request.Answers() {
+		if len(t.answers)+1 == t.row.Request.Answers() {
+			room.Last()
+		}
 		request := t.row.Request
 		request.Sampling.Seed = request.SeedOf(len(t.answers), t.invalid)
-		a, err := l.server.Ask(ctx, d.config.RequestTimeout, request)
+		a, err := l.server.Ask(ctx, d.config.RequestTimeout, request, room)
+		if errors.Is(err, ollama.ErrNoRoom) {
+			if err := l.waitForRoom(ctx, t, room); err != nil {
+				return err
+			}
+			continue
+		}
 		if unread, ok := errors.AsType[*ollama.AnswerError](err); ok {
 			l.completed.Add(1)
 			return &invalidOutput{reason: unread}
@@ -51,6 +60,16 @@ func (l *Lane) generate(ctx context.Context, t *task) error {
 		t.answers = append(t.answers, a)
 	}
 	return nil
+}
+
+// waitForRoom waits until the task has the reserve of the memory for answers. The task does not count as in flight
+// meanwhile: the server does nothing for it, and must not seem to hang.
+func (l *Lane) waitForRoom(ctx context.Context, t *task, room *ollama.Room) error {
+	l.dispatcher.log.Warn().Str("custom_id", t.row.CustomID).
+		Msg("the memory for answers in flight is taken; the row waits, and is asked again (allow more with --max-answer-memory)")
+	l.asking.Add(-1)
+	defer l.asking.Add(1)
+	return room.Wait(ctx)
 }
 
 // deterministic returns why no seed gives another answer, with the remedy; "" where another seed may give another answer.

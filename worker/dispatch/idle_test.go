@@ -147,8 +147,8 @@ func (s *simulatedServer) End(error, bool)                                     {
 func (s *simulatedServer) Exempt(int)                                          {}
 func (s *simulatedServer) Lost() <-chan struct{}                               { return nil }
 func (s *simulatedServer) Down(context.Context, *ollama.UnavailableError) bool { return false }
-func (s *simulatedServer) Ask(ctx context.Context, within time.Duration, r prompt.Request) (*ollama.Answer, error) {
-	return s.client.AskWithin(ctx, within, r)
+func (s *simulatedServer) Ask(ctx context.Context, within time.Duration, r prompt.Request, room *ollama.Room) (*ollama.Answer, error) {
+	return s.client.AskWithin(ctx, within, r, room)
 }
 
 // countingSink counts the answered rows.

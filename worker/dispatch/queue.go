@@ -17,6 +17,7 @@ type task struct {
 	retries   int              // after failures of the present server, and after invalid answers
 	invalid   int              // answers that did not have the form that the row demands
 	answers   []*ollama.Answer // so far; the row may demand several
+	bytes     int64            // of answers, as ollama.Room counts them
 	exhausted int              // servers that used up all retries
 	deaths    int              // servers that died while they had the row
 	notBefore time.Time        // the end of the pause before the next try

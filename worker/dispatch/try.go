@@ -22,8 +22,20 @@ const (
 // maxUnanswered is the number of unanswered rows in a row from which a living server counts as lost.
 const maxUnanswered = 3
 
-// try sends one task to the server. An error ends the run.
+// try sends one task to the server. A task that is not done keeps its answers only if they are small: the memory for
+// answers is for rows that are with a server. An error ends the run.
 func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
+	room := l.dispatcher.answers.NewRoom(t.bytes)
+	defer room.Release()
+	out, err := l.tryWithin(ctx, t, room)
+	if t.bytes = room.Bytes(); !room.Small() {
+		t.answers, t.bytes = nil, 0
+	}
+	return out, err
+}
+
+// tryWithin sends one task to the server. The answers take the given room.
+func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outcome, error) {
 	d := l.dispatcher
 	if d.deferrer != nil {
 		if deferred, err := d.deferrer.TooLong(&t.row); deferred {
@@ -32,7 +44,7 @@ func (l *Lane) try(ctx context.Context, t *task) (outcome, error) {
 	}
 	began, before := time.Now(), l.completed.Load()
 	l.asking.Add(1)
-	err := l.generate(ctx, t)
+	err := l.generate(ctx, t, room)
 	l.asking.Add(-1)
 	if err == nil {
 		l.alive()

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,7 +126,7 @@ func (f *Fleet) current() []*Server {
 // planned returns the servers of a plan, not yet started.
 func (f *Fleet) planned(p batcher.Plan) []*Server {
 	if f.config.URL != "" {
-		return []*Server{{name: redacted(f.config.URL), slots: p.Slots, context: p.Context}}
+		return []*Server{{name: ollama.PublicAddress(f.config.URL), slots: p.Slots, context: p.Context}}
 	}
 	servers := make([]*Server, len(p.Servers))
 	for i, s := range p.Servers {
@@ -165,7 +164,7 @@ func (f *Fleet) recordPlan(p batcher.Plan, servers []*Server) {
 	if f.config.URL == "" {
 		out.Device, out.Command, out.Threads = f.config.Device, f.config.Command, f.threads
 	} else {
-		out.URL = redacted(f.config.URL)
+		out.URL = ollama.PublicAddress(f.config.URL)
 	}
 	if f.config.File != nil {
 		out.GGUF = f.config.File.Path
@@ -227,14 +226,4 @@ func uuids(devices []gpu.Device) []string {
 		list[i] = d.UUID
 	}
 	return list
-}
-
-// redacted returns an address without user and password: both may be secret.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "(no address)"
-	}
-	u.User = nil
-	return u.String()
 }

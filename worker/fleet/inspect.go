@@ -109,7 +109,7 @@ func (i Inspector) explain(server *ollama.Server, err error) error {
 	if errors.Is(err, ollama.ErrModelMissing) {
 		where := i.Models
 		if i.URL != "" {
-			where = redacted(i.URL)
+			where = ollama.PublicAddress(i.URL)
 		}
 		return fmt.Errorf("model %q is not in %s: %w; run `fluxworker pull --model %s` where there is a network (the login node), or add --pull missing",
 			i.Model, where, ollama.ErrModelMissing, i.Model)
@@ -120,7 +120,7 @@ func (i Inspector) explain(server *ollama.Server, err error) error {
 // serverError returns the error of a failed preparation, with the end of the server's log. A nil server runs already, at url.
 func serverError(server *ollama.Server, url string, err error) error {
 	if server == nil {
-		return &ollama.ServerError{Op: "prepare server " + redacted(url), Err: err}
+		return &ollama.ServerError{Op: "prepare server " + ollama.PublicAddress(url), Err: err}
 	}
 	return server.Failed("prepare server", err)
 }

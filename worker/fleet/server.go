@@ -74,8 +74,8 @@ func (s *Server) Slots() int { return s.slots }
 func (s *Server) Context() int { return s.context }
 
 // Ask gets one answer. Errors: those of ollama.Client.
-func (s *Server) Ask(ctx context.Context, within time.Duration, r prompt.Request) (*ollama.Answer, error) {
-	return s.client.AskWithin(ctx, within, r)
+func (s *Server) Ask(ctx context.Context, within time.Duration, r prompt.Request, room *ollama.Room) (*ollama.Answer, error) {
+	return s.client.AskWithin(ctx, within, r, room)
 }
 
 // Lost returns a channel that is closed when the server is gone; nil for a server that runs already.

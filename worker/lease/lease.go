@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"fluxworker/worker/safeopen"
 )
 
 // DefaultStale is how long a lock must be unchanged before another process takes it over. It is six heartbeats, because
@@ -72,17 +75,23 @@ func Acquire(ctx context.Context, o Options) (*Lease, error) {
 	}
 	l := &Lease{Options: o, lock: lock{Holder: o.Self}, every: o.Stale / 6, stop: make(chan struct{}), ended: make(chan struct{})}
 	var first seen
-	var since time.Time
+	var looked time.Time // of the last look at the lock; zero before the first look
+	var waited time.Duration
 	var notified string // the nonce of the last holder in OnWait
 	for {
 		now, err := l.newest()
 		if err != nil {
 			return nil, err
 		}
-		if now.number != first.number || since.IsZero() || o.Patient && now.text != first.text {
-			first, since = now, time.Now()
+		last := looked
+		looked = time.Now()
+		if now.number != first.number || last.IsZero() || o.Patient && now.text != first.text {
+			first, waited = now, 0
+		} else {
+			// A file server that hangs holds up the heartbeat and the look alike. So the time between two looks
+			// counts as one missed heartbeat at most.
+			waited += min(looked.Sub(last), l.every)
 		}
-		waited := time.Since(since)
 		switch {
 		case now.number == 0, now.lock.Released, now.lock.Gone(o.Self) != "", waited >= o.Stale && now.text == first.text:
 			ours, err := l.create(now.number + 1)
@@ -120,7 +129,7 @@ func (l *Lease) newest() (seen, error) {
 	for _, n := range numbers {
 		s.number = max(s.number, n)
 	}
-	data, err := os.ReadFile(l.path(s.number))
+	data, err := safeopen.Read(l.path(s.number))
 	// The file may have been removed or replaced meanwhile; NFS reports the latter as ESTALE.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESTALE) {
 		return seen{}, &FileError{Path: l.path(s.number), Err: err}
@@ -140,12 +149,15 @@ func (l *Lease) numbers() ([]int, error) {
 	var numbers []int
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(e.Name(), l.Prefix)
-		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 {
+		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 && n < maxNumber {
 			numbers = append(numbers, n)
 		}
 	}
 	return numbers, nil
 }
+
+// maxNumber is above all numbers of locks. A lock with a higher number is not ours: no lock could follow the highest number.
+const maxNumber = 1_000_000_000
 
 func (l *Lease) path(number int) string {
 	return filepath.Join(l.Dir, fmt.Sprintf("%s%06d", l.Prefix, number))
@@ -182,15 +194,12 @@ func (l *Lease) create(number int) (ours bool, _ error) {
 		return true, nil // a failed cleanup does not matter
 	}
 	for _, e := range drafts {
-		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) && name != filepath.Base(l.draft()) {
+		if name := e.Name(); strings.HasPrefix(name, l.draftPrefix()) {
 			os.Remove(filepath.Join(l.Dir, name))
 		}
 	}
 	return true, nil
 }
-
-// draft returns the path of the draft that becomes this process's lock.
-func (l *Lease) draft() string { return filepath.Join(l.Dir, l.draftPrefix()+l.lock.Nonce) }
 
 func (l *Lease) draftPrefix() string { return "." + l.Prefix }
 
@@ -204,10 +213,10 @@ func (l *Lease) createExclusive() error {
 	return LinkExclusive(own, l.path(l.number))
 }
 
-// writeDraft writes the lock to this process's draft.
+// writeDraft writes the lock to a new draft. Nobody can guess its name: another user may write to the folder of a model.
 func (l *Lease) writeDraft() (path string, err error) {
-	path = l.draft()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, l.Mode)
+	path = filepath.Join(l.Dir, l.draftPrefix()+rand.Text())
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, l.Mode)
 	if err != nil {
 		return path, err
 	}
@@ -245,8 +254,8 @@ func (l *Lease) update() {
 	if l.Check() != nil {
 		return
 	}
-	if own, err := l.writeDraft(); err == nil {
-		os.Rename(own, l.path(l.number))
+	if own, err := l.writeDraft(); err == nil && os.Rename(own, l.path(l.number)) != nil {
+		os.Remove(own)
 	}
 }
 

@@ -134,6 +134,26 @@ func TestTakesOverWhatIsStale(t *testing.T) {
 	}
 }
 
+// A process that hangs between two looks at a lock, or whose file server hangs, has not seen the holder silent meanwhile.
+func TestAHangIsNoSilence(t *testing.T) {
+	dir := t.TempDir()
+	leave(t, dir, lock{Holder: elsewhere("", 0)})
+	o := options(dir, Self("", 0), brief)
+	var resumed time.Time
+	o.OnWait = func(Holder) {
+		time.Sleep(2 * brief) // the hang, between the first look and the second
+		resumed = time.Now()
+	}
+	l, err := Acquire(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	if watched := time.Since(resumed); watched < brief/2 { // a busy machine can only make this longer
+		t.Errorf("took the lock over %s after the hang, want to watch it for %s", watched, brief)
+	}
+}
+
 // Of many that find the same dead holder one gets the folder.
 func TestOneOfManyTakesOver(t *testing.T) {
 	for range 20 {

@@ -19,14 +19,12 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// maxAnswer limits the size of one answer in memory.
-const maxAnswer = 256 << 20 // bytes
-
 // Client sends requests to one server. It is safe for concurrent use.
 type Client struct {
 	base   *url.URL
-	http   *http.Client
-	direct *connections // nil if net/http must send the requests: for TLS, or with a login
+	rows   *http.Client
+	others *http.Client // for all requests except rows
+	direct *connections // nil if net/http must send the rows: for TLS, or with a login
 	runner Runner
 	vision visionCapability
 }
@@ -59,22 +57,18 @@ func (r Runner) options() map[string]any {
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // NewClient returns a client for the server at base, for example "http://127.0.0.1:4711". Connections is the number of
-// requests that are in flight at the same time; each request keeps its connection. If base has a user and password, the
-// client logs in with them and keeps them out of every error.
+// requests that are in flight at the same time; each request keeps its connection. If base has a user and password or a
+// query, the client sends them with each request, and keeps them out of every error.
 func NewClient(base string, connections int, runner Runner) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("--ollama-url is not the address of a server; give one like http://127.0.0.1:11434") // without the value: it may hold a password
 	}
-	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner)
-	if u.Scheme == "http" && u.User == nil {
-		c.direct = newConnections((&net.Dialer{}).DialContext, u)
-	}
-	if u.User != nil {
-		// Errors and logs print the address, so remove the password from it.
-		password, _ := u.User.Password()
-		c.http.Transport = &login{host: u.Host, user: u.User.Username(), password: password, next: c.http.Transport}
-		u.User = nil
+	secrets := credentials{user: u.User, query: u.RawQuery}
+	u = public(u)
+	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner, secrets)
+	if u.Scheme == "http" && secrets.user == nil {
+		c.direct = newConnections((&net.Dialer{}).DialContext, u, secrets.query)
 	}
 	return c, nil
 }
@@ -82,25 +76,30 @@ func NewClient(base string, connections int, runner Runner) (*Client, error) {
 // NewClientVia returns a client for a server that only dial can reach, such as our own isolated server. The address is
 // the one on which the server itself listens. The server must be listening already.
 func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
-	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner)
-	c.direct = newConnections(dial, c.base)
+	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner, credentials{})
+	c.direct = newConnections(dial, c.base, "")
 	return c
 }
 
-func newClient(base *url.URL, dial Dialer, connections int, runner Runner) *Client {
-	transport := &http.Transport{
-		DialContext:         dial,
-		Proxy:               nil, // a proxy of the job's environment must not see loopback requests
-		MaxIdleConns:        connections,
-		MaxIdleConnsPerHost: connections,
-		DisableCompression:  true,
+func newClient(base *url.URL, dial Dialer, connections int, runner Runner, secrets credentials) *Client {
+	secrets.next = &http.Transport{
+		DialContext:            dial,
+		Proxy:                  nil, // a proxy of the job's environment must not see loopback requests
+		MaxIdleConns:           connections,
+		MaxIdleConnsPerHost:    connections,
+		MaxResponseHeaderBytes: maxHead,
+		DisableCompression:     true,
 	}
-	return &Client{base: base, http: &http.Client{Transport: transport}, runner: runner}
+	c := &Client{base: base, runner: runner}
+	transport := &stayHere{next: &secrets}
+	c.rows = &http.Client{Transport: transport}
+	c.others = &http.Client{Transport: &limitedBodies{next: transport, limit: maxControlBody}}
+	return c
 }
 
 // Close closes the idle connections.
 func (c *Client) Close() {
-	c.http.CloseIdleConnections()
+	c.rows.CloseIdleConnections()
 	if c.direct != nil {
 		c.direct.close()
 	}
@@ -108,33 +107,35 @@ func (c *Client) Close() {
 
 // control returns the client for all requests except rows: api.Client allocates 8 MB for each response that it reads as
 // a stream.
-func (c *Client) control() *api.Client { return api.NewClient(c.base, c.http) }
+func (c *Client) control() *api.Client { return api.NewClient(c.base, c.others) }
 
 // buffers holds the request and response bytes of one request.
 type buffers struct{ request, answer []byte }
 
 var spare = sync.Pool{New: func() any { return new(buffers) }}
 
-// keptBuffer is the largest size in bytes of a buffer that is kept for reuse.
-const keptBuffer = 1 << 20
+// keptRequest is the largest size in bytes of a request's buffer that is kept for reuse.
+const keptRequest = 1 << 20
 
-// release keeps the buffers for another request, unless they are too large.
+// release keeps the buffers for another request, unless they are too large. The budget does not count a kept buffer.
 func (b *buffers) release() {
-	if cap(b.request)+cap(b.answer) <= keptBuffer {
+	if cap(b.request) <= keptRequest && cap(b.answer) <= freeBytes {
 		spare.Put(b)
 	}
 }
 
-// Ask returns one answer, also for a row that asks for several. It returns a *RequestError if the request is at fault,
-// an *AnswerError if the model's answer is, an *UnavailableError if the server is, ErrModelMissing, or the context's
-// error.
+// Ask is like AskWithin without a time limit, for an answer of at most a few MiB.
 func (c *Client) Ask(ctx context.Context, r prompt.Request) (*Answer, error) {
-	return c.AskWithin(ctx, 0, r)
+	room := NewBudget(MinBudget).NewRoom(0)
+	defer room.Release()
+	return c.AskWithin(ctx, 0, r, room)
 }
 
-// AskWithin is like Ask, but after limit it returns an *UnavailableError with ErrTimeout; 0 means no limit. It costs
-// less than a new context for each row.
-func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Request) (*Answer, error) {
+// AskWithin returns one answer, also for a row that asks for several. The answer takes the room of its row. It returns a
+// *RequestError if the request is at fault or the answer is larger than its room, an *AnswerError if the model's answer
+// is at fault, an *UnavailableError if the server is, ErrModelMissing, ErrNoRoom, or the context's error. After limit it
+// returns an *UnavailableError with ErrTimeout; 0 means no limit. The limit costs less than a new context for each row.
+func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Request, room *Room) (*Answer, error) {
 	var deadline time.Time // limit only; the context has its own deadline and cause
 	if limit > 0 {
 		deadline = time.Now().Add(limit)
@@ -153,19 +154,27 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	if b.request, err = appendRequest(b.request[:0], native); err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	got := c.post(ctx, deadline, path, b.request, b.answer[:0])
+	before := room.bytes
+	got := c.post(ctx, deadline, path, b.request, b.answer[:0], room)
 	b.answer = got.body
+	if _, tooLarge := errors.AsType[*RequestError](got.err); tooLarge || errors.Is(got.err, ErrNoRoom) {
+		return nil, got.err
+	}
 	if got.err != nil {
 		return nil, unavailable(ctx, got.status, got.err)
 	}
-	return c.interpret(ctx, got.status, got.body, &r)
+	a, err := c.interpret(ctx, got.status, got.body, &r)
+	if err != nil {
+		room.shrink(before)
+	}
+	return a, err
 }
 
 // post sends body to path below the server's address and appends the body of the response to into. It stops when the
 // context ends or at the deadline; the zero deadline means none.
-func (c *Client) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
+func (c *Client) post(ctx context.Context, deadline time.Time, path string, body, into []byte, room *Room) response {
 	if c.direct != nil {
-		if r := c.direct.post(ctx, deadline, path, body, into); r.status/100 != 3 { // net/http follows redirects
+		if r := c.direct.post(ctx, deadline, path, body, into, room); r.status/100 != 3 { // net/http follows redirects
 			return r
 		}
 	}
@@ -181,14 +190,12 @@ func (c *Client) post(ctx context.Context, deadline time.Time, path string, body
 		return response{body: into, err: fmt.Errorf("make request: %w", err)}
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := c.http.Do(request)
+	answer, err := c.rows.Do(request)
 	if err != nil {
 		return response{body: into, err: err}
 	}
-	r := response{status: answer.StatusCode}
-	if r.body, err = readBody(answer, into); err != nil {
-		r.err = fmt.Errorf("the answer broke off: %w", err)
-	}
+	defer answer.Body.Close()
+	r, _ := readResponse(ctx, deadline, answer, into, room)
 	return r
 }
 

@@ -2,13 +2,12 @@ package ollama
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
-	"slices"
 	"syscall"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 // of a row. Here the caller's goroutine writes and reads; net/http only parses the response.
 type connection struct {
 	net.Conn
+	head    headLimit // reads from Conn
 	in      *bufio.Reader
 	limited bool // true if a deadline is set on Conn
 	idle    time.Time
@@ -30,7 +30,8 @@ type connection struct {
 }
 
 func newConnection(conn net.Conn) *connection {
-	c := &connection{Conn: conn, in: bufio.NewReader(conn)}
+	c := &connection{Conn: conn, head: headLimit{from: conn}}
+	c.in = bufio.NewReader(&c.head)
 	if socket, ok := conn.(syscall.Conn); ok {
 		c.raw, _ = socket.SyscallConn() // without it, data on an idle connection goes unnoticed
 	}
@@ -51,23 +52,16 @@ func (c *connection) isQuiet() bool {
 
 // exchange sends a request and appends the body of the response to into. The head ends before the value of
 // Content-Length. Status 0 means that no response came. If reusable is false, the connection must not be used again.
-func (c *connection) exchange(ctx context.Context, deadline time.Time, head, body, into []byte) (r response, reusable bool) {
+func (c *connection) exchange(ctx context.Context, deadline time.Time, head, body, into []byte, room *Room) (r response, reusable bool) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	r, reusable = c.send(deadline, head, body, into)
+	r, reusable = c.send(ctx, deadline, head, body, into, room)
 	if !stop() {
 		reusable = false // the connection is closed, or closes soon
 	}
 	return r, reusable
 }
 
-// response is the server's response, complete or up to the error.
-type response struct {
-	status int // 0 if no response came
-	body   []byte
-	err    error
-}
-
-func (c *connection) send(deadline time.Time, head, body, into []byte) (r response, reusable bool) {
+func (c *connection) send(ctx context.Context, deadline time.Time, head, body, into []byte, room *Room) (r response, reusable bool) {
 	if c.limited || !deadline.IsZero() {
 		c.SetDeadline(deadline)
 		c.limited = !deadline.IsZero()
@@ -82,45 +76,47 @@ func (c *connection) send(deadline time.Time, head, body, into []byte) (r respon
 	case err != nil:
 		return response{body: into, err: err}, false
 	}
-	r.status = answer.StatusCode
-	r.body, err = readBody(answer, into)
-	if err != nil {
-		r.err = fmt.Errorf("the answer broke off: %w", err)
-	}
+	var complete bool
+	r, complete = readResponse(ctx, deadline, answer, into, room)
 	// Bytes after the response would be taken for the answer to the next request.
-	return r, r.err == nil && sent == nil && !answer.Close && c.in.Buffered() == 0
+	return r, complete && sent == nil && !answer.Close && c.in.Buffered() == 0
 }
 
 // posted is the request to which http.ReadResponse assigns every response: it needs the method only.
 var posted = &http.Request{Method: http.MethodPost}
 
-// readHead reads a response up to its body. It skips informational responses (1xx).
+// readHead reads a response up to its body. It skips informational responses (1xx). All heads together are limited.
 func (c *connection) readHead() (*http.Response, error) {
+	c.head.left = maxHead
 	for {
 		answer, err := http.ReadResponse(c.in, posted)
+		if err != nil && c.head.left <= 0 {
+			return nil, errHead // the parser may complain about the line that was cut
+		}
 		if err != nil || answer.StatusCode >= http.StatusOK || answer.StatusCode == http.StatusSwitchingProtocols {
+			c.head.left = math.MaxInt64
 			return answer, err
 		}
 	}
 }
 
-// readBody appends the body of a response to into. It returns an error if the body is longer than maxAnswer.
-func readBody(answer *http.Response, into []byte) ([]byte, error) {
-	defer answer.Body.Close()
-	into = slices.Grow(into, int(max(0, min(answer.ContentLength, maxAnswer))))
-	for start := len(into); ; {
-		if len(into) == cap(into) {
-			into = slices.Grow(into, bytes.MinRead)
-		}
-		n, err := answer.Body.Read(into[len(into):cap(into)])
-		into = into[:len(into)+n]
-		switch {
-		case err == io.EOF:
-			return into, nil
-		case err != nil:
-			return into, err
-		case len(into)-start > maxAnswer:
-			return into, fmt.Errorf("it is longer than %d MiB", maxAnswer>>20)
-		}
+// maxHead limits the head of a response in bytes, together with those of the informational responses before it.
+const maxHead = 16 << 10
+
+var errHead = fmt.Errorf("the head of the response, with the informational responses (1xx) before it, has more than %d KiB; is this the address of an Ollama server?", maxHead>>10)
+
+// headLimit reads a number of bytes from a connection, and then fails.
+type headLimit struct {
+	from io.Reader
+	left int64
+}
+
+// Read reads from the connection.
+func (h *headLimit) Read(p []byte) (int, error) {
+	if h.left <= 0 {
+		return 0, errHead
 	}
+	n, err := h.from.Read(p[:min(int64(len(p)), h.left)])
+	h.left -= int64(n)
+	return n, err
 }

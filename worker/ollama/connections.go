@@ -22,6 +22,7 @@ type connections struct {
 	address string
 	base    string // base URL, for errors
 	path    string // path of the base URL
+	query   string // added to each path: "" or a question mark and the query
 	headers string // all headers, up to the value of Content-Length
 
 	mu     sync.Mutex // guards the fields below; held for short accesses only
@@ -29,26 +30,31 @@ type connections struct {
 	closed bool
 }
 
-// newConnections returns a pool for POST requests with JSON. The scheme of base must be http.
-func newConnections(dial Dialer, base *url.URL) *connections {
+// newConnections returns a pool for POST requests with JSON. The scheme of base must be http. Errors contain base, and
+// not the query.
+func newConnections(dial Dialer, base *url.URL, query string) *connections {
 	address := base.Host
 	if base.Port() == "" {
 		address = net.JoinHostPort(base.Hostname(), "80")
 	}
+	if query != "" {
+		query = "?" + query
+	}
 	return &connections{
-		dial: dial, address: address, base: base.String(), path: strings.TrimSuffix(base.EscapedPath(), "/"),
+		query: query,
+		dial:  dial, address: address, base: base.String(), path: strings.TrimSuffix(base.EscapedPath(), "/"),
 		headers: " HTTP/1.1\r\nHost: " + base.Host + "\r\nUser-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: ",
 	}
 }
 
 // post sends body to path below the base URL and appends the body of the response to into. It stops when the context
 // ends or at the deadline; the zero deadline means none.
-func (p *connections) post(ctx context.Context, deadline time.Time, path string, body, into []byte) response {
+func (p *connections) post(ctx context.Context, deadline time.Time, path string, body, into []byte, room *Room) response {
 	r := response{body: into}
 	c, err := p.acquire(ctx, deadline)
 	if err == nil {
 		var reusable bool
-		r, reusable = c.exchange(ctx, deadline, p.head(path, len(body)), body, into)
+		r, reusable = c.exchange(ctx, deadline, p.head(path, len(body)), body, into, room)
 		p.release(c, reusable)
 		err = r.err
 	}
@@ -67,6 +73,7 @@ func (p *connections) head(path string, length int) []byte {
 	head = append(head, "POST "...)
 	head = append(head, p.path...)
 	head = append(head, path...)
+	head = append(head, p.query...)
 	head = append(head, p.headers...)
 	head = strconv.AppendInt(head, int64(length), 10)
 	return append(head, "\r\n\r\n"...)

@@ -42,6 +42,9 @@ func asking(t *testing.T, handler http.HandlerFunc) (*Client, *httptest.Server, 
 	return c, server, &opened
 }
 
+// room is enough for any answer of these tests.
+func room() *Room { return NewBudget(MinBudget).NewRoom(0) }
+
 func answerComplete(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	io.WriteString(w, complete)
@@ -64,7 +67,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	for range inFlight {
 		asked.Go(func() {
 			for range each {
-				if a, err := c.AskWithin(t.Context(), await.Patience, request()); err != nil || a.Text != "456" {
+				if a, err := c.AskWithin(t.Context(), await.Patience, request(), room()); err != nil || a.Text != "456" {
 					t.Errorf("%+v, %v", a, err)
 				}
 			}
@@ -80,11 +83,6 @@ func TestConnectionsAreKept(t *testing.T) {
 func TestAnswersAsServersSendThem(t *testing.T) {
 	long := strings.Repeat("word and ", 40000)
 	whole := strings.Replace(complete, "456", long, 1)
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		io.WriteString(w, whole)
-	}))
-	defer elsewhere.Close()
 	for name, send := range map[string]http.HandlerFunc{
 		"with a length": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
@@ -113,8 +111,12 @@ func TestAnswersAsServersSendThem(t *testing.T) {
 			w.WriteHeader(http.StatusProcessing)
 			io.WriteString(w, whole)
 		},
-		"from elsewhere": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		"from another path": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/moved" {
+				http.Redirect(w, r, "/moved", http.StatusTemporaryRedirect)
+				return
+			}
+			io.WriteString(w, whole)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +198,7 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
 	defer cancel()
 	for _, ask := range []func() (*Answer, error){
-		func() (*Answer, error) { return c.AskWithin(t.Context(), await.Patience, request()) },
+		func() (*Answer, error) { return c.AskWithin(t.Context(), await.Patience, request(), room()) },
 		func() (*Answer, error) { return c.Ask(ctx, request()) },
 		func() (*Answer, error) { return c.Ask(t.Context(), request()) },
 	} {
@@ -214,7 +216,7 @@ func TestLimitIsOfOneRequest(t *testing.T) {
 	if _, err := c.Ask(caused, request()); !errors.Is(err, late) {
 		t.Errorf("got %v, want the context's cause", err)
 	}
-	if _, err := c.AskWithin(t.Context(), 20*time.Millisecond, request()); !errors.Is(err, ErrTimeout) {
+	if _, err := c.AskWithin(t.Context(), 20*time.Millisecond, request(), room()); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v, want ErrTimeout", err)
 	}
 }
@@ -342,7 +344,7 @@ func TestAnEarlyAnswerLeavesTheRequestAlone(t *testing.T) {
 			})
 			return client, nil
 		}
-		c := newClient(&url.URL{Scheme: "http", Host: "x"}, dial, 1, Runner{Context: 512})
+		c := newClient(&url.URL{Scheme: "http", Host: "x"}, dial, 1, Runner{Context: 512}, credentials{})
 		c.Ask(t.Context(), early)
 		c.Ask(t.Context(), next)
 		c.Close()

@@ -72,6 +72,7 @@ func (e *AnswerError) Error() string { return "the server could not parse the an
 const (
 	CodeContextLength  = "context_length_exceeded"
 	CodeInvalidRequest = "invalid_request"
+	CodeAnswerTooLarge = "answer_too_large"
 )
 
 // UnavailableError is a request that failed because of the server. A retry may succeed.
@@ -88,3 +89,19 @@ func (e *UnavailableError) Error() string {
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// schemaAtFault reports whether a message in lower case says that the server cannot turn a schema into a grammar. No
+// other request is concerned, and the server goes on.
+func schemaAtFault(message string) bool {
+	for _, text := range []string{
+		"invalid json schema in format",                            // Ollama before its runners
+		"failed to load model vocabulary required for format",      // Ollama's own engine; its only cause is the grammar
+		"failed to parse grammar", "json schema conversion failed", // llama-server
+		"failed to initialize samplers",
+	} {
+		if strings.Contains(message, text) {
+			return true
+		}
+	}
+	return false
+}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"fluxworker/worker/safeopen"
 )
 
 // startIsolatedOrNot starts the guard with the isolation of the settings. With IsolateAuto it starts a guard without
@@ -44,7 +46,7 @@ func (s *Server) launch(program string, args []string, settings Settings, isolat
 			ours.close()
 		}
 	}()
-	log, err := os.OpenFile(s.logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	log, err := safeopen.New(s.logPath, 0o600)
 	if err != nil {
 		return err
 	}

@@ -60,10 +60,10 @@ func answerFormat(s *prompt.Structure) json.RawMessage {
 	switch {
 	case s == nil:
 		return nil
-	case s.Schema == nil:
+	case s.Grammar() == nil:
 		return json.RawMessage(`"json"`)
 	default:
-		return s.Schema
+		return s.Grammar()
 	}
 }
 
@@ -124,8 +124,8 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 		Reasoning:        n.Message.Thinking,
 		Logprobs:         n.Logprobs,
 		FinishReason:     n.DoneReason,
-		PromptTokens:     n.PromptEvalCount,
-		CompletionTokens: n.EvalCount,
+		PromptTokens:     int(n.PromptEvalCount),
+		CompletionTokens: int(n.EvalCount),
 		Created:          n.CreatedAt,
 		Timings: Timings{
 			Total: n.TotalDuration, Load: n.LoadDuration, Prompt: n.PromptEvalDuration, Generation: n.EvalDuration,

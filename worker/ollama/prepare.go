@@ -78,12 +78,15 @@ func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) 
 		if err == nil {
 			return version, checkVersion(version)
 		}
+		if errors.Is(err, errRedirected) {
+			return "", err
+		}
 		if unreachable(err) && time.Since(began) >= unreachableFor {
-			return "", fmt.Errorf("no server listens at %s: %w; start it there, or correct the address", c.base.Redacted(), err)
+			return "", fmt.Errorf("no server listens at %s: %w; start it there, or correct the address", c.base, err)
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("the server at %s does not answer: %w", c.base.Redacted(), err)
+			return "", fmt.Errorf("the server at %s does not answer: %w", c.base, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -84,7 +84,7 @@ func (v *visionCapability) set(name string, hasVision bool) {
 // ("[img-7]"), or a schema that the server cannot convert to a grammar. The server sends no error code.
 func unreadable(message string) bool {
 	lower := strings.ToLower(message)
-	return strings.Contains(lower, "invalid json schema in format") || // old generation: unsupported schema
+	return schemaAtFault(lower) ||
 		strings.HasPrefix(lower, "failed to create new sequence:") && // old generation's runner: bad input
 			!strings.Contains(lower, "unable to encode") || // possibly lack of memory
 		strings.HasPrefix(lower, "decode webp image:") || // new generation

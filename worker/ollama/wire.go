@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/ollama/ollama/api"
@@ -92,4 +93,27 @@ type nativeAnswer struct {
 	DoneReason string    `json:"done_reason"`
 	Logprobs   []Logprob `json:"logprobs"`
 	api.Metrics
+	PromptEvalCount tokenCount `json:"prompt_eval_count"` // instead of the same fields of api.Metrics
+	EvalCount       tokenCount `json:"eval_count"`
+}
+
+// maxTokenCount is more than the tokens of any request: the longest context of a model has ten million.
+const maxTokenCount = 100_000_000
+
+// tokenCount is a number of tokens that a server sent, or 0 if that number is impossible.
+type tokenCount int
+
+// UnmarshalJSON takes a number from 0 to maxTokenCount, and any other value as 0.
+func (c *tokenCount) UnmarshalJSON(data []byte) error {
+	*c = possibleCount(string(data))
+	return nil
+}
+
+// possibleCount returns a number from 0 to maxTokenCount, and 0 for any other text.
+func possibleCount(text string) tokenCount {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > maxTokenCount {
+		return 0
+	}
+	return tokenCount(n)
 }

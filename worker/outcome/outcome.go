@@ -60,7 +60,8 @@ func Stopped(intake context.Context) *StoppedError {
 // OfParts classifies an error of result.Parts: an InputError where the output is missing or unreadable, otherwise a
 // ConfigError, for its name.
 func OfParts(err error) error {
-	if errors.Is(err, result.ErrNoOutput) || errors.Is(err, fs.ErrPermission) {
+	_, unreadable := errors.AsType[*result.RecordError](err)
+	if unreadable || errors.Is(err, result.ErrNoOutput) || errors.Is(err, fs.ErrPermission) {
 		return &InputError{Err: err}
 	}
 	return &ConfigError{Err: err}

@@ -62,3 +62,12 @@ func MaxFleetBytes(enforced slurm.Memory) int64 {
 	limit := int64(enforced.Bytes)
 	return limit - min(max(limit/20, 256*mib), limit/4)
 }
+
+// AnswerMemory returns the host memory for the answers in flight, in bytes: an eighth of the job's memory, from 256 MiB to
+// 4 GiB. Without a limit of the job it is 1 GiB.
+func AnswerMemory(job slurm.Memory) int64 {
+	if job.Bytes == 0 {
+		return gib
+	}
+	return int64(min(max(job.Bytes/8, 256*mib), 4*gib))
+}

@@ -1,11 +1,9 @@
 package plan
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"fluxworker/batcher"
@@ -120,9 +118,8 @@ func EarlierRate(output string) (rate float64, from string) {
 	rows, seconds := int64(0), 0.0
 	for _, p := range parts {
 		path := p.Paths.In(record.SummaryFile)
-		data, err := os.ReadFile(path)
 		var s record.Summary
-		if err != nil || json.Unmarshal(data, &s) != nil || s.Total == nil || s.Total.AskSeconds <= 0 {
+		if err := p.Paths.ReadJSON(record.SummaryFile, &s); err != nil || s.Total == nil || s.Total.AskSeconds <= 0 {
 			continue // the summary is informative, and missing before the end of the first run
 		}
 		rows, seconds = rows+s.Total.OK+s.Total.Failed, seconds+s.Total.AskSeconds

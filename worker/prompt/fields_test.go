@@ -99,6 +99,9 @@ func TestFieldsRefused(t *testing.T) {
 		{schema(`{"$ref":"file:///etc/passwd"}`), CodeInvalidValue, at + "json_schema.schema", `is not a valid JSON Schema: it refers to another schema, "file:///etc/passwd"; put`},
 		{schema(`{"$ref":"https://example.com/x"}`), CodeInvalidValue, at + "json_schema.schema", `refers to another schema, "https://example.com/x"; put`},
 		{schema(`{"$ref":"#/$defs/none"}`), CodeInvalidValue, at + "json_schema.schema", "is not a valid JSON Schema"},
+		{schema(`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}`), CodeInvalidValue, at + "json_schema.schema", "is too large: it has more than"},
+		{schema(`{"type":"string","pattern":"^(?!a)b$"}`), CodeUnsupported, at + "json_schema.schema", `is not supported: at /pattern it has the pattern "^(?!a)b$", with look-ahead`},
+		{format(`{"type":"json_object","schema":{"type":"object"}}`), CodeUnsupported, at + "schema", `write "type": "json_schema" and "json_schema": {"name"`},
 		{body(`"tools":{}`), CodeInvalidType, "body.tools", "must be a list"},
 		{body(`"tools":[{"type":"custom","custom":{"name":"x"}}]`), CodeUnsupported, "body.tools[0].custom", "is not supported"},
 		{body(`"tools":[{"type":"web","function":{}}]`), CodeUnsupported, "body.tools[0].type", "only function"},
@@ -206,6 +209,7 @@ func TestStructureCheck(t *testing.T) {
 		{schema, `{"a":"1"}`, "at /a it violates the schema's type"},
 		{schema, `{}`, "it violates the schema's required"},
 		{schema, `{"a":1,"b":2}`, "it violates the schema's additionalProperties"},
+		{schema, `{"a":1e9999999}`, "it has a number beyond 5000 digits or an exponent beyond 5000, which is not checked"},
 	} {
 		err := test.s.Check(test.answer)
 		if (err == nil) != (test.reason == "") || err != nil && !strings.Contains(err.Error(), test.reason) {

@@ -6,9 +6,9 @@ type Restorer struct{ schemas schemas }
 
 // Restore completes a row. An error means that the row was changed after it was written.
 func (s *Restorer) Restore(row *Row) error {
+	var p *rowError
 	if to := row.Request.Structure; to != nil && to.Schema != nil {
-		var p *rowError
-		if _, to.compiled, p = s.schemas.compile(to.Schema); p != nil {
+		if to.compiled, p = s.schemas.format(to.Schema); p != nil {
 			return p.reject()
 		}
 	}
@@ -17,8 +17,7 @@ func (s *Restorer) Restore(row *Row) error {
 		if to.Parameters == nil {
 			continue
 		}
-		var p *rowError
-		if _, to.compiled, p = s.schemas.compile(to.Parameters); p != nil {
+		if to.compiled, p = s.schemas.parameters(to); p != nil {
 			return p.reject()
 		}
 	}

@@ -1,14 +1,10 @@
 package prompt
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"fluxworker/worker/schema"
 )
 
 // Structure is the required form of an answer: a JSON object, or a value that matches a schema.
@@ -16,92 +12,32 @@ type Structure struct {
 	// Schema is the JSON Schema without white space; nil accepts any object.
 	Schema json.RawMessage `json:"schema,omitempty"`
 
-	compiled *jsonschema.Schema
+	compiled *schema.Schema
 }
 
-// Check returns an error if an answer does not have the form. The error contains nothing of the answer.
+// Grammar returns the schema in the form that the grammars of the servers hold; nil accepts any object. The key of a row
+// and the check of an answer stay with Schema.
+func (s *Structure) Grammar() json.RawMessage {
+	if s.compiled == nil {
+		return s.Schema
+	}
+	return s.compiled.Grammar
+}
+
+// Check returns an error if an answer does not have the form. The error contains nothing of the answer. The check of a
+// large answer ends within about a second.
 func (s *Structure) Check(answer string) error {
-	value, err := parseAnswer(answer)
+	value, err := schema.Parse(answer)
 	switch {
 	case err != nil:
 		return err
 	case s.compiled != nil:
-		return validateSchema(s.compiled, s.Schema, value)
+		return s.compiled.Check(value)
 	}
 	if _, isObject := value.(map[string]any); !isObject {
 		return errors.New("it is JSON, but not an object")
 	}
 	return nil
-}
-
-// schemas compiles JSON Schemas and caches some, because the rows of a batch often share one schema.
-type schemas struct {
-	compiled map[string]*jsonschema.Schema
-}
-
-// keptSchemas is the maximum number of cached schemas.
-const keptSchemas = 64
-
-// noLoader rejects references to other schemas. The library's default loader would read files for a row.
-type noLoader struct{}
-
-func (noLoader) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to another schema, %q; put that schema into its $defs", cut(url))
-}
-
-// compile compiles a schema from a valid JSON object. It also returns the schema without white space.
-func (s *schemas) compile(value []byte) (json.RawMessage, *jsonschema.Schema, *rowError) {
-	var text bytes.Buffer
-	if err := json.Compact(&text, value); err != nil {
-		return nil, nil, rowErrorf(CodeInvalidValue, "", "is not JSON: %s", err)
-	}
-	if known := s.compiled[text.String()]; known != nil {
-		return text.Bytes(), known, nil
-	}
-	// Keep numbers as written; the standard library would convert them.
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text.Bytes()))
-	c := jsonschema.NewCompiler()
-	c.UseLoader(noLoader{})
-	if err == nil {
-		err = c.AddResource(schemaURL, document)
-	}
-	var compiled *jsonschema.Schema
-	if err == nil {
-		compiled, err = c.Compile(schemaURL)
-	}
-	if err != nil {
-		return nil, nil, rowErrorf(CodeInvalidValue, "", "is not a valid JSON Schema: %s", schemaFault(err))
-	}
-	if len(s.compiled) >= keptSchemas || s.compiled == nil {
-		s.compiled = make(map[string]*jsonschema.Schema)
-	}
-	s.compiled[text.String()] = compiled
-	return text.Bytes(), compiled, nil
-}
-
-// schemaURL is the internal URL of a row's schema. It is never fetched.
-const schemaURL = "urn:row"
-
-// schemaFault returns the library's message on one line, without schemaURL.
-func schemaFault(err error) string {
-	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
-		err = invalid.Err
-	}
-	if elsewhere, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
-		err = elsewhere.Err
-	}
-	if broken, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		for len(broken.Causes) > 0 {
-			broken = broken.Causes[0]
-		}
-		if unknown, ok := broken.ErrorKind.(*kind.Enum); ok {
-			if name, ok := unknown.Got.(string); ok {
-				return fmt.Sprintf("at /%s it is %s, which is unknown to JSON Schema", strings.Join(broken.InstanceLocation, "/"), word(name))
-			}
-		}
-		return fmt.Sprintf("at /%s it violates %s", strings.Join(broken.InstanceLocation, "/"), strings.Join(broken.ErrorKind.KeywordPath(), "/"))
-	}
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), schemaURL, "")), " ")
 }
 
 // decodeResponseFormat reads the required form of the answer; nil means text.
@@ -118,9 +54,12 @@ func (d *decoder) decodeResponseFormat(o *object) (*Structure, *rowError) {
 }
 
 func (d *decoder) structure(value []byte) (*Structure, *rowError) {
-	format, p := readNested(value, "type", "json_schema")
+	format, p := readNested(value, "type", "json_schema", "schema")
 	if p != nil {
 		return nil, p
+	}
+	if format["schema"] != nil { // llama.cpp and others read it there
+		return nil, rowErrorf(CodeUnsupported, "schema", `is not supported at this place: write "type": "json_schema" and "json_schema": {"name": "answer", "schema": …}`)
 	}
 	kind, p := format.text("type")
 	if p != nil {
@@ -167,7 +106,10 @@ func (d *decoder) schema(value []byte) (*Structure, *rowError) {
 		return nil, wrongType(value, false, "an object").under("schema")
 	}
 	s := new(Structure)
-	if s.Schema, s.compiled, p = d.schemas.compile(value); p != nil {
+	if s.Schema, p = compact(value); p == nil {
+		s.compiled, p = d.schemas.format(s.Schema)
+	}
+	if p != nil {
 		return nil, p.under("schema")
 	}
 	return s, nil

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"fluxworker/worker/schema"
 )
 
 // Tool is a function that the model may call. fluxworker does not execute it: the answer holds the call.
@@ -14,7 +14,7 @@ type Tool struct {
 	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema of the arguments, without white space; nil means none
 	Strict      bool            `json:"strict,omitempty"`     // arguments that violate the schema make the answer invalid
 
-	compiled *jsonschema.Schema
+	compiled *schema.Schema // of a strict tool
 }
 
 // ToolCall is a model's call of a tool.
@@ -29,12 +29,12 @@ type ToolCall struct {
 func (r *Request) CheckCalls(calls []ToolCall) error {
 	for _, call := range calls {
 		tool := r.tool(call.Name)
-		if tool == nil || !tool.Strict || tool.compiled == nil {
+		if tool == nil || tool.compiled == nil {
 			continue // an unknown tool is for the caller to detect: the answer holds the model's words
 		}
-		arguments, err := parseAnswer(string(call.Arguments))
+		arguments, err := schema.Parse(string(call.Arguments))
 		if err == nil {
-			err = validateSchema(tool.compiled, tool.Parameters, arguments)
+			err = tool.compiled.Check(arguments)
 		}
 		if err != nil {
 			return fmt.Errorf("its call of %s: %w", word(call.Name), err)
@@ -186,7 +186,10 @@ func (d *decoder) function(value []byte) (t Tool, p *rowError) {
 	if value[0] != '{' {
 		return t, wrongType(value, false, "an object").under("parameters")
 	}
-	if t.Parameters, t.compiled, p = d.schemas.compile(value); p != nil {
+	if t.Parameters, p = compact(value); p == nil {
+		t.compiled, p = d.schemas.parameters(&t)
+	}
+	if p != nil {
 		return t, p.under("parameters")
 	}
 	return t, nil

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"fluxworker/worker/result"
+	"fluxworker/worker/safeopen"
 )
 
 // ProgressEvery is the time between two writes of a running attempt's file.
@@ -37,6 +37,8 @@ type Attempt struct {
 	Rows      int64   `json:"rows_total"`
 	Estimated bool    `json:"rows_total_estimated,omitempty"`
 	Summary   Summary `json:"summary"` // so far
+
+	damaged string // name in the run folder of a record that cannot be understood
 }
 
 // The outcomes other than an error.
@@ -60,6 +62,7 @@ func Begin(paths result.Paths, earlier []Attempt, m Manifest, a Attempt) (Attemp
 	if n := len(earlier); n > 0 {
 		a.Number = earlier[n-1].Number + 1
 	}
+	safeopen.RemoveAllDrafts(paths.In(attemptsDir)) // left by kills
 	return a, a.Write(paths)
 }
 
@@ -81,15 +84,18 @@ func (a *Attempt) Count(c *Counters) {
 
 // Write writes the record. Errors: result.WriteError.
 func (a Attempt) Write(paths result.Paths) error {
-	return paths.WriteJSON(filepath.Join(attemptsDir, fmt.Sprintf("%04d.json", a.Number)), a)
+	return paths.WriteJSON(a.file(), a)
 }
 
-// ReadAttempts reads the records of all attempts, in their order. A record with invalid JSON gives an Attempt with only a
-// Number.
+// file returns the name of the record in the run folder.
+func (a Attempt) file() string { return filepath.Join(attemptsDir, fmt.Sprintf("%04d.json", a.Number)) }
+
+// ReadAttempts reads the records of all attempts, in their order. A damaged record gives an Attempt with only a Number. Error:
+// result.RecordError.
 func ReadAttempts(paths result.Paths) ([]Attempt, error) {
 	files, err := os.ReadDir(paths.In(attemptsDir)) // sorted by name
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read attempts: %w", err)
+		return nil, &result.RecordError{Path: paths.In(attemptsDir), Err: err}
 	}
 	var all []Attempt
 	for _, f := range files {
@@ -97,18 +103,51 @@ func ReadAttempts(paths result.Paths) ([]Attempt, error) {
 		if err != nil {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(paths.In(attemptsDir), f.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("read attempts: %w", err)
-		}
 		var a Attempt
-		if json.Unmarshal(data, &a) != nil {
-			a = Attempt{}
+		name := filepath.Join(attemptsDir, f.Name())
+		err = paths.ReadJSON(name, &a)
+		if unreadable, ok := errors.AsType[*result.RecordError](err); ok && unreadable.Damaged {
+			a, err = Attempt{damaged: name}, nil
+		}
+		if err != nil {
+			return nil, err
 		}
 		a.Number = number
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// TakeAttempts is ReadAttempts for the holder of the output: it leaves out damaged records and renames them. aside has their
+// new paths. Errors: result.RecordError, result.WriteError.
+func TakeAttempts(paths result.Paths) (whole []Attempt, aside []string, _ error) {
+	all, err := ReadAttempts(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, a := range all {
+		if a.damaged == "" {
+			whole = append(whole, a)
+			continue
+		}
+		path, err := paths.SetAside(a.damaged)
+		if err != nil {
+			return nil, nil, err
+		}
+		aside = append(aside, path)
+	}
+	return whole, aside, nil
+}
+
+// Recorded returns the largest number of answers that an attempt saw in the results.
+func Recorded(all []Attempt) (answers int64) {
+	for _, a := range all {
+		answers = max(answers, a.Summary.OK)
+		if a.Summary.Total != nil {
+			answers = max(answers, a.Summary.Total.OK)
+		}
+	}
+	return answers
 }
 
 // LastAttempt returns the last attempt; the zero Attempt before the first.

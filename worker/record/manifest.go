@@ -134,20 +134,27 @@ func hashed(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ReadManifest reads the manifest of an earlier run; nil without one.
+// ReadManifest reads the manifest of an earlier run; nil without one. Error: result.RecordError.
 func ReadManifest(paths result.Paths) (*Manifest, error) {
-	data, err := os.ReadFile(paths.In(manifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
-	}
 	before := new(Manifest)
-	if err := json.Unmarshal(data, before); err != nil {
-		return nil, fmt.Errorf("read %s: %w; the results do not need this file: remove it to go on", paths.In(manifestFile), err)
+	err := paths.ReadJSON(manifestFile, before)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
 	return before, nil
+}
+
+// TakeManifest is ReadManifest for the holder of the output: it renames a damaged manifest, whose new path is aside, and then
+// there is none. Errors: result.RecordError, result.WriteError.
+func TakeManifest(paths result.Paths) (before *Manifest, aside string, _ error) {
+	before, err := ReadManifest(paths)
+	if damaged, ok := errors.AsType[*result.RecordError](err); ok && damaged.Damaged {
+		aside, err = paths.SetAside(manifestFile)
+	}
+	return before, aside, err
 }
 
 // OtherModel returns an error if the digest of the model differs from that of the manifest. A nil manifest, or an unknown

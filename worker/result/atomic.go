@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -17,8 +16,10 @@ func (p Paths) WriteJSON(name string, v any) error {
 		return err
 	}
 	path := p.In(name)
-	if err := os.MkdirAll(filepath.Dir(path), p.dirMode()); err != nil {
-		return &WriteError{Path: path, Err: err}
+	for _, dir := range []string{p.Run, filepath.Dir(path)} {
+		if err := p.makeFolder(dir); err != nil {
+			return &WriteError{Path: dir, Err: err}
+		}
 	}
 	return replace(realDisk{}, path, p.mode(), func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
@@ -26,16 +27,10 @@ func (p Paths) WriteJSON(name string, v any) error {
 	})
 }
 
-// replacement returns the temporary path for a file's new content. The name is constant, so killed processes leave at
-// most one such file.
-func replacement(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-}
-
 // replace writes new content to a file beside path, syncs it, renames it to path and syncs the folder. Its own errors
 // are *WriteError; an error of write is returned unchanged.
 func replace(d disk, path string, mode fs.FileMode, write func(io.Writer) error) error {
-	made, err := newDraft(d, path, replacement(path), mode)
+	made, err := newDraft(d, path, mode)
 	if err != nil {
 		return err
 	}
@@ -61,8 +56,8 @@ type draft struct {
 	err       error // the error of a failed Write, in contrast to an error of the caller
 }
 
-func newDraft(d disk, path, temporary string, mode fs.FileMode) (*draft, error) {
-	f, err := d.Open(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+func newDraft(d disk, path string, mode fs.FileMode) (*draft, error) {
+	f, temporary, err := d.Draft(path, mode)
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"fluxworker/worker/safeopen"
 )
 
 // Damage describes the invalid parts of a file. Readers ignore them; the next run with this output repairs them.
@@ -68,7 +70,7 @@ func (c *collection) path(kind, part int) string {
 // scan reads one file. The file stays open if it has lines.
 func (c *collection) scan(ctx context.Context, s *scanner, kind, part int) error {
 	path := c.path(kind, part)
-	f, err := os.Open(path)
+	f, err := safeopen.Named(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+
+	"fluxworker/worker/safeopen"
 )
 
 // Lines counts the complete lines of both files without parsing them. A missing file has no lines.
@@ -18,7 +19,7 @@ func (p Paths) Lines() (answered, failed int64, err error) {
 }
 
 func countLines(path string) (n int64, _ error) {
-	f, err := os.Open(path)
+	f, err := safeopen.Named(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -1,13 +1,13 @@
 package result
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
+
+	"fluxworker/worker/safeopen"
 )
 
 // ReadAnswered returns the rows with an answer in result files of other runs, for example of another split of the same
@@ -15,16 +15,12 @@ import (
 func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	d := new(Done)
 	for _, path := range paths {
-		err := eachLine(ctx, realDisk{}, path, func(line parsed) error {
+		err := eachNamedLine(ctx, path, func(line parsed) error {
 			if line.err == nil && line.whole() {
 				d.answered.add(line)
 			}
 			return nil
 		})
-		var unreadable *WriteError
-		if errors.As(err, &unreadable) {
-			err = fmt.Errorf("read %s: %w", path, cause(unreadable.Err))
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -33,18 +29,55 @@ func ReadAnswered(ctx context.Context, paths []string) (*Done, error) {
 	return d, nil
 }
 
-// HoldsAnswers reports whether a file contains answers, judged by its first line: a file pattern for answers may match
-// files of failures, too.
-func HoldsAnswers(path string) (bool, error) {
-	f, err := os.Open(path)
+// eachNamedLine calls do for each line of a file that the user named, until do returns an error.
+func eachNamedLine(ctx context.Context, path string, do func(parsed) error) error {
+	f, err := safeopen.Named(path)
 	if err != nil {
-		return false, err
+		return fmt.Errorf("read %s: %w", path, cause(err))
 	}
 	defer f.Close()
-	first, err := bufio.NewReaderSize(f, 1<<16).ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+	return newScanner().each(ctx, f, path, do)
+}
+
+// Holds says what a file holds, judged by its first result line.
+type Holds int
+
+// What a file holds.
+const (
+	Nothing  Holds = iota // no byte; or no complete line yet, where a run writes the file
+	Answers               // answers of a run
+	Failures              // failures of a run
+	Other                 // lines, but no result line: no run wrote the file
+)
+
+// errFound ends the reading of a file.
+var errFound = errors.New("found")
+
+// HeldBy reads a file up to its first result line. A file that does not exist holds Nothing.
+func HeldBy(ctx context.Context, path string) (Holds, error) {
+	holds := Nothing
+	err := eachNamedLine(ctx, path, func(line parsed) error {
+		switch {
+		case line.err == nil && isAnswer(line.text):
+			holds = Answers
+		case line.err == nil:
+			holds = Failures
+		case broken(line.text):
+			return nil
+		default:
+			holds = Other
+			return nil
+		}
+		return errFound
+	})
+	if errors.Is(err, errFound) || errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
+	return holds, err
+}
+
+// isAnswer reports whether a result line is an answer.
+func isAnswer(text []byte) bool {
 	var l Line
-	return json.Unmarshal(first, &l) == nil && l.ok(), nil
+	return json.Unmarshal(text, &l) == nil && l.ok()
 }

@@ -15,6 +15,9 @@ var ErrHeld = errors.New("the output is held by another run")
 // errReplaced means that the file in use was removed or replaced, so that its lines are lost.
 var errReplaced = errors.New("the file was removed or replaced during the run; the lines written since then are lost, run the same command again to repeat their rows")
 
+// errResized means that another program wrote to the file in use, or cut it.
+var errResized = errors.New("another program changed the size of the file during the run; run the same command again to repair the file and to ask the rows without a line")
+
 // HeldError is ErrHeld with details. It wraps ErrHeld.
 type HeldError struct {
 	Path   string // path of the results file

@@ -116,8 +116,9 @@ func TestTheOldHolderCutsNothing(t *testing.T) {
 	if err := old.Append(row(2, 2), answered("x"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Close(); err == nil {
-		t.Error("the old holder has not noticed")
+	// The write failed, but the cause to name is the new holder: on NFS the file that it replaced is a stale handle.
+	if err := old.Close(); !errors.Is(err, ErrHeld) {
+		t.Errorf("got %v, want ErrHeld", err)
 	}
 	old.Release()
 	if got := get(t, p.Results); got != lineOf(t, 1, 1) {

@@ -11,6 +11,7 @@ import (
 
 	"fluxworker/worker/lease"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/safeopen"
 )
 
 // Options say how to open an output.
@@ -62,7 +63,7 @@ type stream struct {
 // error: reading a large output takes a while.
 func Open(ctx context.Context, o Options) (*Log, error) {
 	if o.disk == nil {
-		o.disk = realDisk{}
+		o.disk = realDisk{trust: trustOf(o.Paths)}
 	}
 	if err := o.Paths.create(); err != nil {
 		return nil, err
@@ -88,6 +89,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) open(ctx context.Context) (err error) {
+	safeopen.RemoveAllDrafts(l.paths.Run) // left by kills
+	l.disk.RemoveDrafts(l.results.path)
+	l.disk.RemoveDrafts(l.errors.path)
 	for _, s := range l.streams() {
 		if s.file, err = l.openStream(s.path); err != nil {
 			return err
@@ -107,7 +111,18 @@ func (l *Log) openStream(path string) (file, error) {
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
-	return f, nil
+	err = l.disk.Own(path, f)
+	elsewhere := errors.Is(err, errOpenElsewhere) || errors.Is(err, errSecondName)
+	switch {
+	case err == nil, errors.Is(err, errOpenElsewhere) && l.hold.lease.Uncertain: // the former holder, which fence shuts out
+		return f, nil
+	case elsewhere:
+		err = &HeldError{Path: path, Reason: err.Error()}
+	default:
+		err = &WriteError{Path: path, Err: err}
+	}
+	f.Close()
+	return nil, err
 }
 
 func (l *Log) streams() []*stream { return []*stream{&l.results, &l.errors} }

@@ -224,16 +224,19 @@ func TestCheckPathSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := (realDisk{}).CheckPath(path, f); err != nil {
+	if err := (realDisk{}).CheckPath(path, f, 0); err != nil {
 		t.Errorf("the file is there: %v", err)
 	}
-	if err := (realDisk{}).CheckPath(path+"/below", f); !errors.Is(err, syscall.ENOTDIR) {
+	if err := (realDisk{}).CheckPath(path+"/below", f, 0); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("a path that cannot be followed: %v, want ENOTDIR", err)
+	}
+	if err := (realDisk{}).CheckPath(path, f, 1); !errors.Is(err, errResized) {
+		t.Errorf("another size than expected: %v", err)
 	}
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}
-	if err := (realDisk{}).CheckPath(path, f); !errors.Is(err, errReplaced) {
+	if err := (realDisk{}).CheckPath(path, f, 0); !errors.Is(err, errReplaced) {
 		t.Errorf("the file is gone: %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"fluxworker/worker/safeopen"
 )
 
 // mergedFiles are the two destination files of a merge, before their rename.
@@ -43,16 +45,15 @@ func newMergedFiles(to Paths) (*mergedFiles, error) {
 	return files, nil
 }
 
-// newMergedFile creates a draft. No lock separates two merges to the same file. Instead the later merge replaces the
+// newMergedFile creates a draft. No lock separates two merges to the same file. Instead the later merge removes the
 // draft of the earlier one, which detects that at its end. So a killed merge leaves nothing forever.
 func newMergedFile(path string, to Paths) (*mergedFile, error) {
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".merge")
-	os.Remove(temporary) // usually missing
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, to.mode())
+	safeopen.RemoveDrafts(path)
+	f, err := safeopen.Draft(path, to.mode())
 	if err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
-	d := &draft{disk: realDisk{}, path: path, temporary: temporary, file: f}
+	d := &draft{disk: realDisk{}, path: path, temporary: f.Name(), file: f}
 	own, err := f.Stat()
 	if err != nil {
 		d.discard()
@@ -158,7 +159,7 @@ func CheckReplaceable(path string) error { return startsWith(path, lineStart) }
 
 // startsWith returns an error if the file at path exists and does not begin with want.
 func startsWith(path, want string) error {
-	f, err := os.Open(path)
+	f, err := safeopen.Named(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

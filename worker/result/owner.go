@@ -1,11 +1,9 @@
 package result
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -37,31 +35,37 @@ func (p Paths) Claim() error {
 	if err := p.create(); err != nil {
 		return err
 	}
-	data, err := p.Pin(ownerFile, owner{filepath.Ext(p.Results)})
-	if err != nil {
-		return err
+	var there owner
+	if err := p.Pin(ownerFile, owner{filepath.Ext(p.Results)}, &there); err != nil {
+		return p.unknownOwner(err)
 	}
-	return p.owned(data)
+	return p.owned(there)
 }
 
 // checkOwner returns an *OwnedError if the run folder belongs to another output. It writes nothing.
 func (p Paths) checkOwner() error {
-	data, err := os.ReadFile(p.In(ownerFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	var there owner
+	err := p.ReadJSON(ownerFile, &there)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return p.unknownOwner(err)
 	}
-	if err != nil {
-		return fmt.Errorf("read the owner of %s: %w", p.Run, err)
-	}
-	return p.owned(data)
+	return p.owned(there)
 }
 
-// owned returns an *OwnedError unless data, the content of the owner file, names this output.
-func (p Paths) owned(data []byte) error {
-	var there owner
-	if err := json.Unmarshal(data, &there); err != nil {
-		return fmt.Errorf("read %s: %w; it names the owner of the folder, remove it if the owner is %s", p.In(ownerFile), err, p.Results)
+// unknownOwner adds the way out to the error of a damaged owner file. Nobody but the user knows which output the folder
+// belongs to.
+func (p Paths) unknownOwner(err error) error {
+	if damaged, ok := errors.AsType[*RecordError](err); ok && damaged.Damaged {
+		return fmt.Errorf("%w; the file names the output that the folder belongs to: if that is %s, remove the file and run the same command again", err, p.Results)
 	}
+	return err
+}
+
+// owned returns an *OwnedError unless there names this output.
+func (p Paths) owned(there owner) error {
 	if there.Ending == filepath.Ext(p.Results) {
 		return nil
 	}

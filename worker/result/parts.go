@@ -2,7 +2,6 @@ package result
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,19 +122,17 @@ func Split(output string, parts []Part) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	path := whole.In("split.json")
-	data, err := os.ReadFile(path)
+	var pinned struct {
+		N int `json:"n"`
+	}
+	err = whole.ReadJSON("split.json", &pinned)
 	switch {
+	case err == nil && pinned.N < 1:
+		return 0, &RecordError{Path: whole.In("split.json"), Damaged: true, Err: errors.New("it has no number of shards")}
 	case err == nil:
-		var pinned struct {
-			N int `json:"n"`
-		}
-		if err := json.Unmarshal(data, &pinned); err != nil || pinned.N < 1 {
-			return 0, fmt.Errorf("read %s: it has no number of shards", path)
-		}
 		return pinned.N, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return 0, fmt.Errorf("read split: %w", err)
+		return 0, err
 	}
 	n := 0
 	for i, p := range parts {

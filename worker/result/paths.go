@@ -99,10 +99,19 @@ func (p Paths) Contains(path string) bool {
 // In returns the path of a file in the run folder.
 func (p Paths) In(name string) string { return filepath.Join(p.Run, name) }
 
-// create makes the missing folders. Answers may be as private as prompts, so only the owner can read them by default.
+// create makes the missing folders. Answers may be as private as prompts, so only the owner can read them by default. It
+// refuses a run folder of another user.
 func (p Paths) create() error {
-	for _, dir := range []string{filepath.Dir(p.Results), p.Run} {
-		if err := os.MkdirAll(dir, p.dirMode()); err != nil {
+	around := filepath.Dir(p.Results)
+	if err := os.MkdirAll(around, p.dirMode()); err != nil {
+		return &WriteError{Path: around, Err: err}
+	}
+	folders := []string{p.Run}
+	if whole := filepath.Dir(p.Run); whole != around { // the folder of a shard is in that of the whole output
+		folders = []string{whole, p.Run}
+	}
+	for _, dir := range folders {
+		if err := p.makeFolder(dir); err != nil {
 			return &WriteError{Path: dir, Err: err}
 		}
 	}

@@ -12,23 +12,35 @@ import (
 )
 
 // Pin writes v as JSON to the named file in the run folder, unless the file exists. Of several processes on any nodes,
-// one succeeds. Pin returns the content of the file, which may be another process's.
-func (p Paths) Pin(name string, v any) ([]byte, error) {
-	path := p.In(name)
-	if data, err := os.ReadFile(path); err == nil {
+// one succeeds. Pin reads the content of the file, which may be another process's, into pinned. Errors: *WriteError,
+// *RecordError.
+func (p Paths) Pin(name string, v, pinned any) error {
+	err := p.ReadJSON(name, pinned)
+	switch {
+	case err == nil:
 		RemoveLeftovers(p.Run, "."+name+".") // drafts of killed processes; the file exists, so no draft is needed
-		return data, nil
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
-	if err := os.MkdirAll(p.Run, p.dirMode()); err != nil {
-		return nil, &WriteError{Path: p.Run, Err: err}
+	if err := p.create(); err != nil {
+		return err
 	}
+	if err := p.pin(p.In(name), v); err != nil {
+		return err
+	}
+	return p.ReadJSON(name, pinned)
+}
+
+// pin writes the file at path, unless it exists.
+func (p Paths) pin(path string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f, err := os.CreateTemp(p.Run, "."+name+".*")
+	f, err := os.CreateTemp(p.Run, "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, &WriteError{Path: path, Err: err}
+		return &WriteError{Path: path, Err: err}
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(append(data, '\n'))
@@ -37,12 +49,12 @@ func (p Paths) Pin(name string, v any) ([]byte, error) {
 	}
 	// The draft is missing if another process was faster and took the draft for that of a dead process.
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &WriteError{Path: path, Err: err}
+		return &WriteError{Path: path, Err: err}
 	}
 	if err := (realDisk{}).SyncDir(p.Run); err != nil {
-		return nil, &WriteError{Path: path, Err: err}
+		return &WriteError{Path: path, Err: err}
 	}
-	return os.ReadFile(path)
+	return nil
 }
 
 // RemoveLeftovers removes the files with the prefix from a folder, which killed processes left. It ignores files that cannot

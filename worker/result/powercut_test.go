@@ -63,6 +63,24 @@ func (d *memoryDisk) Open(path string, flag int, _ fs.FileMode) (file, error) {
 	return &memoryFile{disk: d, inode: n}, nil
 }
 
+// Draft names drafts by a counter, so that a seed gives the same run again.
+func (d *memoryDisk) Draft(path string, mode fs.FileMode) (file, string, error) {
+	name := fmt.Sprintf("%s%04d", memoryDrafts(path), d.operations)
+	f, err := d.Open(name, os.O_CREATE, mode)
+	return f, name, err
+}
+
+func memoryDrafts(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".draft-")
+}
+
+func (d *memoryDisk) RemoveDrafts(path string) {
+	defer d.lock()()
+	maps.DeleteFunc(d.names, func(name string, _ *inode) bool { return strings.HasPrefix(name, memoryDrafts(path)) })
+}
+
+func (d *memoryDisk) Own(string, file) error { return nil }
+
 func (d *memoryDisk) Rename(from, to string) error {
 	defer d.lock()()
 	n, ok := d.names[from]
@@ -80,10 +98,13 @@ func (d *memoryDisk) Remove(path string) error {
 	return nil
 }
 
-func (d *memoryDisk) CheckPath(path string, f file) error {
+func (d *memoryDisk) CheckPath(path string, f file, size int64) error {
 	defer d.lock()()
 	if d.names[path] != f.(*memoryFile).inode {
 		return errReplaced
+	}
+	if int64(len(d.names[path].data)) != size {
+		return errResized
 	}
 	return nil
 }
@@ -349,8 +370,10 @@ func (d *fullDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	return &fullFile{file: f, disk: d}, nil
 }
 
-func (d *fullDisk) CheckPath(path string, f file) error {
-	return d.disk.CheckPath(path, f.(*fullFile).file)
+func (d *fullDisk) Own(path string, f file) error { return d.disk.Own(path, f.(*fullFile).file) }
+
+func (d *fullDisk) CheckPath(path string, f file, size int64) error {
+	return d.disk.CheckPath(path, f.(*fullFile).file, size)
 }
 
 type fullFile struct {

@@ -20,7 +20,7 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; the file is not the output of a run, choose another --output",
+	return fmt.Sprintf("read %s:%d (byte %d): not a result line: %v; the file is not the output of a run and stays as it is; choose another --output",
 		e.Path, e.Line, e.Offset, e.Err)
 }
 
@@ -37,8 +37,6 @@ type Repair struct {
 
 // recoverAll reads both files, repairs the damage of a kill or power cut, and finds the done rows.
 func (l *Log) recoverAll(ctx context.Context) error {
-	l.disk.Remove(replacement(l.results.path)) // left by a kill during a rewrite; usually missing
-	l.disk.Remove(replacement(l.errors.path))
 	found := make(map[*stream]scanned, 2)
 	for _, s := range l.streams() {
 		c, err := l.scan(ctx, s)
@@ -225,9 +223,10 @@ func (l *Log) rewrite(ctx context.Context, s *stream, edit func(parsed) ([]byte,
 	return nil
 }
 
-// broken reports whether an invalid line can be the rest of a result line: its start, or zeros that a power cut leaves
-// for unwritten data. Any other text is a user's own.
+// broken reports whether an invalid line can be the rest of a result line: its start, up to the zeros that a power cut
+// leaves for unwritten data. Any other text is a user's own, also in a file with zeros, such as a database.
 func broken(line []byte) bool {
+	line, _, _ = bytes.Cut(line, []byte{0})
 	n := min(len(lineStart), len(line))
-	return string(line[:n]) == lineStart[:n] || bytes.IndexByte(line, 0) >= 0
+	return string(line[:n]) == lineStart[:n]
 }

@@ -26,8 +26,8 @@ func (d *slowDisk) Open(path string, flag int, mode fs.FileMode) (file, error) {
 	return &slowFile{file: f, disk: d}, nil
 }
 
-func (d *slowDisk) CheckPath(path string, f file) error {
-	return d.disk.CheckPath(path, f.(*slowFile).file)
+func (d *slowDisk) CheckPath(path string, f file, size int64) error {
+	return d.disk.CheckPath(path, f.(*slowFile).file, size)
 }
 
 type slowFile struct {

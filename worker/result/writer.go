@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"errors"
 	"time"
 )
 
@@ -30,7 +31,7 @@ func (l *Log) write(syncEvery time.Duration) {
 			l.sync()
 		case <-l.waiting.closed:
 			l.writeWaiting()
-			l.sync()
+			l.finish()
 			return
 		}
 	}
@@ -61,8 +62,18 @@ func (l *Log) append(s *stream, lines []byte) {
 			s.file.Truncate(s.size) // if this fails, too, the next run cuts the tail
 		}
 		l.flush() // may still save earlier lines
-		l.fail(&WriteError{Path: s.path, Err: err})
+		l.fail(l.writeError(s, err))
 	}
+}
+
+// writeError returns the error of a failed write: a *HeldError if the write failed because another run has taken over
+// the output and replaced the file, which NFS reports as a stale file handle. Otherwise it returns a *WriteError.
+func (l *Log) writeError(s *stream, err error) error {
+	var held *HeldError
+	if errors.As(l.hold.check(), &held) {
+		return held
+	}
+	return &WriteError{Path: s.path, Err: err}
 }
 
 var newline = []byte("\n")
@@ -77,24 +88,39 @@ func (l *Log) sync() {
 	}
 }
 
+// finish syncs the last lines, and checks the files also without such lines: somebody may have changed them since the last
+// sync.
+func (l *Log) finish() {
+	if l.err != nil {
+		return
+	}
+	if err := l.syncFiles(); err != nil {
+		l.fail(err)
+	}
+}
+
 // flush checks that this process still holds the output and then syncs the files. After a long stop, another run may
 // have taken over the output.
 func (l *Log) flush() error {
 	if l.results.dirty+l.errors.dirty == 0 {
 		return nil
 	}
+	return l.syncFiles()
+}
+
+// syncFiles syncs the files, and checks that nobody else has replaced, cut or extended one of them.
+func (l *Log) syncFiles() error {
 	if err := l.hold.check(); err != nil {
 		return err
 	}
 	for _, s := range l.streams() {
-		if s.dirty == 0 {
-			continue
+		if s.dirty > 0 {
+			if err := s.file.Sync(); err != nil {
+				return l.writeError(s, err)
+			}
 		}
-		if err := s.file.Sync(); err != nil {
-			return &WriteError{Path: s.path, Err: err}
-		}
-		if err := l.disk.CheckPath(s.path, s.file); err != nil {
-			return &WriteError{Path: s.path, Err: err}
+		if err := l.disk.CheckPath(s.path, s.file, s.size); err != nil {
+			return l.writeError(s, err)
 		}
 		s.dirty = 0
 		s.durable.Store(s.lines)

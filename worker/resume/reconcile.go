@@ -97,8 +97,12 @@ func (e *Earlier) reconcile(intake context.Context) error {
 		return err
 	}
 	var err error
-	if e.before, err = record.ReadManifest(e.config.Paths); err != nil {
+	var aside string
+	if e.before, aside, err = record.TakeManifest(e.config.Paths); err != nil {
 		return err
+	}
+	if aside != "" {
+		e.log.Warn().Str("moved_to", aside).Msg("the manifest of the earlier runs is damaged and set aside: a model that changed under the same name cannot be noticed; a row that changed is noticed by its line")
 	}
 	if e.config.Overwrite {
 		goesOn, err := e.goesOnOverwriting(intake)

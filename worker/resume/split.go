@@ -1,7 +1,6 @@
 package resume
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,15 +67,15 @@ func pin(whole result.Paths, p pinned) (pinned, error) {
 	if err := Claim(whole); err != nil {
 		return p, err
 	}
-	data, err := whole.Pin(splitFile, p)
-	if err != nil {
-		return p, err
-	}
 	var there pinned
-	if err := json.Unmarshal(data, &there); err != nil || there.N < 1 {
-		return p, &outcome.ConfigError{Err: fmt.Errorf("read %s: it is not the split of an output; remove it if no shard has been answered yet", whole.In(splitFile))}
+	err := whole.Pin(splitFile, p, &there)
+	if err == nil && there.N < 1 {
+		err = &result.RecordError{Path: whole.In(splitFile), Damaged: true, Err: errors.New("it has no number of shards")}
 	}
-	return there, nil
+	if damaged, ok := errors.AsType[*result.RecordError](err); ok && damaged.Damaged {
+		err = fmt.Errorf("%w; the file fixes the number of shards: remove it if no shard has been answered yet, or write {\"n\": N} with the number in the names of the shards", err)
+	}
+	return there, err
 }
 
 // Claim writes the name of a whole output into its run folder. Error: ConfigError where the folder belongs to another output.

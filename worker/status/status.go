@@ -3,6 +3,8 @@
 package status
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -163,6 +165,9 @@ func statusOf(p result.Part) (ShardStatus, error) {
 	if err != nil {
 		return s, err
 	}
+	if err := checkLines(p.Paths); err != nil {
+		return s, err
+	}
 	if s.OK, s.Failed, err = p.Paths.Lines(); err != nil {
 		return s, err
 	}
@@ -174,6 +179,20 @@ func statusOf(p result.Part) (ShardStatus, error) {
 	s.Rows, s.Estimated = rowsOf(attempts)
 	s.setState(lock, last)
 	return s, nil
+}
+
+// checkLines returns an error if a file has lines and no result line. Its lines are not rows that are done.
+func checkLines(paths result.Paths) error {
+	for _, path := range []string{paths.Results, paths.Errors} {
+		holds, err := result.HeldBy(context.Background(), path)
+		if err != nil {
+			return err
+		}
+		if holds == result.Other {
+			return fmt.Errorf("%s is not the output of a run: none of its lines is a result line; use the --output of the run's command", path)
+		}
+	}
+	return nil
 }
 
 // setState sets the state, and for a held lock the holder and the rate.

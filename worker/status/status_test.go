@@ -3,6 +3,7 @@ package status
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestStatusOfAHolderElsewhere(t *testing.T) {
 	if err := a.Write(paths); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(output, []byte("{}\n{}\n{}\n{}\n{"), 0o600); err != nil {
+	if err := os.WriteFile(output, []byte(strings.Repeat(`{"id":"batch_req_`+strings.Repeat("0", 32)+"\"}\n", 4)+"{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ahead := time.Now().Add(time.Hour) // as by the clock of a file server; so a slow machine does not make the lock stale

@@ -1,4 +1,4 @@
-package prompt
+package schema
 
 import (
 	"encoding/json"
@@ -10,8 +10,14 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// parseAnswer parses a model's JSON. The error contains nothing of the text.
-func parseAnswer(text string) (any, error) {
+// maxAnswer limits the bytes of an answer that is parsed and checked, about a fifth of a second.
+const maxAnswer = 8 << 20
+
+// Parse parses a model's JSON. The error contains nothing of the text.
+func Parse(text string) (any, error) {
+	if len(text) > maxAnswer {
+		return nil, fmt.Errorf("it has %d bytes, and at most %d are checked", len(text), maxAnswer)
+	}
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // its message would quote a character
 		return nil, fmt.Errorf("it is not JSON from byte %d on", syntax.Offset)
@@ -22,10 +28,19 @@ func parseAnswer(text string) (any, error) {
 	return value, nil
 }
 
-// validateSchema returns an error if a model's value violates a schema. The error is one line and names only the
-// position in the value and the violated keyword, because it goes to the log, too.
-func validateSchema(schema *jsonschema.Schema, text json.RawMessage, value any) error {
-	err := schema.Validate(value)
+// Check returns an error if a model's value, as Parse returns it, violates the schema. The error is one line and names
+// only the position in the value and the violated keyword, because it goes to the log, too. A check has a budget of
+// steps and ends within about half a second: beyond the budget, Check returns an error without checking.
+func (s *Schema) Check(value any) (err error) {
+	if err := within(s.compiled, value); err != nil {
+		return err
+	}
+	defer func() {
+		if recover() != nil { // a fault of the library; its message may quote the value
+			err = errors.New("the check against the schema failed")
+		}
+	}()
+	err = s.compiled.Validate(value)
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
 		return err
@@ -33,8 +48,8 @@ func validateSchema(schema *jsonschema.Schema, text json.RawMessage, value any) 
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
-	at := pointer(value, invalid.InstanceLocation, text)
-	return fmt.Errorf("at %s it violates the schema's %s", cut(at), strings.Join(invalid.ErrorKind.KeywordPath(), "/"))
+	at := pointer(value, invalid.InstanceLocation, s.text)
+	return fmt.Errorf("at %s it violates the schema's %s", at, strings.Join(invalid.ErrorKind.KeywordPath(), "/"))
 }
 
 // pointer returns the JSON pointer of the value at steps. A name that is not in the schema's text was invented by the
@@ -66,7 +81,17 @@ func pointer(value any, steps []string, schema json.RawMessage) string {
 	if at.Len() == 0 {
 		return "/"
 	}
-	return at.String()
+	return cut(at.String())
+}
+
+// maxPointer limits a JSON pointer in a message, in characters.
+const maxPointer = 40
+
+func cut(s string) string {
+	if r := []rune(s); len(r) > maxPointer {
+		return string(r[:maxPointer]) + "…"
+	}
+	return s
 }
 
 // addNames adds all possible property names in a schema: the keys of its objects, and strings such as those of
