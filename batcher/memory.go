@@ -32,10 +32,23 @@ type memoryFor func(serverSpec) []Term
 // thumb.
 func newMemoryFor(m modelcfg.Model, a modelcfg.Architecture) (memoryFor, bool, error) {
 	if known(a) {
-		return func(s serverSpec) []Term { return architectureTerms(a, s) }, false, nil
+		return remembered(func(s serverSpec) []Term { return architectureTerms(a, s) }), false, nil
 	}
 	d, err := ruleOfThumb(m, a)
 	return d, true, err
+}
+
+// remembered computes the terms of each server once: layouts of many GPUs have many servers in common.
+func remembered(compute memoryFor) memoryFor {
+	results := make(map[serverSpec][]Term)
+	return func(s serverSpec) []Term {
+		terms, there := results[s]
+		if !there {
+			terms = compute(s)
+			results[s] = terms
+		}
+		return terms
+	}
 }
 
 func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
