@@ -78,5 +78,6 @@ func (r *reader) latent(a *modelcfg.Architecture) {
 	if !r.has("attention.kv_lora_rank") || !r.has("attention.key_length_mla") {
 		return
 	}
-	a.LatentLength = r.optional("attention.kv_lora_rank", maxHeadLength) + r.optional("rope.dimension_count", maxHeadLength)
+	a.LatentValueLength = r.optional("attention.kv_lora_rank", maxHeadLength)
+	a.LatentLength = a.LatentValueLength + r.optional("rope.dimension_count", maxHeadLength)
 }

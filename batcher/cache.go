@@ -105,24 +105,23 @@ func stateTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	switch {
 	case s.runner == OllamaEngine && matches([]string{"qwen3next", "qwen35*", "lfm2*", "nemotron_h*"}, a.Family):
 		copies += engineCheckpoints
-	case s.draftsWith(a):
+	case s.draftsNow():
 		copies += s.drafts
 	}
 	return Term{stateName, s.perDevice(times(s.slots, copies, a.StateBytes), int64(a.Layers)),
 		fmt.Sprintf("%d slots × %d × %s, whatever the context", s.slots, copies, Size(a.StateBytes))}, true
 }
 
-func (s serverSpec) draftsWith(a modelcfg.Architecture) bool {
-	return s.runner == LlamaServer && s.drafts > 0 && a.DraftLayers > 0
-}
+func (s serverSpec) draftsNow() bool { return s.runner == LlamaServer && s.drafts > 0 }
 
 // draftTerm returns the second context of a llama-server that drafts with the model's own blocks (--spec-type draft-mtp): an f16
-// cache for these blocks, and a compute buffer, of which logs show 0.7 to 0.85 of the first.
+// cache for these blocks, and a compute buffer, of which logs show 0.7 to 0.85 of the first. Files that Ollama made do not say how
+// many blocks they have: then it is one (v0.34.3 llama/compat/llama-ollama-compat.cpp).
 func draftTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
-	if !s.draftsWith(a) {
+	if !s.draftsNow() {
 		return Term{}, false
 	}
 	_, _, largest := elementsPerCell(a)
-	cache := cacheBytes(times(s.cells(), largest, int64(a.DraftLayers)), cacheTypes[0])
+	cache := cacheBytes(times(s.cells(), largest, int64(max(1, a.DraftLayers))), cacheTypes[0])
 	return Term{"drafts", plus(cache, computeBytes(a, s)), fmt.Sprintf("%d tokens at once: cache of %s, and a compute buffer", s.drafts, Size(cache))}, true
 }

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"fmt"
 
 	"fluxworker/modelcfg"
@@ -52,6 +53,10 @@ func remembered(compute memoryFor) memoryFor {
 }
 
 func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
+	if s.runner == OllamaEngine && a.LatentLength > 0 {
+		// It also caches the part that serves as value (v0.24.0 model/models/deepseek2/model.go, nn.AttentionWithVMLA).
+		a.LatentLength += cmp.Or(a.LatentValueLength, a.LatentLength)
+	}
 	projector := min(a.ProjectorBytes, a.WeightsBytes)
 	weights := max(0, a.WeightsBytes-projector-a.HostBytes)
 	terms := []Term{weightsTerm(a, s, weights), kvTerm(a, s)}

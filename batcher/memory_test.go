@@ -121,6 +121,18 @@ func TestDrafts(t *testing.T) {
 	}
 }
 
+// Multi-head latent attention: llama.cpp caches the latent alone, and Ollama's engine also its part that serves as value.
+func TestLatentCacheByRunner(t *testing.T) {
+	a := llama8B()
+	a.LatentLength, a.LatentValueLength = 512+64, 512
+	for runner, elements := range map[Runner]int64{LlamaServer: 576, LlamaRunner: 576, OllamaEngine: 576 + 512} {
+		terms := architectureTerms(a, serverSpec{slots: 2, context: 4096, cache: "f16", ubatch: 512, runner: runner, group: 1})
+		if want := 2 * 4096 * 32 * elements * 2; terms[1].Bytes != want {
+			t.Errorf("%s: %d bytes, want %d", runner, terms[1].Bytes, want)
+		}
+	}
+}
+
 func TestRunnerOf(t *testing.T) {
 	for _, tt := range []struct {
 		old       bool

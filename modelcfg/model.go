@@ -144,8 +144,8 @@ type Architecture struct {
 	// same as in other layers.
 	WindowKeyLength, WindowValueLength int
 	// LatentLength is the number of elements that a layer with multi-head latent attention caches per token instead of
-	// keys and values; 0 for other models.
-	LatentLength int
+	// keys and values; 0 for other models. LatentValueLength is the part that serves as value; 0 means unknown.
+	LatentLength, LatentValueLength int
 	// EmbeddingLength is the width of the model in elements.
 	EmbeddingLength int
 	// FeedForwardLength is the width of the feed-forward network, or of one expert; 0 means unknown.

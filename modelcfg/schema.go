@@ -120,6 +120,7 @@ func (d *decoder) architecture(a *Architecture) setter {
 		"window_key_length":      d.intField(&a.WindowKeyLength, 0, 65536),
 		"window_value_length":    d.intField(&a.WindowValueLength, 0, 65536),
 		"latent_length":          d.intField(&a.LatentLength, 0, 65536),
+		"latent_value_length":    d.intField(&a.LatentValueLength, 0, 65536),
 		"feed_forward_length":    d.intField(&a.FeedForwardLength, 1, 1<<20),
 		"experts_used":           d.intField(&a.ExpertsUsed, 0, 4096),
 		"vocabulary":             d.intField(&a.Vocabulary, 1, 1<<24),
