@@ -86,8 +86,13 @@ architecture:
   kv_heads: [8, 0, 8]
   key_length: 128
   value_length: 64
+  window_key_length: 96
+  window_value_length: 48
   projector_bytes: 900000000
+  host_bytes: 300000000
+  draft_layers: 1
   latent_length: 576
+  latent_value_length: 512
   embedding_length: 4096
   feed_forward_length: 14336
   experts_used: 2
@@ -122,8 +127,9 @@ func TestLoadFull(t *testing.T) {
 		"heads": slices.Equal(m.Architecture.KVHeads, []int{8, 0, 8}),
 		"architecture": m.Architecture.WeightsBytes == 4_700_000_000 && m.Architecture.ValueLength == 64 && m.Architecture.Vision &&
 			!m.Architecture.SingleSlot && m.Architecture.SlidingWindowPattern == 6 && m.Architecture.ProjectorBytes == 900_000_000 &&
-			m.Architecture.LatentLength == 576 && m.Architecture.FeedForwardLength == 14336 && m.Architecture.ExpertsUsed == 2 &&
-			m.Architecture.Vocabulary == 128256 && m.Architecture.StateBytes == 1<<20,
+			m.Architecture.LatentLength == 576 && m.Architecture.LatentValueLength == 512 && m.Architecture.FeedForwardLength == 14336 && m.Architecture.ExpertsUsed == 2 &&
+			m.Architecture.Vocabulary == 128256 && m.Architecture.StateBytes == 1<<20 && m.Architecture.HostBytes == 300_000_000 &&
+			m.Architecture.DraftLayers == 1 && m.Architecture.WindowKeyLength == 96 && m.Architecture.WindowValueLength == 48,
 	} {
 		if !ok {
 			t.Errorf("%s read wrong: %+v", what, m)

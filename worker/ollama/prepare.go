@@ -33,8 +33,15 @@ type Info struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	// Threads is num_thread from the model's own parameters; 0 if they do not set it.
 	Threads int `json:"num_thread,omitempty"`
+	// Ubatch is num_batch from the model's own parameters; 0 if they do not set it.
+	Ubatch int `json:"num_batch,omitempty"`
+	// Drafts is draft_num_predict from the model's own parameters; 0 if they do not set it, and then no server drafts (v0.34.3
+	// server/routes.go, modelOptions).
+	Drafts int `json:"draft_num_predict,omitempty"`
 	// WeightsBytes is the size of the model's files including a projector; 0 if the server does not report it.
 	WeightsBytes int64 `json:"weights_bytes,omitempty"`
+	// HostBytes is the part of WeightsBytes that stays in host memory when all layers are on the GPU; 0 if unknown.
+	HostBytes int64 `json:"host_bytes,omitempty"`
 	// Projector is true if a separate file encodes images.
 	Projector bool `json:"projector,omitempty"`
 	// Metadata holds all keys of the model's GGUF header, with complete arrays.
@@ -117,7 +124,10 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Quantization: show.Details.QuantizationLevel,
 		Metadata:     show.ModelInfo,
 		Projector:    len(show.ProjectorInfo) > 0,
-		Threads:      ownThreads(show.Parameters),
+		Threads:      ownNumber(show.Parameters, "num_thread"),
+		Ubatch:       ownNumber(show.Parameters, "num_batch"),
+		Drafts:       ownNumber(show.Parameters, "draft_num_predict"),
+		HostBytes:    hostBytes(shownTensors(show.Tensors)),
 	}
 	for _, capability := range show.Capabilities {
 		info.Capabilities = append(info.Capabilities, string(capability))
@@ -148,12 +158,12 @@ func (c *Client) Models(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// ownThreads returns num_thread from a model's parameters, which have one name and value per line; 0 if it is absent.
-func ownThreads(parameters string) int {
+// ownNumber returns a number of 0 or more from a model's parameters, which have one name and value per line; 0 if it is absent.
+func ownNumber(parameters, name string) int {
 	for line := range strings.Lines(parameters) {
-		if f := strings.Fields(line); len(f) == 2 && f[0] == "num_thread" {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == name {
 			n, _ := strconv.Atoi(f[1]) // the server has checked the value
-			return n
+			return max(0, n)
 		}
 	}
 	return 0
