@@ -23,6 +23,7 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 		// The array was blanked. No model has more heads than KV heads that fill the embedding.
 		a.Heads = max(1, a.EmbeddingLength/max(a.KeyLength, 64))
 	}
+	a.WindowKeyLength, a.WindowValueLength = r.optional("attention.key_length_swa", maxHeadLength), r.optional("attention.value_length_swa", maxHeadLength)
 	a.KVHeads = make([]int, a.Layers)
 	kv := r.list("attention.head_count_kv", maxHeads)
 	if r.has("attention.head_count_kv") && len(kv) == 0 || len(kv) > 1 && len(kv) < a.Layers {
@@ -41,6 +42,9 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 			a.KVHeads[l] = a.Heads // also if the array of KV heads was blanked
 		}
 	}
+	for l := r.layersWithCache(a.Layers); l < a.Layers; l++ {
+		a.KVHeads[l] = 0
+	}
 	each := 1
 	if a.Heads > 0 {
 		each = (a.EmbeddingLength + a.Heads - 1) / a.Heads
@@ -54,6 +58,19 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 	r.latent(a)
 }
 
+// layersWithCache returns the number of layers, from the first, that have a cache of their own; the others read the cache
+// of an earlier layer (llama.cpp, hparams.n_layer_kv_from_start: src/models/gemma3n.cpp has the constant 20, and
+// src/models/gemma4.cpp block_count - attention.shared_kv_layers).
+func (r *reader) layersWithCache(layers int) int {
+	switch r.family {
+	case "gemma3n":
+		return min(layers, 20)
+	case "gemma4":
+		return max(0, layers-r.optional("attention.shared_kv_layers", maxLayers))
+	}
+	return layers
+}
+
 // latent reads multi-head latent attention: a layer caches kv_lora_rank and the rotary part of a key once for all
 // heads, and no values. llama.cpp uses it only for files that give the lengths separately (attention.key_length_mla);
 // it runs other files with full keys and values.
@@ -62,91 +79,4 @@ func (r *reader) latent(a *modelcfg.Architecture) {
 		return
 	}
 	a.LatentLength = r.optional("attention.kv_lora_rank", maxHeadLength) + r.optional("rope.dimension_count", maxHeadLength)
-}
-
-// sliding reads the attention window. A pattern in the GGUF takes precedence over the pattern of the family.
-func (r *reader) sliding(a *modelcfg.Architecture) {
-	f, known := slidingFamilies[r.family]
-	window := r.optional("attention.sliding_window", 1<<24)
-	if window == 0 && !r.has("attention.sliding_window") {
-		window = f.window
-	}
-	if window == 0 || !known {
-		return
-	}
-	pattern := f.pattern
-	switch v := r.info[r.key("attention.sliding_window_pattern")].(type) {
-	case []any:
-		var ok bool
-		if pattern, ok = regularPattern(v); !ok {
-			return
-		}
-	case float64:
-		if n, ok := whole(v, maxLayers); ok && n > 0 {
-			pattern = n
-		}
-	}
-	a.SlidingWindow, a.SlidingWindowPattern = window, pattern
-}
-
-// regularPattern returns n if every n-th layer has full attention (false) and all others have the window (true).
-func regularPattern(layers []any) (int, bool) {
-	n := 0
-	for l, v := range layers {
-		sliding, ok := v.(bool)
-		if !ok {
-			return 0, false
-		}
-		if !sliding && n == 0 {
-			n = l + 1
-		}
-	}
-	if n == 0 {
-		return 0, len(layers) > 0 // all layers have the window; a pattern of 0 means that
-	}
-	for l, v := range layers {
-		if v.(bool) != (l%n < n-1) {
-			return 0, false
-		}
-	}
-	return n, true
-}
-
-const f32 = 4 // size in bytes; recurrent states and mllama's cross-attention are never quantised
-
-// state returns the bytes per slot that do not depend on the context.
-//
-// A recurrent layer keeps (conv_kernel-1)·(inner_size+2·group_count·state_size) elements of convolution and
-// state_size·inner_size of state (llama-hparams.cpp, n_embd_r and n_embd_s; LFM2 has embedding_length·(l_cache-1), RWKV
-// embedding_length·(2+head_size)). A cross-attention layer of mllama keeps keys and values of 4 tiles of 1601 image
-// tokens.
-func (r *reader) state(a modelcfg.Architecture) int64 {
-	n := func(name string) int64 { return int64(r.optional(name, 1<<24)) }
-	kernel, inner, groups, size := n("ssm.conv_kernel"), n("ssm.inner_size"), n("ssm.group_count"), n("ssm.state_size")
-	each := plus(times(max(kernel-1, 0), plus(inner, times(2, groups, size))), times(size, inner))
-	if cache := n("shortconv.l_cache"); cache > 0 {
-		each = times(int64(a.EmbeddingLength), cache-1)
-	}
-	if head := n("wkv.head_size"); head > 0 {
-		each = times(int64(a.EmbeddingLength), plus(2, head))
-	}
-	var bytes int64
-	interval := r.optional("full_attention_interval", maxLayers)
-	for l, kvHeads := range a.KVHeads {
-		if each > 0 && recurrentLayer(a.Family, l, kvHeads, interval) {
-			bytes = plus(bytes, times(each, f32))
-		}
-	}
-	cross := r.list("attention.cross_attention_layers", maxLayers)
-	if a.Family == "mllama" && cross == nil {
-		for l := 3; l < a.Layers; l += 5 { // as in both sizes of the model
-			cross = append(cross, l)
-		}
-	}
-	for _, l := range cross {
-		if l < len(a.KVHeads) {
-			bytes = plus(bytes, times(int64(a.KVHeads[l]), int64(a.KeyLength+a.ValueLength), 4*1601, f32))
-		}
-	}
-	return bytes
 }

@@ -41,6 +41,16 @@ type Request struct {
 	Context int
 	// MinContext is the shortest context to use if not even one slot fits with Context; 0 allows no shorter context.
 	MinContext int
+	// Ubatch is the number of prompt tokens that a server processes at once, 1 or more; 0 chooses it. A larger one processes
+	// prompts faster, and a smaller one leaves room for slots.
+	Ubatch int
+	// Runner is the program that computes the model; empty means LlamaServer. See RunnerOf.
+	Runner Runner
+	// Drafts is the number of tokens that a llama-server drafts at once with the model's own blocks (draft_num_predict); 0
+	// means that it drafts none.
+	Drafts int
+	// Embeds means that the model makes embeddings. Then a ubatch must hold a whole prompt.
+	Embeds bool
 	// KVCacheType is "f16", "q8_0" or "q4_0"; empty means f16.
 	KVCacheType string
 	// NoFlashAttention is the reason why the engine will not use flash attention; empty if it will. Without flash
@@ -61,6 +71,11 @@ type Plan struct {
 	// Context is the tokens per slot, prompt and answer together.
 	Context     int    `json:"context"`
 	KVCacheType string `json:"kv_cache_type"`
+	// Ubatch is the number of prompt tokens that each server processes at once; 0 leaves the number to the server, whose memory
+	// was not checked.
+	Ubatch int `json:"ubatch,omitempty"`
+	// Ubatches holds the choices for Ubatch, the largest first, with the slots of all servers; empty if memory was not checked.
+	Ubatches []UbatchChoice `json:"ubatches,omitempty"`
 	// Servers holds at least one server, in the order of their first device.
 	Servers []Server `json:"servers"`
 	Host    Host     `json:"host"`
@@ -72,6 +87,12 @@ type Plan struct {
 	Sources     []Source `json:"sources,omitempty"`
 }
 
+// UbatchChoice is a value of Plan.Ubatch and the number of slots that all servers would have with it.
+type UbatchChoice struct {
+	Ubatch int `json:"ubatch"`
+	Slots  int `json:"slots"`
+}
+
 // Server is one server process.
 type Server struct {
 	// Devices are the server's devices; empty for the CPU and for devices that were not measured.
@@ -79,11 +100,14 @@ type Server struct {
 	// Headroom holds, for each of Devices, the bytes that all its servers together may use.
 	Headroom []int64 `json:"headroom,omitempty"`
 	Slots    int     `json:"slots"`
-	// Terms is the memory that the server needs on each of its devices. Layers are split evenly; Terms describes the
+	// Terms is the memory that the server needs on its first device. Layers are split evenly; Terms describes the
 	// device with the largest part.
 	Terms []Term `json:"terms,omitempty"`
 	// Bytes is the sum of Terms.
 	Bytes int64 `json:"bytes"`
+	// BytesElsewhere is the memory on each further device, at most Bytes: only the first holds copies of the inputs. 0 for a
+	// server with one device.
+	BytesElsewhere int64 `json:"bytes_elsewhere,omitempty"`
 	// Spill is the part of Bytes that does not fit the device and goes to the CPU; 0 unless Request.AllowCPULayers is set.
 	Spill int64 `json:"spill,omitempty"`
 }

@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"fmt"
 
 	"fluxworker/modelcfg"
@@ -31,32 +32,6 @@ func cacheBytes(elements int64, cacheType string) int64 {
 	return times(elements, 2)
 }
 
-// cellPadding is the multiple of cells to which llama.cpp rounds up every slot's cache (llama-context.cpp, n_ctx_seq).
-const cellPadding = 256
-
-func padded(cells int64) int64 { return (cells + cellPadding - 1) / cellPadding * cellPadding }
-
-// ubatch returns how many prompt tokens Ollama lets llama-server process at once, which depends on the tokens of all
-// slots together (v0.34.3 server/sched.go, generationBatchForContext). Ollama uses fewer if its own memory estimate is
-// short, and 512 without flash attention; the generation before always used 512. More tokens need more memory, so the
-// result is an upper bound.
-func ubatch(slots, context int64) int64 {
-	switch total := slots * context; {
-	case total <= 4096:
-		return 512
-	case total <= 32768:
-		return 1024
-	}
-	return 2048
-}
-
-// slidingLayer reports whether layer l keeps only a window of its tokens: llama.cpp gives full attention to every n-th
-// layer, starting with the n-th (llama_hparams::set_swa_pattern).
-func slidingLayer(a modelcfg.Architecture, l int) bool {
-	n := a.SlidingWindowPattern
-	return a.SlidingWindow > 0 && (n == 0 || l%n < n-1)
-}
-
 // cellElements returns how many elements layer l caches per token: keys and values of every KV head, or with multi-head
 // latent attention the compressed latent, which serves as both.
 func cellElements(a modelcfg.Architecture, l int) int64 {
@@ -66,7 +41,11 @@ func cellElements(a modelcfg.Architecture, l int) int64 {
 	if a.LatentLength > 0 {
 		return int64(a.LatentLength)
 	}
-	return times(int64(a.KVHeads[l]), int64(a.KeyLength+a.ValueLength))
+	key, value := a.KeyLength, a.ValueLength
+	if slidingLayer(a, l) {
+		key, value = cmp.Or(a.WindowKeyLength, key), cmp.Or(a.WindowValueLength, value)
+	}
+	return times(int64(a.KVHeads[l]), int64(key+value))
 }
 
 // elementsPerCell returns the sums of cellElements over the layers with full attention and with a window, and the
@@ -94,29 +73,56 @@ func kvBytesPerToken(a modelcfg.Architecture, cacheType string) int64 {
 // kvTerm returns the cache of the layers with full attention: each slot has cells for its whole context.
 func kvTerm(a modelcfg.Architecture, s serverSpec) Term {
 	full, _, _ := elementsPerCell(a)
-	cells := padded(s.context)
 	perToken := kvBytesPerToken(a, s.cache)
-	return Term{kvName, s.perDevice(cacheBytes(times(s.slots, cells, full), s.cache), int64(a.Layers)),
-		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, cells, Size(perToken), s.cache)}
+	return Term{kvName, s.perDevice(cacheBytes(times(s.cells(), full), s.cache), int64(a.Layers)),
+		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, padded(s.context), Size(perToken), s.cache)}
 }
 
-// windowTerm returns the cache of the layers with a sliding window: each slot has pad256(min(num_ctx, window+ubatch))
-// cells (llama-kv-cache-iswa.cpp; the ubatch is added before old cells are freed).
+// windowTerm returns the cache of the layers with a sliding window.
 func windowTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	_, window, _ := elementsPerCell(a)
 	if window == 0 {
 		return Term{}, false
 	}
-	cells := padded(min(padded(s.context), int64(a.SlidingWindow)+ubatch(s.slots, s.context)))
-	return Term{windowName, s.perDevice(cacheBytes(times(s.slots, cells, window), s.cache), int64(a.Layers)),
-		fmt.Sprintf("%d slots × %d cells × %s (%s)", s.slots, cells, Size(cacheBytes(window, s.cache)), s.cache)}, true
+	cells := s.windowCells(a.Family, int64(a.SlidingWindow))
+	return Term{windowName, s.perDevice(cacheBytes(times(cells, window), s.cache), int64(a.Layers)),
+		fmt.Sprintf("%d slots × %d cells × %s (%s)", s.slots, (cells+s.slots-1)/s.slots, Size(cacheBytes(window, s.cache)), s.cache)}, true
 }
 
-// stateTerm returns the memory per slot that does not depend on the context: the state of recurrent layers, always f32.
+// engineCheckpoints is the number of copies of the recurrent state that Ollama's engine keeps on the GPU for each slot besides the
+// state itself, reserved with the model (v0.24.0 kvcache/recurrent.go, DefaultCheckpointCount). llama-server keeps its
+// checkpoints in host memory.
+const engineCheckpoints = 24
+
+// stateTerm returns the memory per slot that does not depend on the context: the state of recurrent layers, always f32. A
+// llama-server that drafts has one more copy of the state for each drafted token, to go back to (llama-memory-recurrent.cpp,
+// 1 + n_rs_seq rows).
 func stateTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	if a.StateBytes == 0 {
 		return Term{}, false
 	}
-	return Term{stateName, s.perDevice(times(s.slots, a.StateBytes), int64(a.Layers)),
-		fmt.Sprintf("%d slots × %s, whatever the context", s.slots, Size(a.StateBytes))}, true
+	copies := int64(1)
+	switch {
+	case s.runner == OllamaEngine && matches([]string{"qwen3next", "qwen35*", "lfm2*", "nemotron_h*"}, a.Family):
+		copies += engineCheckpoints
+	case s.draftsWith(a):
+		copies += s.drafts
+	}
+	return Term{stateName, s.perDevice(times(s.slots, copies, a.StateBytes), int64(a.Layers)),
+		fmt.Sprintf("%d slots × %d × %s, whatever the context", s.slots, copies, Size(a.StateBytes))}, true
+}
+
+func (s serverSpec) draftsWith(a modelcfg.Architecture) bool {
+	return s.runner == LlamaServer && s.drafts > 0 && a.DraftLayers > 0
+}
+
+// draftTerm returns the second context of a llama-server that drafts with the model's own blocks (--spec-type draft-mtp): an f16
+// cache for these blocks, and a compute buffer, of which logs show 0.7 to 0.85 of the first.
+func draftTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
+	if !s.draftsWith(a) {
+		return Term{}, false
+	}
+	_, _, largest := elementsPerCell(a)
+	cache := cacheBytes(times(s.cells(), largest, int64(a.DraftLayers)), cacheTypes[0])
+	return Term{"drafts", plus(cache, computeBytes(a, s)), fmt.Sprintf("%d tokens at once: cache of %s, and a compute buffer", s.drafts, Size(cache))}, true
 }

@@ -11,64 +11,81 @@ const (
 	unknownVocabulary = 262_208
 	// unknownFeedForward replaces an unknown feed-forward width, in embedding lengths. Gemma 3 1B has 6.
 	unknownFeedForward = 8
-	// residuals is the number of live tensors of size ubatch × embedding length besides the largest ones. Logs show 1
-	// to 6, depending on architecture and version.
-	residuals = 6
-	// oldUbatch is the ubatch of the old generation of servers, whose mask covers the cells of all slots.
-	oldUbatch = 512
+	// residuals is the number of live tensors of ubatch × embedding length besides the largest ones. Logs of llama-server show
+	// 2 or 3, those of older versions of llama.cpp 1 to 6; how many Ollama's engine has is not known.
+	residuals, oldResiduals = 3, 6
 
-	// runtimeBytes is the memory of a CUDA context, the engine's kernels and cuBLAS for one process on one GPU. It is
-	// an estimate: llama.cpp's memory breakdown logs 500 to 750 MiB as unaccounted.
-	runtimeBytes = 768 * mib
-	// visionBytes is the memory for encoding images besides the projector's weights. Ollama reserves the same (v0.34.3
-	// llm/llama_server.go, mmprojOffloadHeadroom).
-	visionBytes = gib
 	// pipelineCopies is the number of ubatches that llama.cpp keeps in flight if layers are spread over GPUs
 	// (GGML_SCHED_MAX_COPIES); each has its own copy of the inputs.
 	pipelineCopies = 4
 )
 
-// computeBytes returns an upper bound of llama.cpp's compute buffer on one device. ggml's allocator reuses the memory
-// of tensors that are no longer needed, so the buffer is the maximum over the phases of a graph, not their sum. The
-// phases are
+// computeBytes returns the compute buffer on one device. ggml's allocator reuses the memory of tensors that are no longer needed,
+// so the buffer is the maximum over the phases of a graph, not their sum. For u tokens the phases are
 //
-//	logits      ubatch · vocabulary · 4
-//	a layer     masks + the larger of attention scores and feed-forward
-//	masks       cells · ubatch · (4+2): f32 as it arrives and f16 as flash attention reads it
-//	scores      heads · cells · ubatch · 4, without flash attention only
-//	feed-fwd    ubatch · 3 · feed_forward_length · experts_used · 4: gate, up and their product
+//	logits     rows · vocabulary · 4
+//	a layer    masks + the largest of the parts of a layer (see layerBytes)
+//	masks      u · cells · 2 with flash attention, which reads f16; see maskBytes
 //
-// Each phase adds 6 · ubatch · embedding_length · 4 for residuals, queries and norms. Since 2026 llama-server reserves
-// logits for fewer tokens than a ubatch, so the bound is far above the actual size.
+// and each has residuals · u · embedding_length · 4 besides. Rows are the tokens for which the server computes logits: one for each
+// slot (llama.cpp pull request 23861 of May 2026, n_outputs_max; v0.24.0 runner/ollamarunner/runner.go,
+// reserveWorstCaseGraph), and all u tokens with the llama.cpp runner and for embeddings. The terms follow the public logs in
+// testdata/logs.json.
 func computeBytes(a modelcfg.Architecture, s serverSpec) int64 {
-	return computeBytesAt(a, s, ubatch(s.slots, s.context))
-}
-
-func computeBytesAt(a modelcfg.Architecture, s serverSpec, u int64) int64 {
-	cells := padded(s.context)
-	vocabulary, feedForward := int64(a.Vocabulary), int64(a.FeedForwardLength)
-	if vocabulary == 0 {
+	u, rows, live := s.tokens(), min(s.slots, s.tokens()), int64(residuals)
+	if s.runner != LlamaServer {
+		live = oldResiduals
+	}
+	if s.runner == LlamaRunner || s.embeds {
+		rows = u
+	}
+	vocabulary := int64(a.Vocabulary)
+	switch {
+	case matches(embedders, a.Family): // they have no output matrix
+		vocabulary = 0
+	case vocabulary == 0:
 		vocabulary = unknownVocabulary
 	}
+	largest := max(times(rows, vocabulary, 4), plus(layerBytes(a, s), maskBytes(a, s)))
+	return plus(largest, times(live, u, int64(a.EmbeddingLength), 4))
+}
+
+// layerBytes returns the largest part of a layer for u tokens:
+//
+//	feed-forward   u · 3 · feed_forward_length · experts_used · 4: gate, up and their product
+//	experts        u · 2 · embedding_length · experts_used · 4: what each expert returns, and the same weighted
+//	attention      u · 4 · heads · key_length · 4: queries and results; without flash attention also the scores,
+//	               heads · cells · u · 4, and an f16 copy of the values
+//	recurrent      u · (3 · convolution + inner_size) · 4
+func layerBytes(a modelcfg.Architecture, s serverSpec) int64 {
+	u, experts := s.tokens(), int64(max(a.ExpertsUsed, 1))
+	feedForward, heads := int64(a.FeedForwardLength), int64(max(a.Heads, 1))
 	if feedForward == 0 {
 		feedForward = unknownFeedForward * int64(a.EmbeddingLength)
 	}
-	layer := times(u, 3, feedForward, int64(max(a.ExpertsUsed, 1)), 4)
+	attention := times(u, 4, heads, int64(a.KeyLength), 4)
 	if s.noFlash {
-		layer = max(layer, times(int64(max(a.Heads, 1)), maskCells(s, cells, u), 4))
+		_, _, largest := elementsPerCell(a)
+		attention = plus(attention, plus(times(heads, s.maskCells(a), u, 4), times(s.cells(), largest)))
 	}
-	largest := max(times(u, vocabulary, 4), plus(layer, maskBytes(s, u)))
-	return plus(largest, times(residuals, u, int64(a.EmbeddingLength), 4))
+	return max(attention, times(u, 3, feedForward, experts, 4), times(u, int64(a.RecurrentLength), 4), expertBytes(a, u))
 }
 
-// maskCells returns the number of elements of the attention mask. The new generation has one slot's cells for each
-// token of a ubatch; the old generation has the cells of all slots, but small ubatches.
-func maskCells(s serverSpec, cells, u int64) int64 {
-	return max(times(cells, u), times(s.slots, cells, oldUbatch))
+func expertBytes(a modelcfg.Architecture, u int64) int64 {
+	return times(u, 2, int64(a.EmbeddingLength), int64(a.ExpertsUsed), 4)
 }
 
-func maskBytes(s serverSpec, u int64) int64 {
-	return times(maskCells(s, padded(s.context), u), 4+2)
+// maskBytes returns the attention masks of a ubatch. They are f16 with flash attention, which is f32 and a copy as f16 in the
+// llama.cpp runner, and f32 without it.
+func maskBytes(a modelcfg.Architecture, s serverSpec) int64 {
+	width := int64(2)
+	switch {
+	case s.noFlash:
+		width = 4
+	case s.runner == LlamaRunner:
+		width = 4 + 2
+	}
+	return times(s.tokens(), s.maskCells(a), width)
 }
 
 func computeTerm(a modelcfg.Architecture, s serverSpec) Term {
@@ -76,8 +93,7 @@ func computeTerm(a modelcfg.Architecture, s serverSpec) Term {
 	if s.noFlash {
 		how = "no flash attention"
 	}
-	return Term{"compute buffer", computeBytes(a, s),
-		fmt.Sprintf("upper bound: ubatch %d, vocabulary %d, %s", ubatch(s.slots, s.context), a.Vocabulary, how)}
+	return Term{"compute buffer", computeBytes(a, s), fmt.Sprintf("ubatch %d, vocabulary %d, %s, %s", s.tokens(), a.Vocabulary, how, s.runner)}
 }
 
 // scratchTerm returns the f16 copy of one layer's keys and values that the CUDA flash attention kernels make from a
@@ -88,18 +104,19 @@ func scratchTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 		return Term{}, false
 	}
 	_, _, largest := elementsPerCell(a)
-	cells := padded(s.context)
-	return Term{"attention scratch", times(s.slots, cells, largest, 2),
-		fmt.Sprintf("one layer's %s cache as f16: %d slots × %d tokens × %s", s.cache, s.slots, cells, Size(largest*2))}, true
+	cells := s.cells()
+	return Term{"attention scratch", times(cells, largest, 2),
+		fmt.Sprintf("one layer's %s cache as f16: %d slots × %d tokens × %s", s.cache, s.slots, padded(s.context), Size(largest*2))}, true
 }
 
-// pipelineTerm returns the additional memory of a device in a group: the further copies of a ubatch's inputs.
+// pipelineTerm returns the memory that only the first device of a group needs: the further copies of a ubatch's inputs.
 func pipelineTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 	if s.group < 2 {
 		return Term{}, false
 	}
-	u := ubatch(s.slots, s.context)
-	inputs := plus(maskBytes(s, u), times(2, u, int64(a.EmbeddingLength), 4))
-	return Term{"pipeline", times(pipelineCopies-1, inputs),
-		fmt.Sprintf("%d further copies of a ubatch's inputs, %s each", pipelineCopies-1, Size(inputs))}, true
+	inputs := plus(maskBytes(a, s), times(s.tokens(), int64(a.EmbeddingLength), 4))
+	return Term{pipelineName, times(pipelineCopies-1, inputs),
+		fmt.Sprintf("%d further copies of a ubatch's inputs, %s each, on the first GPU only", pipelineCopies-1, Size(inputs))}, true
 }
+
+const pipelineName = "pipeline"

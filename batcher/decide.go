@@ -1,6 +1,7 @@
 package batcher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +29,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 	if err := p.checkRequest(m, a, w); err != nil {
 		return Plan{}, err
 	}
-	j := job{spec: serverSpec{context: int64(p.Context), cache: p.KVCacheType, noFlash: w.NoFlashAttention != ""}, oneSlot: a.SingleSlot}
+	j := job{spec: p.spec(w), oneSlot: a.SingleSlot}
 	j.wantedSlots, j.maxSlots = p.slotRange(m, w, a.SingleSlot)
 	if w.CPU || w.Unchecked {
 		return p.unchecked(m, a, j, w), nil
@@ -45,9 +46,10 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 	if j.memoryFor, p.RuleOfThumb, err = newMemoryFor(m, a); err != nil {
 		return Plan{}, err
 	}
-	placements := j.packDevices(p.Devices)
+	choices := j.ubatches(w, p.RuleOfThumb)
+	placements := p.chooseUbatch(&j, choices)
 	if len(placements) == 0 && w.MinContext > 0 {
-		placements = p.shorten(&j, w.MinContext)
+		placements = p.shorten(&j, choices, w.MinContext)
 	}
 	if len(placements) == 0 && w.AllowCPULayers {
 		p.spill(j)
@@ -55,6 +57,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 		return Plan{}, doesNotFit(m.Name, j, p.Devices)
 	}
 	p.serve(j, placements)
+	p.explainUbatch(j, w)
 	p.Host = p.host(a, j, w)
 	p.explain(m, a, j, w)
 	return p, nil
@@ -145,6 +148,16 @@ func (p *Plan) utilization(m modelcfg.Model) float64 {
 	return u
 }
 
+// spec returns what all servers of the plan have in common.
+func (p *Plan) spec(w Request) serverSpec {
+	runner := w.Runner
+	if runner == "" {
+		runner = LlamaServer
+	}
+	return serverSpec{context: int64(p.Context), cache: p.KVCacheType, ubatch: int64(cmp.Or(w.Ubatch, defaultUbatch)), runner: runner,
+		noFlash: w.NoFlashAttention != "", embeds: w.Embeds, drafts: int64(w.Drafts)}
+}
+
 // unchecked returns a plan with one server and the wanted slots.
 func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Request) Plan {
 	slots := j.wantedSlots
@@ -155,7 +168,7 @@ func (p *Plan) unchecked(m modelcfg.Model, a modelcfg.Architecture, j job, w Req
 	if !w.CPU {
 		p.warn("the GPUs' memory was not measured: whether %d slots fit is not checked", slots)
 	}
-	p.Slots, p.Servers = slots, []Server{{Slots: slots}}
+	p.Slots, p.Ubatch, p.Servers = slots, w.Ubatch, []Server{{Slots: slots}}
 	p.Host = p.host(a, j, w)
 	return *p
 }
@@ -170,9 +183,12 @@ func (p *Plan) serve(j job, placements []placement) {
 		terms := j.terms(slots, len(at.devices))
 		for range count {
 			s := Server{Slots: slots, Terms: terms, Bytes: sum(terms)}
-			for _, i := range at.devices {
+			if len(at.devices) > 1 {
+				s.BytesElsewhere = sumElsewhere(terms)
+			}
+			for n, i := range at.devices {
 				b := &p.Devices[i]
-				b.Planned += s.Bytes
+				b.Planned += s.on(n)
 				s.Devices = append(s.Devices, b.Device)
 				s.Headroom = append(s.Headroom, b.Headroom)
 			}
@@ -182,9 +198,17 @@ func (p *Plan) serve(j job, placements []placement) {
 	}
 }
 
+// on returns the memory on the server's device with the index i.
+func (s Server) on(i int) int64 {
+	if i == 0 {
+		return s.Bytes
+	}
+	return s.BytesElsewhere
+}
+
 // shorten returns the placements for the longest context, a multiple of 256 and at least minimum, with which one slot
 // fits. The bytes never fall with the context, so it uses a binary search.
-func (p *Plan) shorten(j *job, minimum int) []placement {
+func (p *Plan) shorten(j *job, choices []int64, minimum int) []placement {
 	wanted := p.Context
 	context := longestContext(*j, func(j job) bool { return len(j.packDevices(p.Devices)) > 0 }, minimum, wanted)
 	if context == 0 {
@@ -193,7 +217,7 @@ func (p *Plan) shorten(j *job, minimum int) []placement {
 	p.Context, j.spec.context = context, int64(context)
 	p.warn("not one slot of %d tokens fits: taking a context of %d", wanted, context)
 	p.source("context", fmt.Sprintf("%d tokens", context), "the most that fits")
-	return j.packDevices(p.Devices)
+	return p.chooseUbatch(j, choices)
 }
 
 // spill plans one server on all whole GPUs, or on the largest MIG instance; the part that does not fit goes to the CPU.
@@ -205,6 +229,9 @@ func (p *Plan) spill(j job) {
 	}
 	terms := j.terms(slots, len(at))
 	s := Server{Slots: slots, Terms: terms, Bytes: sum(terms)}
+	if len(at) > 1 {
+		s.BytesElsewhere = sumElsewhere(terms)
+	}
 	for _, i := range at {
 		b := &p.Devices[i]
 		s.Devices, s.Headroom = append(s.Devices, b.Device), append(s.Headroom, b.Headroom)

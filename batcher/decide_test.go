@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,32 +105,32 @@ func TestDecide(t *testing.T) {
 		warnings []string // part of each
 	}{
 		{"one GPU, range's end", llamaModel(), cards(1, "NVIDIA A100", 80), Request{}, "0:64", 4096, nil},
-		{"one GPU, memory's end", llamaModel(), cards(1, "NVIDIA A10", 24), Request{}, "0:29", 4096, nil},
+		{"one GPU, memory's end", llamaModel(), cards(1, "NVIDIA A10", 24), Request{}, "0:32", 4096, nil},
 		{"no range", bare, cards(1, "NVIDIA H200", 141), Request{}, "0:64", 4096, nil},
-		{"fewer than the batch size", llamaModel(), cards(1, "T1000", 8), Request{}, "0:1", 4096, []string{"holds 1 slot: fewer than 6, the YAML's batch size"}},
+		{"fewer than the batch size", llamaModel(), cards(1, "T1000", 8), Request{}, "0:2", 4096, []string{"holds 2 slots: fewer than 6, the YAML's batch size"}},
 		{"explicit", llamaModel(), cards(2, "NVIDIA A40", 48), Request{Slots: 8}, "0:8 1:8", 4096, nil},
 		{"explicit beyond the range", llamaModel(), cards(1, "NVIDIA A100", 80), Request{Slots: 80}, "0:80", 4096, []string{"80 is outside batch_size_range 1 to 64"}},
-		{"explicit beyond the memory", llamaModel(), cards(1, "NVIDIA A10", 24), Request{Slots: 40}, "0:29", 4096, []string{"fewer than 40, the batch size asked for"}},
-		{"unequal GPUs", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A10", 24)}, Request{}, "0:64 1:29", 4096, nil},
-		{"busy GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), busy}, Request{}, "0:64", 4096, []string{"GPU-1) is not used: a server does not fit its 0 B"}},
+		{"explicit beyond the memory", llamaModel(), cards(1, "NVIDIA A10", 24), Request{Slots: 40}, "0:32", 4096, []string{"fewer than 40, the batch size asked for"}},
+		{"unequal GPUs", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A10", 24)}, Request{}, "0:64 1:32", 4096, nil},
+		{"busy GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), busy}, Request{}, "0:64", 4096, []string{"GPU-1) is not used: a server does not fit its 3.0 GiB"}},
 		{"half free GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), half}, Request{Slots: 6}, "0:6 1:6", 4096, nil},
 		{"lost GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), lost}, Request{}, "0:64", 4096, []string{"it is lost"}},
 		{"other job's GPU", llamaModel(), []gpu.Device{card(0, "NVIDIA A40", 48), foreign}, Request{}, "0:64", 4096, []string{"it belongs to another job"}},
 		{"context beyond the model", llamaModel(), cards(1, "NVIDIA A100", 80), Request{Context: 200_000}, "0:4", 131072,
 			[]string{"context length of 131072: taking it instead of 200000", "fewer than 6"}},
-		{"quantised cache", llamaModel(), cards(1, "NVIDIA A10", 24), Request{KVCacheType: "q8_0"}, "0:51", 4096, nil},
+		{"quantised cache", llamaModel(), cards(1, "NVIDIA A10", 24), Request{KVCacheType: "q8_0"}, "0:57", 4096, nil},
 
 		{"a group of two", big(), cards(2, "NVIDIA A40", 48), Request{}, "0+1:16", 4096, nil},
 		{"two groups of two", big(), cards(4, "NVIDIA A40", 48), Request{}, "0+1:16 2+3:16", 4096, nil},
 		{"a group and a GPU for itself", big(), []gpu.Device{card(0, "NVIDIA A40", 48), card(1, "NVIDIA A100", 80), card(2, "NVIDIA A40", 48)}, Request{}, "0+2:16 1:16", 4096, nil},
-		{"singles hold as many as a group may", big(), free(63, 63), Request{}, "0:8 1:8", 4096, nil},
-		{"singles hold fewer", big(), free(62, 62), Request{}, "0+1:16", 4096, nil},
-		{"a group holds more", wide, free(54, 84, 52), Request{}, "0+1+2:51", 4096, nil},
-		{"and more with more memory", wide, free(55, 85, 57), Request{}, "0+1+2:57", 4096, nil},
-		{"one holds enough by itself", wide, free(70, 120, 70), Request{}, "0+2:31 1:53", 4096, nil},
-		{"weights leave room: no group", light(), cards(2, "T1000", 8), Request{}, "0:4 1:4", 4096, []string{"GPU-0) holds 4 slots: fewer than 6", "GPU-1)"}},
+		{"singles hold as many as a group may", big(), free(54, 54), Request{}, "0:8 1:8", 4096, nil},
+		{"singles hold fewer", big(), free(52, 52), Request{}, "0+1:16", 4096, nil},
+		{"a group holds more", wide, free(44, 78, 42), Request{}, "0+1+2:59", 4096, nil},
+		{"and more with more memory", wide, free(45, 79, 48), Request{}, "0+1+2:61", 4096, nil},
+		{"one holds enough by itself", wide, free(62, 118, 62), Request{}, "0+2:31 1:54", 4096, nil},
+		{"weights leave room: no group", light(), cards(2, "T1000", 7), Request{}, "0:4 1:4", 4096, []string{"GPU-0) holds 4 slots: fewer than 6", "GPU-1)"}},
 		{"asking for less needs no group", big(), cards(2, "NVIDIA A40", 48), Request{Slots: 2}, "0:2 1:2", 4096, nil},
-		{"MIG instances", llamaModel(), []gpu.Device{slice(0, "3g.40gb", 39.5), slice(1, "1g.10gb", 9.5)}, Request{}, "0:56 1:3", 4096, []string{"MIG 1g.10gb (MIG-1) holds 3 slots"}},
+		{"MIG instances", llamaModel(), []gpu.Device{slice(0, "3g.40gb", 39.5), slice(1, "1g.10gb", 9.5)}, Request{}, "0:60 1:5", 4096, []string{"MIG 1g.10gb (MIG-1) holds 5 slots"}},
 
 		{"single slot: several servers", single, cards(1, "NVIDIA A100", 80), Request{}, "0:1 0:1 0:1 0:1 0:1 0:1", 4096, nil},
 		{"single slot: as many as fit", single, cards(1, "NVIDIA A10", 24), Request{}, "0:1 0:1 0:1", 4096, []string{"holds 3 servers with one slot each: fewer than 6"}},
@@ -191,8 +192,8 @@ func check(t *testing.T, p Plan, w Request) {
 		if total != s.Bytes || s.Slots < 1 || len(s.Headroom) != len(s.Devices) {
 			t.Errorf("terms add up to %d of server %+v", total, s)
 		}
-		for _, d := range s.Devices {
-			planned[d.UUID] += s.Bytes - s.Spill
+		for n, d := range s.Devices {
+			planned[d.UUID] += s.on(n) - s.Spill
 			if d.MIG() && len(s.Devices) > 1 {
 				t.Error("a MIG instance is in a group")
 			}
@@ -214,7 +215,7 @@ func check(t *testing.T, p Plan, w Request) {
 func TestBudget(t *testing.T) {
 	d := card(0, "GPU", 80)
 	b := budget(d, 0.75)
-	if b.Reserve != 20*gib || b.Free != int64(d.Memory.Free) || b.Headroom != b.Free-b.Reserve {
+	if b.Reserve != b.Free/4 || b.Free != int64(d.Memory.Free) || b.Headroom != b.Free-b.Reserve {
 		t.Errorf("%+v", b)
 	}
 	if b := budget(card(0, "GPU", 8), 0.9); b.Reserve != gib {
@@ -236,9 +237,9 @@ func TestDoesNotFit(t *testing.T) {
 		group   int
 	}{
 		{"weights", big(), cards(1, "NVIDIA A10", 24), Request{}, "2 such GPUs", 1},
-		{"weights, in a group too", big(), cards(2, "T1000", 8), Request{}, "8 such GPUs", 2},
+		{"weights, in a group too", big(), cards(2, "T1000", 8), Request{}, "7 such GPUs", 2},
 		{"context", llamaModel(), cards(1, "NVIDIA A10", 24), Request{Context: 131072}, "--kv-cache-type q8_0, or --context", 1},
-		{"context and cache", llamaModel(), cards(1, "T1000", 7.26), Request{Context: 32768}, "--kv-cache-type q4_0 and --context", 1},
+		{"context and cache", llamaModel(), cards(1, "T1000", 6.628), Request{Context: 32768}, "--kv-cache-type q4_0 and --context", 1},
 		{"MIG", big(), []gpu.Device{slice(0, "1g.10gb", 9.5)}, Request{}, "", 1},
 	}
 	for _, tt := range tests {
@@ -306,5 +307,53 @@ func TestRefusals(t *testing.T) {
 	var unknown *UnknownSizeError
 	if _, err := Decide(modelcfg.Model{Name: "x"}, modelcfg.Architecture{}, cards(1, "GPU", 80), Request{}); !errors.As(err, &unknown) {
 		t.Errorf("unknown model: %v", err)
+	}
+}
+
+// The plan takes the most slots, and then the largest ubatch.
+func TestUbatch(t *testing.T) {
+	tests := []struct {
+		name    string
+		memory  float64 // GiB
+		wish    Request
+		ubatch  int
+		choices []UbatchChoice
+		from    string // part of the source
+	}{
+		{"room for everything", 80, Request{}, 2048, []UbatchChoice{{2048, 64}, {1024, 64}, {512, 64}}, "the largest with the most slots"},
+		{"a larger one would cost slots", 24, Request{}, 512, []UbatchChoice{{2048, 31}, {1024, 31}, {512, 32}}, "1024 would hold 31, 2048 would hold 31"},
+		{"asked for", 24, Request{Ubatch: 256}, 256, []UbatchChoice{{256, 32}}, "asked for"},
+		{"an embedder", 80, Request{Embeds: true, Context: 1500}, 1500, []UbatchChoice{{1500, 64}}, "whole prompt"},
+		{"an embedder with a long context", 80, Request{Embeds: true, Context: 8192}, 2048, []UbatchChoice{{2048, 64}}, "whole prompt"},
+		{"an embedder of the old generation", 80, Request{Embeds: true, Context: 8192, Runner: LlamaRunner}, 8192, nil, "whole prompt"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := Decide(llamaModel(), llama8B(), cards(1, "GPU", tt.memory), tt.wish)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Ubatch != tt.ubatch || tt.choices != nil && !reflect.DeepEqual(p.Ubatches, tt.choices) {
+				t.Errorf("ubatch %d of %v, want %d of %v", p.Ubatch, p.Ubatches, tt.ubatch, tt.choices)
+			}
+			if i := slices.IndexFunc(p.Sources, func(s Source) bool { return s.What == "ubatch" }); i < 0 || !strings.Contains(p.Sources[i].From, tt.from) {
+				t.Errorf("sources %+v", p.Sources)
+			}
+		})
+	}
+	p, err := Decide(llamaModel(), llama8B(), nil, Request{CPU: true, Ubatch: 256})
+	if err != nil || p.Ubatch != 256 {
+		t.Errorf("on the CPU: ubatch %d, %v", p.Ubatch, err)
+	}
+}
+
+// A GPU that others use, too, holds what fits its free memory.
+func TestReserveIsAShareOfTheFreeMemory(t *testing.T) {
+	shared := card(0, "NVIDIA A100", 80)
+	shared.Memory.Free = 7_700 << 20
+	m := light() // of 3 GB
+	p, err := Decide(m, m.Architecture, []gpu.Device{shared}, Request{})
+	if err != nil || p.Slots < 6 || p.Devices[0].Reserve != gib {
+		t.Errorf("%d slots, %+v: %v", p.Slots, p.Devices, err)
 	}
 }

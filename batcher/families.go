@@ -26,37 +26,43 @@ func matches(patterns []string, name string) bool {
 
 // slidingFamily is llama.cpp's handling of a family's attention.sliding_window.
 type slidingFamily struct {
-	pattern int // every pattern-th layer has full attention
-	window  int // in tokens, if the GGUF has none; 0 means no window then
+	pattern   int  // every pattern-th layer has full attention; 1 means all layers, unless the GGUF has a pattern
+	window    int  // in tokens, if the GGUF has none; 0 means no window then
+	fixed     bool // window replaces a window in the GGUF, too
+	fullFirst bool // of each pattern the first layer has full attention, not the last
+	layers    int  // only models with this number of layers have the window; 0 means all
 }
 
-// slidingFamilies are the families whose windows llama.cpp uses (llama-model.cpp, set_swa_pattern). For all other
-// families every layer counts with full attention. That is an upper bound, and exact for some: llama.cpp ignores the
-// windows of phi3 and mistral.
+// slidingFamilies are the families whose windows llama.cpp uses (llama-model.cpp, set_swa_pattern; since 2026
+// src/models/*.cpp, load_swa_pattern). For all other families every layer counts with full attention. That is an upper
+// bound, and exact for some: llama.cpp ignores the windows of phi3 and mistral. Files that Ollama made call gpt-oss gptoss,
+// and olmo2 olmo3.
 var slidingFamilies = map[string]slidingFamily{
-	"gemma2":          {2, 4096},
-	"gemma3":          {6, 0},
-	"gemma3n":         {5, 0},
-	"gemma-embedding": {6, 0},
-	"llama4":          {4, 8192},
-	"cohere2":         {4, 0},
-	"olmo2":           {4, 0},
-	"afmoe":           {4, 0},
-	"gpt-oss":         {2, 0},
-	"gptoss":          {2, 0},
+	"gemma2":          {pattern: 2, window: 4096},
+	"gemma3":          {pattern: 6},
+	"gemma3n":         {pattern: 5},
+	"gemma4":          {pattern: 1},
+	"gemma-embedding": {pattern: 6},
+	"llama4":          {pattern: 4, window: 8192, fixed: true},
+	"cohere2":         {pattern: 4},
+	"cohere2moe":      {pattern: 4, fullFirst: true},
+	"laguna":          {pattern: 4, fullFirst: true},
+	"smallthinker":    {pattern: 4, window: 4096, fixed: true, fullFirst: true},
+	"exaone4":         {pattern: 4, window: 4096, layers: 64},
+	"exaone-moe":      {pattern: 4},
+	"olmo2":           {pattern: 4},
+	"olmo3":           {pattern: 4},
+	"afmoe":           {pattern: 4},
+	"plamo3":          {pattern: 8},
+	"gpt-oss":         {pattern: 2},
+	"gptoss":          {pattern: 2},
+	"step35":          {pattern: 1},
+	"mimo2":           {pattern: 1},
 }
 
-// recurrentLayer reports whether a layer keeps a state instead of a cache (llama-model.cpp, recurrent_layer_arr). For
-// unknown families all layers count with a state in addition to their cache, as an upper bound.
-func recurrentLayer(family string, l, kvHeads, interval int) bool {
-	switch {
-	case family == "qwen3next" || strings.HasPrefix(family, "qwen35"):
-		if interval == 0 {
-			interval = 4
-		}
-		return (l+1)%interval != 0
-	case family == "jamba" || family == "plamo2" || family == "granitehybrid" || matches([]string{"lfm2*", "nemotron_h*"}, family):
-		return kvHeads == 0
-	}
-	return true
-}
+// intervalFamilies have full attention in every full_attention_interval-th layer, by default every fourth, and a recurrent
+// state in the others.
+var intervalFamilies = []string{"qwen3next", "qwen35*"}
+
+// hybridFamilies have a recurrent state in the layers without KV heads.
+var hybridFamilies = []string{"jamba", "plamo2", "granitehybrid", "lfm2*", "nemotron_h*"}

@@ -6,13 +6,17 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// serverSpec describes a server whose memory is computed. Numbers are at least 1.
+// serverSpec describes a server whose memory is computed. Numbers are at least 1 where nothing else is said.
 type serverSpec struct {
 	slots   int64
 	context int64
 	cache   string
+	ubatch  int64 // asked for; tokens returns what the server takes
+	runner  Runner
 	group   int64 // number of devices that share the layers
 	noFlash bool
+	embeds  bool  // the model makes embeddings
+	drafts  int64 // tokens that the server drafts at once, 0 for none
 }
 
 // perDevice returns the largest part of bytes on one device of the group, if the bytes are spread evenly over layers.
@@ -36,7 +40,7 @@ func newMemoryFor(m modelcfg.Model, a modelcfg.Architecture) (memoryFor, bool, e
 
 func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
 	projector := min(a.ProjectorBytes, a.WeightsBytes)
-	weights := a.WeightsBytes - projector
+	weights := max(0, a.WeightsBytes-projector-a.HostBytes)
 	terms := []Term{weightsTerm(a, s, weights), kvTerm(a, s)}
 	if t, ok := windowTerm(a, s); ok {
 		terms = append(terms, t)
@@ -45,13 +49,17 @@ func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
 		terms = append(terms, t)
 	}
 	terms = append(terms, computeTerm(a, s))
+	if t, ok := draftTerm(a, s); ok {
+		terms = append(terms, t)
+	}
 	if t, ok := scratchTerm(a, s); ok {
 		terms = append(terms, t)
 	}
 	if a.Vision || projector > 0 {
 		// The projector is not split: one device holds all of it, and it can be any of them.
-		terms = append(terms, Term{"projector", plus(projector, visionBytes),
-			fmt.Sprintf("%s of weights apart, and %s to encode an image", Size(projector), Size(visionBytes))})
+		graph := imageBytes(a.Family, s.runner)
+		terms = append(terms, Term{"projector", plus(projector, graph),
+			fmt.Sprintf("%s of weights apart, and %s to encode an image", Size(projector), Size(graph))})
 	}
 	if t, ok := pipelineTerm(a, s); ok {
 		terms = append(terms, t)
@@ -59,14 +67,38 @@ func architectureTerms(a modelcfg.Architecture, s serverSpec) []Term {
 	return append(terms, runtimeTerm())
 }
 
-// weightsTerm returns the size of the model's files. It is an upper bound: a token embedding that is not also the
-// output matrix stays in host memory. The output matrix counts as one more layer.
+// weightsTerm returns the part of the model's files that goes to the GPUs. The token embedding stays in host memory, unless it is
+// the output matrix, too (llama-model.cpp, LLM_TENSOR_LAYER_INPUT). The output matrix counts as one more layer.
 func weightsTerm(a modelcfg.Architecture, s serverSpec, bytes int64) Term {
 	note := "size of the model's files"
+	if a.HostBytes > 0 {
+		note += fmt.Sprintf(" without %s that stay in host memory", Size(a.HostBytes))
+	}
 	if s.group > 1 {
 		note = fmt.Sprintf("%s, split over %d GPUs by layers", Size(bytes), s.group)
 	}
 	return Term{"weights", s.perDevice(bytes, int64(a.Layers)+1), note}
+}
+
+const (
+	// runtimeBytes is the memory of a CUDA context and the engine's kernels for one process on one GPU. nvidia-smi shows 305 MiB
+	// more for a llama-server than its buffers have (three logs of Ollama 0.32), and 82 to 165 MiB elsewhere.
+	runtimeBytes = 320 * mib
+	// visionBytes is the memory for encoding images besides the projector's weights. Ollama reserves the same (v0.34.3
+	// llm/llama_server.go, mmprojOffloadHeadroom).
+	visionBytes = gib
+)
+
+// imageBytes returns the memory for encoding an image. Ollama's engine computes whole images, with attention between all patches:
+// 2.8 GiB for mllama (ollama issue 9311), and 5120² · 16 heads · 4 bytes and more for qwen25vl.
+func imageBytes(family string, runner Runner) int64 {
+	switch {
+	case family == "mllama":
+		return 2868 * mib
+	case runner == OllamaEngine && family == "qwen25vl":
+		return 2 * gib
+	}
+	return visionBytes
 }
 
 func runtimeTerm() Term {
@@ -77,6 +109,17 @@ func sum(terms []Term) int64 {
 	var total int64
 	for _, t := range terms {
 		total = plus(total, t.Bytes)
+	}
+	return total
+}
+
+// sumElsewhere returns the memory on a device of a group other than the first.
+func sumElsewhere(terms []Term) int64 {
+	total := sum(terms)
+	for _, t := range terms {
+		if t.Name == pipelineName {
+			total -= t.Bytes
+		}
 	}
 	return total
 }

@@ -40,6 +40,7 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 		WeightsBytes:      plus(min(max(weightsBytes, 0), maxBytes), min(max(projectorBytes, 0), maxBytes)),
 		ProjectorBytes:    min(max(projectorBytes, 0), maxBytes),
 		Layers:            r.required("block_count", maxLayers),
+		DraftLayers:       r.optional("nextn_predict_layers", maxLayers),
 		EmbeddingLength:   r.required("embedding_length", 1<<20),
 		ContextLength:     r.optional("context_length", 1<<24),
 		FeedForwardLength: r.largest("feed_forward_length", 1<<20),
@@ -52,9 +53,15 @@ func FromMetadata(info map[string]any, weightsBytes, projectorBytes int64) (mode
 		// Such models can have dense layers, too, as wide as all experts of a token together.
 		a.FeedForwardLength = max(each, (a.FeedForwardLength+a.ExpertsUsed-1)/a.ExpertsUsed)
 	}
+	// block_count includes the blocks of multi-token prediction (llama.cpp, hparams.n_layer).
+	if a.DraftLayers < a.Layers {
+		a.Layers -= a.DraftLayers
+	} else {
+		r.fail("nextn_predict_layers")
+	}
 	r.attention(&a)
 	r.sliding(&a)
-	a.StateBytes = r.state(a)
+	r.state(&a)
 	if r.err != nil {
 		return modelcfg.Architecture{}, r.err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"fluxworker/modelcfg"
@@ -16,6 +17,19 @@ func metadata(t *testing.T, text string) map[string]any {
 		t.Fatal(err)
 	}
 	return info
+}
+
+// windowLayers writes w for each layer with a window, and a dot for each with full attention.
+func windowLayers(a modelcfg.Architecture) string {
+	var b strings.Builder
+	for l := range a.KVHeads {
+		if slidingLayer(a, l) {
+			b.WriteByte('w')
+		} else {
+			b.WriteByte('.')
+		}
+	}
+	return b.String()
 }
 
 func TestFromMetadata(t *testing.T) {
@@ -60,9 +74,42 @@ func TestFromMetadata(t *testing.T) {
 		{"a pattern of its own", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 6, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128,
 			"gpt-oss.attention.sliding_window_pattern": [true, true, false, true, true, false]}`,
-			func(a modelcfg.Architecture) bool { return a.SlidingWindow == 128 && a.SlidingWindowPattern == 3 }},
-		{"an irregular pattern counts as full", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
+			func(a modelcfg.Architecture) bool {
+				return kvBytesPerToken(a, "f16") == 2*2*64*2 && windowLayers(a) == "ww.ww."
+			}},
+		{"an irregular pattern", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128, "gpt-oss.attention.sliding_window_pattern": [false, true, true]}`,
+			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".ww" }},
+		{"a pattern that is none counts as full", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
+			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128, "gpt-oss.attention.sliding_window_pattern": [true, 1, true]}`,
+			func(a modelcfg.Architecture) bool { return windowLayers(a) == "..." }},
+		// 8 full layers x 1 head x 512 and 40 window layers x 8 x 256, in the proportion of two patterns.
+		{"Gemma 4 12B", `{"general.architecture": "gemma4", "gemma4.block_count": 12, "gemma4.embedding_length": 3840,
+			"gemma4.attention.head_count": 16, "gemma4.attention.head_count_kv": [8, 8, 8, 8, 8, 1, 8, 8, 8, 8, 8, 1],
+			"gemma4.attention.key_length": 512, "gemma4.attention.value_length": 512, "gemma4.attention.key_length_swa": 256,
+			"gemma4.attention.value_length_swa": 256, "gemma4.attention.sliding_window": 1024,
+			"gemma4.attention.sliding_window_pattern": [true, true, true, true, true, false, true, true, true, true, true, false]}`,
+			func(a modelcfg.Architecture) bool {
+				full, window, _ := elementsPerCell(a)
+				return full == 2*1024 && window == 10*8*512 && windowLayers(a) == "wwwww.wwwww."
+			}},
+		{"Gemma 4 shares the cache on its last layers", `{"general.architecture": "gemma4", "gemma4.block_count": 5, "gemma4.embedding_length": 64,
+			"gemma4.attention.head_count": 8, "gemma4.attention.head_count_kv": 1, "gemma4.attention.shared_kv_layers": 3}`,
+			func(a modelcfg.Architecture) bool { return slices.Equal(a.KVHeads, []int{1, 1, 0, 0, 0}) }},
+		{"Gemma 3n shares the cache from layer 20", `{"general.architecture": "gemma3n", "gemma3n.block_count": 22, "gemma3n.embedding_length": 64,
+			"gemma3n.attention.head_count": 8, "gemma3n.attention.head_count_kv": 2}`,
+			func(a modelcfg.Architecture) bool { return slices.Equal(a.KVHeads, append(repeat(2, 20), 0, 0)) }},
+		{"Command A MoE: the first of four layers is full", `{"general.architecture": "cohere2moe", "cohere2moe.block_count": 8,
+			"cohere2moe.embedding_length": 64, "cohere2moe.attention.head_count": 8, "cohere2moe.attention.sliding_window": 4096}`,
+			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".www.www" }},
+		{"Laguna, with a pattern as a number", `{"general.architecture": "laguna", "laguna.block_count": 6, "laguna.embedding_length": 64,
+			"laguna.attention.head_count": 8, "laguna.attention.sliding_window": 512, "laguna.attention.sliding_window_pattern": 3}`,
+			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".ww.ww" && a.SlidingWindow == 512 }},
+		{"SmallThinker has a window of its own", `{"general.architecture": "smallthinker", "smallthinker.block_count": 4,
+			"smallthinker.embedding_length": 64, "smallthinker.attention.head_count": 8, "smallthinker.attention.sliding_window": 3}`,
+			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".www" && a.SlidingWindow == 4096 }},
+		{"EXAONE 4 1.2B has no window", `{"general.architecture": "exaone4", "exaone4.block_count": 30, "exaone4.embedding_length": 64,
+			"exaone4.attention.head_count": 8, "exaone4.attention.sliding_window": 4096}`,
 			func(a modelcfg.Architecture) bool { return a.SlidingWindow == 0 }},
 		{"a window that the engine ignores", `{"general.architecture": "phi3", "phi3.block_count": 32, "phi3.embedding_length": 3072,
 			"phi3.attention.head_count": 32, "phi3.attention.head_count_kv": 32, "phi3.attention.sliding_window": 2047}`,
@@ -89,8 +136,19 @@ func TestFromMetadata(t *testing.T) {
 			"qwen35.attention.value_length": 256, "qwen35.ssm.conv_kernel": 4, "qwen35.ssm.inner_size": 6144, "qwen35.ssm.group_count": 16,
 			"qwen35.ssm.state_size": 128, "qwen35.full_attention_interval": 4}`,
 			func(a modelcfg.Architecture) bool {
-				return a.SingleSlot && 2*a.StateBytes == 299*mib+mib/4
+				return a.SingleSlot && 2*a.StateBytes == 299*mib+mib/4 && kvBytesPerToken(a, "f16") == 16*4*512*2
 			}},
+		{"recurrent layers that are listed, and a block that drafts", `{"general.architecture": "qwen35moe", "qwen35moe.block_count": 5,
+			"qwen35moe.embedding_length": 64, "qwen35moe.attention.head_count": 8, "qwen35moe.attention.head_count_kv": 2,
+			"qwen35moe.nextn_predict_layers": 1, "qwen35moe.ssm.conv_kernel": 4, "qwen35moe.ssm.inner_size": 8,
+			"qwen35moe.attention.recurrent_layers": [true, false, true, true, false]}`,
+			func(a modelcfg.Architecture) bool {
+				return slices.Equal(a.KVHeads, []int{0, 2, 0, 0}) && a.DraftLayers == 1 && a.StateBytes == 3*3*8*4
+			}},
+		{"layers of Nemotron-H with a feed-forward network only", `{"general.architecture": "nemotron_h", "nemotron_h.block_count": 3,
+			"nemotron_h.embedding_length": 64, "nemotron_h.attention.head_count": 8, "nemotron_h.attention.head_count_kv": [0, 2, 0],
+			"nemotron_h.feed_forward_length": [0, 0, 128], "nemotron_h.ssm.conv_kernel": 4, "nemotron_h.ssm.inner_size": 8}`,
+			func(a modelcfg.Architecture) bool { return a.StateBytes == 3*8*4 }},
 		{"shortcut convolutions", `{"general.architecture": "lfm2", "lfm2.block_count": 3, "lfm2.embedding_length": 1024,
 			"lfm2.attention.head_count": 16, "lfm2.attention.head_count_kv": [0, 0, 8], "lfm2.shortconv.l_cache": 3}`,
 			func(a modelcfg.Architecture) bool { return a.StateBytes == 2*2*1024*4 && a.SingleSlot }},
@@ -131,6 +189,7 @@ func TestFromMetadataRefuses(t *testing.T) {
 		`{"general.architecture": "llama", "llama.block_count": -1}`:                                                        "llama.block_count",
 		`{"general.architecture": "llama", "llama.block_count": 1e9}`:                                                       "llama.block_count",
 		`{"general.architecture": "llama", "llama.block_count": 2, "llama.embedding_length": "x"}`:                          "llama.embedding_length",
+		`{"general.architecture": "m", "m.block_count": 2, "m.embedding_length": 2, "m.nextn_predict_layers": 2}`:           "m.nextn_predict_layers",
 		`{"general.architecture": "m", "m.block_count": 2, "m.embedding_length": 2, "m.attention.head_count_kv": [1]}`:      "",
 		`{"general.architecture": "m", "m.block_count": 3, "m.embedding_length": 2, "m.attention.head_count_kv": [1, 2]}`:   "m.attention.head_count_kv",
 		`{"general.architecture": "m", "m.block_count": 2, "m.embedding_length": 2, "m.attention.head_count_kv": ["a", 1]}`: "m.attention.head_count_kv",
@@ -173,7 +232,7 @@ func FuzzFromMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", group: 2}) {
+		for _, term := range architectureTerms(a, serverSpec{slots: 3, context: 5000, cache: "q8_0", ubatch: 512, runner: OllamaEngine, group: 2}) {
 			if term.Bytes < 0 {
 				t.Errorf("%+v", term)
 			}

@@ -22,7 +22,8 @@ type scene struct {
 // Generate makes scenes in which a model sometimes fits, and sometimes not.
 func (scene) Generate(r *rand.Rand, _ int) reflect.Value {
 	pick := func(values ...int) int { return values[r.Intn(len(values))] }
-	a := modelcfg.Architecture{Family: "x", WeightsBytes: r.Int63n(90*gib) + 1, Layers: 1 + r.Intn(100), Heads: pick(1, 8, 64),
+	a := modelcfg.Architecture{Family: []string{"x", "gemma3", "gpt-oss", "qwen35", "laguna"}[r.Intn(5)], DraftLayers: pick(0, 0, 1), HostBytes: int64(pick(0, 300<<20)),
+		RecurrentLength: pick(0, 30000), WindowKeyLength: pick(0, 32), WeightsBytes: r.Int63n(90*gib) + 1, Layers: 1 + r.Intn(100), Heads: pick(1, 8, 64),
 		KeyLength: pick(64, 128, 256), ValueLength: pick(64, 128), EmbeddingLength: pick(64, 4096, 8192), FeedForwardLength: pick(0, 14336),
 		Vocabulary: pick(0, 32000, 262144), ExpertsUsed: pick(0, 2, 8), ContextLength: pick(0, 8192, 131072),
 		SlidingWindow: pick(0, 0, 512, 4096), SlidingWindowPattern: pick(0, 2, 6), StateBytes: int64(pick(0, 0, 50<<20)),
@@ -42,7 +43,8 @@ func (scene) Generate(r *rand.Rand, _ int) reflect.Value {
 		m.Requirements.MinGPUMemory = r.Int63n(40*gib) + 1
 	}
 	m.Requirements.GPUMemoryUtilization = []float64{0, 0.5, 0.9, 1}[r.Intn(4)]
-	s := scene{model: m, wish: Request{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), NoFlashAttention: []string{"", "", "", "no"}[r.Intn(4)],
+	s := scene{model: m, wish: Request{Slots: pick(0, 0, 1, 30), Context: pick(0, 100, 5000, 40000), Ubatch: pick(0, 0, 128, 4096),
+		Runner: []Runner{"", LlamaServer, LlamaRunner, OllamaEngine}[r.Intn(4)], Drafts: pick(0, 0, 4), Embeds: r.Intn(8) == 0, NoFlashAttention: []string{"", "", "", "no"}[r.Intn(4)],
 		KVCacheType: []string{"", "q8_0", "q4_0"}[r.Intn(3)]}}
 	for i := range 1 + r.Intn(5) {
 		d := card(i, "GPU", 1+90*r.Float64())
@@ -151,6 +153,30 @@ func FuzzMoreMemoryNeverGivesFewerSlots(f *testing.F) {
 	})
 }
 
+// Of the choices in a plan a larger ubatch never has more slots, and the plan has the most of all.
+func TestLargerUbatchNeverGivesMoreSlots(t *testing.T) {
+	differ := 0
+	property(t, func(s scene) bool {
+		s.wish.Ubatch, s.wish.Embeds = 0, false
+		p, err := s.decide()
+		if err != nil || p.RuleOfThumb {
+			return true
+		}
+		for i, c := range p.Ubatches {
+			if i > 0 && c.Slots < p.Ubatches[i-1].Slots || c.Slots > p.Slots || c.Ubatch == p.Ubatch && c.Slots != p.Slots {
+				return false
+			}
+		}
+		if p.Ubatches[0].Slots < p.Slots {
+			differ++
+		}
+		return true
+	})
+	if differ == 0 {
+		t.Error("in no plan a larger ubatch costs slots")
+	}
+}
+
 func TestMoreDevicesNeverGiveFewerSlots(t *testing.T) {
 	property(t, func(s scene, which uint8) bool {
 		all := s.slots()
@@ -198,7 +224,8 @@ func TestGroupsAreWorthIt(t *testing.T) {
 			return !t.Failed()
 		}
 		needed++
-		j := job{spec: serverSpec{context: int64(p.Context), cache: p.KVCacheType, noFlash: s.wish.NoFlashAttention != ""}}
+		j := job{spec: p.spec(s.wish)}
+		j.spec.ubatch = int64(p.Ubatch)
 		j.memoryFor, _, _ = newMemoryFor(s.model, s.model.Architecture)
 		_, limit := new(Plan).slotRange(s.model, s.wish, false)
 		if first.Slots < limit && j.bytes(first.Slots+1, len(first.Devices)) <= slices.Min(first.Headroom) {

@@ -14,7 +14,6 @@
 //
 // Numbers in a model YAML are claims. They allow a plan before a server exists; later reports of the server and the GPU
 // take precedence.
-// report later takes precedence.
 package modelcfg
 
 // NoTag is the value of Model.Ollama for a model that is not in Ollama's library.
@@ -111,7 +110,7 @@ type Requirements struct {
 	CUDAVersion string
 	// CPUThreads is 1 to 4096; 0 means unset.
 	CPUThreads int
-	// GPUMemoryUtilization is the usable share of the GPU's memory, 0.01 to 1; 0 means unset.
+	// GPUMemoryUtilization is the usable share of the GPU's free memory, 0.01 to 1; 0 means unset.
 	GPUMemoryUtilization float64
 	// ContextWindow is the longest context for which the model was made, in tokens; 0 means unset. The plan decides the
 	// context of a slot.
@@ -129,14 +128,23 @@ type Architecture struct {
 	WeightsBytes int64
 	// ProjectorBytes is the part of WeightsBytes that converts images to tokens; 0 means none or unknown.
 	ProjectorBytes int64
-	// Layers is the number of blocks without the output layer.
+	// HostBytes is the part of WeightsBytes that stays in host memory: the token embedding, unless the output layer uses
+	// it, too. 0 means none or unknown.
+	HostBytes int64
+	// Layers is the number of blocks without the output layer and without DraftLayers.
 	Layers int
+	// DraftLayers is the number of further blocks that predict more than one token (MTP); 0 for most models.
+	DraftLayers int
 	// Heads is the number of attention heads per layer.
 	Heads int
-	// KVHeads is the number of KV heads of each layer; its length is Layers. Nil means unknown.
+	// KVHeads is the number of KV heads of each layer; its length is Layers. It is 0 for a layer without a KV cache of its
+	// own, such as a recurrent layer. Nil means unknown.
 	KVHeads []int
 	// KeyLength and ValueLength are the sizes of one head's key and value in elements.
 	KeyLength, ValueLength int
+	// WindowKeyLength and WindowValueLength are those sizes in layers with an attention window; 0 means that they are the
+	// same as in other layers.
+	WindowKeyLength, WindowValueLength int
 	// LatentLength is the number of elements that a layer with multi-head latent attention caches per token instead of
 	// keys and values; 0 for other models.
 	LatentLength int
@@ -155,6 +163,12 @@ type Architecture struct {
 	// SlidingWindowPattern is n if every n-th layer has full attention and the others have the window; 0 means that all
 	// layers have the window. It has no meaning without SlidingWindow.
 	SlidingWindowPattern int
+	// SlidingLayers says for each layer whether it has the window; its length is Layers. It overrides
+	// SlidingWindowPattern; nil means that SlidingWindowPattern and the family decide.
+	SlidingLayers []bool
+	// RecurrentLength is the number of elements per token that a recurrent layer needs while it computes; 0 for models
+	// without recurrent layers, or unknown.
+	RecurrentLength int
 	// StateBytes is the memory per slot that does not depend on the context: the state of recurrent layers, and the
 	// keys and values of an image for models with separate layers that attend to images.
 	StateBytes int64

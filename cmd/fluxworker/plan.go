@@ -196,8 +196,12 @@ func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) e
 		for _, t := range s.Terms {
 			printf(w, "  %s\t%s\t%s\n", t.Name, batcher.Size(t.Bytes), t.Note)
 		}
-		if len(s.Terms) > 0 {
-			printf(w, "  sum\t%s\ton each of its GPUs\n", batcher.Size(s.Bytes))
+		switch {
+		case len(s.Terms) == 0:
+		case s.BytesElsewhere > 0:
+			printf(w, "  sum\t%s\ton its first GPU, and %s on each other\n", batcher.Size(s.Bytes), batcher.Size(s.BytesElsewhere))
+		default:
+			printf(w, "  sum\t%s\ton its GPU\n", batcher.Size(s.Bytes))
 		}
 	}
 	if p.Host != (batcher.Host{}) {

@@ -22,6 +22,7 @@ func (f *File) Info() (Info, error) {
 	info := Info{
 		Digest: f.Digest, Family: f.model.Architecture(), Parameters: format.HumanNumber(f.model.ParameterCount()),
 		Quantization: f.model.FileType().String(), Projector: f.Projector != "",
+		HostBytes: hostBytes(f.model.TensorInfos()),
 	}
 	// Convert the values as JSON from a server would have them: every number is a float64.
 	data, err := json.Marshal(values)

@@ -35,6 +35,8 @@ type Info struct {
 	Threads int `json:"num_thread,omitempty"`
 	// WeightsBytes is the size of the model's files including a projector; 0 if the server does not report it.
 	WeightsBytes int64 `json:"weights_bytes,omitempty"`
+	// HostBytes is the part of WeightsBytes that stays in host memory when all layers are on the GPU; 0 if unknown.
+	HostBytes int64 `json:"host_bytes,omitempty"`
 	// Projector is true if a separate file encodes images.
 	Projector bool `json:"projector,omitempty"`
 	// Metadata holds all keys of the model's GGUF header, with complete arrays.
@@ -118,6 +120,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Metadata:     show.ModelInfo,
 		Projector:    len(show.ProjectorInfo) > 0,
 		Threads:      ownThreads(show.Parameters),
+		HostBytes:    hostBytes(shownTensors(show.Tensors)),
 	}
 	for _, capability := range show.Capabilities {
 		info.Capabilities = append(info.Capabilities, string(capability))

@@ -42,6 +42,8 @@ func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error)
 	wish.Unchecked = p.Running
 	// Without an answer from Ollama, as on a login node, the newer generation is assumed.
 	old := info.Version != "" && ollama.OldGeneration(info.Version)
+	wish.Runner = batcher.RunnerOf(old, architecture.Family, info.Projector)
+	wish.Embeds = info.EmbedsOnly()
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
 	if err != nil {
@@ -72,10 +74,7 @@ func (p Planner) architecture(info ollama.Info) modelcfg.Architecture {
 		a = modelcfg.Architecture{WeightsBytes: info.WeightsBytes, Family: info.Family}
 	}
 	a.Vision = a.Vision || info.Projector
-	if info.Projector && info.Version != "" && ollama.OldGeneration(info.Version) {
-		// The old generation runs such a model with llama.cpp, which gives layers with a sliding window the whole context.
-		a.SlidingWindow = 0
-	}
+	a.HostBytes = info.HostBytes
 	if len(info.Capabilities) > 0 {
 		// Ollama serves a model that writes no text, such as an embedder, with one slot.
 		a.SingleSlot = a.SingleSlot || !slices.Contains(info.Capabilities, "completion")
