@@ -80,6 +80,7 @@ var loggedCaches = []struct {
 	{"qwen3.6:27b", 32768, "f16", 2048, 149.62},
 	{"gpt-oss:20b", 131072, "f16", 3072, 0},
 	{"gpt-oss:120b", 65536, "f16", 2304, 0},
+	{"gemma4:12b", 65536, "f16", 1024, 0}, // 8 layers of one head of 512, by the keys in a log
 }
 
 func TestKnownTagsHaveTheLoggedCaches(t *testing.T) {
