@@ -131,7 +131,7 @@ func (f *Fleet) planned(p batcher.Plan) []*Server {
 	servers := make([]*Server, len(p.Servers))
 	for i, s := range p.Servers {
 		servers[i] = &Server{
-			number: i, name: serverName(i, s), plan: s, slots: s.Slots, context: p.Context, cache: p.KVCacheType, logPath: f.config.Run.In(LogName(i)),
+			number: i, name: serverName(i, s), plan: s, slots: s.Slots, context: p.Context, cache: p.KVCacheType, ubatch: p.Ubatch, logPath: f.config.Run.In(LogName(i)),
 		}
 	}
 	return servers

@@ -33,6 +33,7 @@ type Server struct {
 	slots   int    // of the last start: fewer than planned where the GPUs did not hold the plan
 	context int    // of a slot, in tokens
 	cache   string // KV cache type
+	ubatch  int    // number of prompt tokens that are processed at once; 0 leaves it to the server
 	logPath string
 
 	process *ollama.Server // nil for a server that runs already

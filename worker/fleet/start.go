@@ -59,7 +59,7 @@ func sharing(servers []*Server) [][]*Server {
 // useRunning prepares a server that runs already. Its owner decides on its GPUs and its memory, so nothing is verified.
 func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	var err error
-	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, 0)); err != nil {
+	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, 0, 0)); err != nil {
 		return &outcome.ConfigError{Err: err}
 	}
 	if err := f.load(ctx, s); err != nil {
@@ -115,7 +115,7 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	if err := s.process.WaitListening(bounded, f.config.Device); err != nil {
 		return err
 	}
-	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, f.threads))
+	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, f.threads, s.ubatch))
 	if _, err := s.client.WaitAnswering(bounded); err != nil {
 		return serverError(s.process, "", withCause(bounded, err))
 	}

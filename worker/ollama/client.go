@@ -36,6 +36,7 @@ type Runner struct {
 	// AtMaxContext is true if Context is the longest context of the model.
 	AtMaxContext bool
 	Threads      int // number of CPU threads that compute; 0 leaves the number to the server and the model
+	Ubatch       int // number of prompt tokens that are processed at once; 0 leaves the number to the server and the model
 	// Embeds is true for a model that only makes embeddings. Such a model is loaded and verified with an embedding
 	// request.
 	Embeds bool
@@ -49,6 +50,9 @@ func (r Runner) options() map[string]any {
 	o := map[string]any{"num_ctx": r.Context}
 	if r.Threads > 0 {
 		o["num_thread"] = r.Threads
+	}
+	if r.Ubatch > 0 {
+		o["num_batch"] = r.Ubatch
 	}
 	return o
 }

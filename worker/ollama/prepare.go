@@ -55,12 +55,12 @@ func (i Info) EmbedsOnly() bool {
 }
 
 // Runner returns the runner options for this model. Context is in tokens per slot. Threads is the number of CPU
-// threads; 0 leaves it to the server.
-func (i Info) Runner(context, threads int) Runner {
+// threads, ubatch the number of prompt tokens that are processed at once; 0 leaves either to the server.
+func (i Info) Runner(context, threads, ubatch int) Runner {
 	family, _ := i.Metadata["general.architecture"].(string)
 	longest, known := i.Metadata[family+".context_length"].(float64)
 	return Runner{
-		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads,
+		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads, Ubatch: ubatch,
 		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !OldGeneration(i.Version),
 	}
 }
