@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // maxCompared limits the length of texts that are compared: the time grows with its square.
@@ -14,7 +16,7 @@ const maxCompared = 64
 func suggest(key string, known map[string]setter) string {
 	best := ""
 	for _, k := range slices.Sorted(maps.Keys(known)) {
-		if misspells(key, k) && (best == "" || editDistance(key, k) < editDistance(key, best)) {
+		if misspells(key, k) && (best == "" || levenshtein.ComputeDistance(key, k) < levenshtein.ComputeDistance(key, best)) {
 			best = k
 		}
 	}
@@ -27,7 +29,7 @@ func misspells(text, known string) bool {
 	if len(text) > maxCompared {
 		return false
 	}
-	d := editDistance(text, known)
+	d := levenshtein.ComputeDistance(text, known)
 	return d <= 2 && d*3 <= len(known)
 }
 
@@ -50,7 +52,7 @@ func (c *Catalog) Nearest(name string) []string {
 	for _, m := range slices.Concat(c.models, c.further, c.aliases) {
 		known := plainName(m.Name)
 		related, _, _ := strings.Cut(known, ":")
-		if d := editDistance(wanted, known); m.Tag() != "" && (d*3 <= len(known) || related == family) {
+		if d := levenshtein.ComputeDistance(wanted, known); m.Tag() != "" && (d*3 <= len(known) || related == family) {
 			found = append(found, candidate{m.Name, d})
 		}
 	}
@@ -65,25 +67,4 @@ func (c *Catalog) Nearest(name string) []string {
 // plainName returns a name in lower case and without an owner such as "Qwen/".
 func plainName(name string) string {
 	return strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
-}
-
-// editDistance returns the number of single-byte insertions, deletions and replacements between a and b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
