@@ -111,6 +111,9 @@ func TestEndsOfJobs(t *testing.T) {
 				}
 				for i, e := range jobEnds {
 					users[i].midRun()
+					if e.grace != "" { // on a slow machine, SLURM may have ended a job with a limit of a minute by now
+						continue
+					}
 					if s := users[i].sh(75, "fluxworker", "status", "--output", "results.jsonl"); !strings.Contains(s, "running") || !strings.Contains(s, "job "+jobs[i]+" on ") {
 						t.Errorf("%s: the status in mid-run is\n%s", e.name, s)
 					}
