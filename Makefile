@@ -69,7 +69,7 @@ NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
 test: engine slurm build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
-	$(TEST) -p 6 -skip '^TestEveryFigure' $(MOST)
+	$(TEST) -p 3 -skip '^TestEveryFigure' $(MOST)
 
 ## test-unit: the packages by themselves, under a minute
 test-unit:
