@@ -80,7 +80,7 @@ func TestFromMetadata(t *testing.T) {
 		{"an irregular pattern", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128, "gpt-oss.attention.sliding_window_pattern": [false, true, true]}`,
 			func(a modelcfg.Architecture) bool { return windowLayers(a) == ".ww" }},
-		{"a pattern that is none counts as full", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
+		{"a pattern of another type counts as full attention", `{"general.architecture": "gpt-oss", "gpt-oss.block_count": 3, "gpt-oss.embedding_length": 64,
 			"gpt-oss.attention.head_count": 1, "gpt-oss.attention.sliding_window": 128, "gpt-oss.attention.sliding_window_pattern": [true, 1, true]}`,
 			func(a modelcfg.Architecture) bool { return windowLayers(a) == "..." }},
 		// 8 full layers x 1 head x 512 and 40 window layers x 8 x 256, in the proportion of two patterns.

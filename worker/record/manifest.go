@@ -147,8 +147,8 @@ func ReadManifest(paths result.Paths) (*Manifest, error) {
 	return before, nil
 }
 
-// TakeManifest is ReadManifest for the holder of the output: it renames a damaged manifest, whose new path is aside, and then
-// there is none. Errors: result.RecordError, result.WriteError.
+// TakeManifest is ReadManifest for the holder of the output. It renames a damaged manifest and returns nil and the new path of
+// the file, aside. Errors: result.RecordError, result.WriteError.
 func TakeManifest(paths result.Paths) (before *Manifest, aside string, _ error) {
 	before, err := ReadManifest(paths)
 	if damaged, ok := errors.AsType[*result.RecordError](err); ok && damaged.Damaged {
