@@ -116,11 +116,11 @@ func TestAPoisonRowIsSetAside(t *testing.T) {
 			}
 		}
 		c.MaxRestarts = 4
-		s, err := runOnce(t, t.Context(), c, nil)
-		if err != nil || s.OK != 80 || s.Failed != 2 || !s.Complete {
-			t.Fatalf("summary %+v, %v; want 80 rows and two failed", s, err)
-		}
+		s, runErr := runOnce(t, t.Context(), c, nil)
 		data, err := os.ReadFile(strings.TrimSuffix(c.Output, ".jsonl") + "-errors.jsonl")
+		if runErr != nil || s.OK != 80 || s.Failed != 2 || !s.Complete {
+			t.Fatalf("summary %+v, %v; want 80 rows and two failed\nerrors: %s", s, runErr, data)
+		}
 		if err != nil || !strings.Contains(string(data), `"custom_id":"poison1","response":null,"error":{"code":"poison_row","message":"the server died 3 times`) {
 			t.Errorf("errors: %s, %v", data, err)
 		}

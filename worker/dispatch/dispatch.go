@@ -12,6 +12,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ type Dispatcher struct {
 	answers  *ollama.Budget
 	breaker  breaker
 	latency  latency
+	checks   chan struct{} // holds a token for each check of an answer; no more than there are cores
 
 	mu       sync.Mutex
 	limiters []namedLimiter // of all servers so far
@@ -101,7 +103,10 @@ type Dispatcher struct {
 // New makes a dispatcher. A nil deferrer defers no row.
 func New(c Config, log zerolog.Logger, sink Sink, deferrer Deferrer) *Dispatcher {
 	answers := ollama.NewBudget(max(c.AnswerMemory, ollama.MinBudget))
-	return &Dispatcher{config: c, log: log, sink: sink, deferrer: deferrer, answers: answers}
+	return &Dispatcher{
+		config: c, log: log, sink: sink, deferrer: deferrer, answers: answers,
+		checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
 }
 
 // errLost is the cause of the cancelled requests to a server that is gone.

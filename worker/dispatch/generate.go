@@ -54,12 +54,35 @@ func (l *Lane) generate(ctx context.Context, t *task, room *ollama.Room) error {
 		if d.deferrer != nil {
 			d.deferrer.Learn(&t.row, a)
 		}
-		if err := a.Check(&t.row.Request); err != nil {
-			return &invalidOutput{answer: a, reason: err}
+		invalid, err := d.check(ctx, a, &t.row.Request)
+		if err != nil {
+			return err
+		}
+		if invalid != nil {
+			return &invalidOutput{answer: a, reason: invalid}
 		}
 		t.answers = append(t.answers, a)
 	}
 	return nil
+}
+
+// check returns why the answer does not have the form that the row demands; err is the context's. A check cannot be stopped,
+// so no more of them run at once than there are cores: after a second signal the run waits for these alone, and each takes
+// less than half a second.
+func (d *Dispatcher) check(ctx context.Context, a *ollama.Answer, r *prompt.Request) (invalid, err error) {
+	switch {
+	case r.Structure == nil && len(a.ToolCalls) == 0:
+		return nil, nil // nothing to check, so no reason to wait
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // select would choose at random
+	}
+	select {
+	case d.checks <- struct{}{}:
+		defer func() { <-d.checks }()
+		return a.Check(r), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // waitForRoom waits until the task has the reserve of the memory for answers. The task does not count as in flight
