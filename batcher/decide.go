@@ -103,7 +103,7 @@ func (p *Plan) checkRequest(m modelcfg.Model, a modelcfg.Architecture, w Request
 		if !w.AllowCPULayers {
 			return &LayersError{Model: m, GPULayers: on, Layers: all}
 		}
-		p.warn("--allow-cpu-layers: gpu_layers is %d, but how many layers go to the GPU is Ollama's decision; those that do not fit run on the CPU, many times slower", on)
+		p.warn("--allow-cpu-layers: gpu_layers is %d: the layers beyond run on the CPU, many times slower", on)
 	}
 	return nil
 }

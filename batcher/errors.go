@@ -7,17 +7,23 @@ import (
 	"fluxworker/modelcfg"
 )
 
-// LayersError is a YAML whose gpu_layers leaves some layers on the CPU without --allow-cpu-layers.
+// LayersError is a YAML or a model whose own number of layers on the GPU leaves some layers on the CPU without
+// --allow-cpu-layers.
 type LayersError struct {
 	Model     modelcfg.Model
 	GPULayers int
-	Layers    int // number of layers of the model; 0 if unknown
+	Layers    int  // number of layers of the model; 0 if unknown
+	Own       bool // the number is num_gpu of the model's own parameters
 }
 
 func (e *LayersError) Error() string {
 	of := "its"
 	if e.Layers > 0 {
 		of = fmt.Sprintf("the model's %d", e.Layers)
+	}
+	if e.Own {
+		return fmt.Sprintf("model %s has num_gpu %d among its own parameters: the rest of %s layers would run on the CPU, many times slower; create the model without num_gpu, or say --allow-cpu-layers",
+			e.Model.Name, e.GPULayers, of)
 	}
 	return fmt.Sprintf("%s: resources.gpu_layers is %d: the rest of %s layers would run on the CPU, many times slower; remove gpu_layers, or say --allow-cpu-layers",
 		e.Model.File, e.GPULayers, of)

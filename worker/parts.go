@@ -47,7 +47,7 @@ func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
 func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) fleet.Config {
 	f := fleet.Config{
 		Settings: c.Server, Model: c.Defaults.Model, Info: info, GPUs: gpus, Run: paths,
-		AllowCPULayers: c.Request.AllowCPULayers, MaxRestarts: c.MaxRestarts, StallTimeout: c.StallTimeout,
+		GPULayers: c.gpuLayers(info), AllowCPULayers: c.Request.AllowCPULayers, MaxRestarts: c.MaxRestarts, StallTimeout: c.StallTimeout,
 		MaxServerBytes: c.MaxServerBytes, MaxFleetBytes: c.MaxFleetBytes, Enforced: c.Place.Enforced,
 	}
 	if f.File != nil {
@@ -57,6 +57,22 @@ func (c Config) fleet(info ollama.Info, gpus []gpu.Device, paths result.Paths) f
 		f.MinContext = c.Request.MinContext
 	}
 	return f
+}
+
+// gpuLayers returns the number of layers that each request puts on the GPUs: all, or those of the model's YAML where the user
+// allows layers on the CPU. 0 leaves the number to the server, whose owner or model has chosen it.
+func (c Config) gpuLayers(info ollama.Info) int {
+	on, _, partial := c.Model.PartialGPULayers()
+	own := info.GPULayers != nil && *info.GPULayers >= 0 // -1 leaves the number to the server, too
+	switch {
+	case c.Server.URL != "", c.Server.Device == ollama.DeviceCPU, own:
+		return 0
+	case !c.Request.AllowCPULayers:
+		return ollama.AllLayers
+	case partial:
+		return on
+	}
+	return 0
 }
 
 // fitsContext reports whether the context follows from the rows, and not from the user or the owner of the server.

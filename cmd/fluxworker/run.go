@@ -37,6 +37,7 @@ type runFlags struct {
 	minContext      int
 	fallbackContext int
 	kvCacheType     string
+	ubatch          string
 	ollama          string
 	ollamaURL       string
 	ollamaModels    string
@@ -103,6 +104,7 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.IntVar(&f.minContext, "min-context", 0, "with --context auto: choose a context of `N` tokens or more")
 	flags.IntVar(&f.fallbackContext, "fallback-context", 0, "with a number for --context: if not even one slot fits, take less context, down to `N` tokens; 0 is no fallback")
 	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; a smaller type holds more slots, at some cost in quality")
+	flags.StringVar(&f.ubatch, "ubatch", automatic, "prompt tokens that a server processes at once: `N`, or auto for the largest of 2048, 1024 and 512 with which the most slots fit; a larger number reads prompts faster, and needs more GPU memory")
 	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the running server at `URL` and start none; --slots is its number of slots; put an address with a password into FLUXWORKER_OLLAMA_URL, since every user of the node can read a command line")
 	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto requires a GPU, cpu runs without one")
 	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: run the server in its own namespaces, where no other user reaches it; auto does so if the kernel allows it, always fails if not")

@@ -14,6 +14,13 @@ import (
 	"fluxworker/worker/plan"
 )
 
+// The range of --ubatch, in tokens. Below, the engine raises the number; above, compute buffers take all of a GPU and prompts
+// are read no faster.
+const (
+	minUbatch = 32
+	maxUbatch = 16_384
+)
+
 // wish returns the slots and the context that the flags ask for.
 func (f *runFlags) wish() (batcher.Request, error) {
 	w := batcher.Request{KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
@@ -23,6 +30,13 @@ func (f *runFlags) wish() (batcher.Request, error) {
 			return w, usagef("--slots is %q; it must be auto or a number from 1 to %d", f.slots, batcher.MaxSlots)
 		}
 		w.Slots = n
+	}
+	if f.ubatch != automatic {
+		n, err := strconv.Atoi(f.ubatch)
+		if err != nil || n < minUbatch || n > maxUbatch {
+			return w, usagef("--ubatch is %q; it must be auto or a number of tokens from %d to %d", f.ubatch, minUbatch, maxUbatch)
+		}
+		w.Ubatch = n
 	}
 	if f.context == automatic {
 		if f.fallbackContext > 0 {

@@ -113,6 +113,55 @@ func TestSpill(t *testing.T) {
 	})
 }
 
+// A load that fails for want of GPU memory is tried again with fewer slots, and told. The requests say that all layers are on
+// the GPU, so the engines fail instead of moving layers to the CPU.
+func TestFailedLoad(t *testing.T) {
+	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
+		j := g.NewJob(t)
+		bodies := j.Path("bodies")
+		j.UseGPUs(g, harness.GPUs(1, ""), "FRONT_FAILS=4", "FRONT_BODIES="+bodies)
+		j.WriteRows(20)
+		j.Run(0)
+		j.CheckRows(20)
+		if s := j.Manifest().Plan.Servers[0]; s.Slots != 4 || s.Loaded.Bytes == 0 {
+			t.Errorf("after the failed loads: %+v, want 4 slots", s)
+		}
+		if n := strings.Count(j.Stderr.String(), "the GPU has no room for so much; starting the server again with less"); n != 3 { // 8, 6, 5, 4
+			t.Errorf("the server was started again %d times, want 3", n)
+		}
+		requests, err := os.ReadFile(bodies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(requests)) {
+			if asks := strings.HasPrefix(line, "/api/chat") || strings.HasPrefix(line, "/api/generate"); asks && !strings.Contains(line, `"num_gpu":999`) {
+				t.Errorf("a request does not say how many layers are on the GPU: %.200s", line)
+			}
+		}
+		log, err := os.ReadFile(j.Path("results.run/server.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := []string{"requested=999"}
+		if g.Name == "new" {
+			said = []string{"-ngl 999", "-b 2048 -ub 2048", "prompt cache is disabled"}
+		}
+		for _, words := range said {
+			if !strings.Contains(string(log), words) {
+				t.Errorf("the server's log does not say %q", words)
+			}
+		}
+
+		j = g.NewJob(t)
+		j.UseGPUs(g, harness.GPUs(1, ""), "FRONT_FAILS=0")
+		j.WriteRows(3)
+		j.Run(81)
+		if !strings.Contains(j.Stderr.String(), "does not fit: with 1 slots of 512 tokens the GPU had no room for it") {
+			t.Error("the message does not say what did not fit")
+		}
+	})
+}
+
 // The KV cache is what slots cost. What is predicted for it is what the engines allocate.
 func TestKVCachePrediction(t *testing.T) {
 	size := regexp.MustCompile(`KV buffer size = +([0-9.]+) MiB`)

@@ -35,6 +35,7 @@ import (
 //
 //	FRONT_GPU=1        the server says that it computes on the GPUs that it was given, since the machine has none
 //	FRONT_HOLDS=N      a GPU holds the model with N slots at most; with more slots a part of the model spills
+//	FRONT_FAILS=N      a load with more than N slots fails for want of GPU memory, in llama.cpp's words
 //	FRONT_FULL=UUID    this GPU does not hold the model at all
 //	FRONT_SLOW=FILE    while the file is there, each answer takes two seconds
 //	FRONT_PASS=FILE    while the file is there, only so many requests are answered as the number in it
@@ -191,6 +192,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.keep(r.URL.Path, body)
+	if r.URL.Path == "/api/generate" && failsToLoad() {
+		const words = "cudaMalloc failed: out of memory"
+		fmt.Fprintln(os.Stderr, "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 81920.00 MiB on device 0: "+words)
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintf(w, `{"error":"llama runner process has terminated: %s"}`, words)
+		return
+	}
 	if r.URL.Path == "/api/chat" && !isProof(body) && !fakeollama.Hold(r.Context(), os.Getenv("FRONT_PASS"), int(f.passed.Add(1))) {
 		return
 	}
@@ -198,6 +206,18 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slowly(r.Context())
 	}
 	f.proxy.ServeHTTP(w, r)
+}
+
+// failsToLoad reports whether the server has more slots than FRONT_FAILS allows.
+func failsToLoad() bool {
+	most, limited := os.LookupEnv("FRONT_FAILS")
+	return limited && number(os.Getenv("OLLAMA_NUM_PARALLEL")) > number(most)
+}
+
+// number returns the value of a variable; 0 where it is no number.
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 // isProof reports whether a request is the worker's own: to load the model, and to prove that the server answers.
@@ -256,9 +276,9 @@ func pretendGPU(r *http.Response) error {
 	if err := json.NewDecoder(r.Body).Decode(&running); err != nil {
 		return err
 	}
-	slots, _ := strconv.Atoi(os.Getenv("OLLAMA_NUM_PARALLEL"))
+	slots := number(os.Getenv("OLLAMA_NUM_PARALLEL"))
 	holds, limited := os.LookupEnv("FRONT_HOLDS")
-	most, _ := strconv.Atoi(holds)
+	most := number(holds)
 	for i := range running.Models {
 		m := &running.Models[i]
 		m.SizeVRAM = m.Size

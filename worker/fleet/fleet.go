@@ -48,7 +48,8 @@ type Config struct {
 	Info           ollama.Info // of the model, from Inspect
 	GPUs           []gpu.Device
 	Run            result.Paths  // the servers' logs go to its run folder
-	AllowCPULayers bool          // a part of the model may be offloaded
+	GPULayers      int           // of the model on the GPUs, ollama.AllLayers for all; 0 leaves the number to the server
+	AllowCPULayers bool          // a part of the model may be on the CPU
 	MinContext     int           // with one slot, an offloading server may get a shorter context, down to this, in tokens; 0 forbids it
 	MaxRestarts    int           // of a server within restartWindow
 	StallTimeout   time.Duration // a server with rows in flight, without an answer and without work for this long hangs

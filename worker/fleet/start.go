@@ -59,7 +59,7 @@ func sharing(servers []*Server) [][]*Server {
 // useRunning prepares a server that runs already. Its owner decides on its GPUs and its memory, so nothing is verified.
 func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	var err error
-	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, 0, 0)); err != nil {
+	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{Context: s.context})); err != nil {
 		return &outcome.ConfigError{Err: err}
 	}
 	if err := f.load(ctx, s); err != nil {
@@ -68,25 +68,13 @@ func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	return nil
 }
 
-// startVerified starts a server and verifies it. A server that offloaded a part of the model is started again with fewer
-// slots, until all of the model is on its GPUs. Errors: OffloadError where one slot is too much; those of ollama.
+// startVerified starts a server and verifies it. A server whose GPUs do not hold all of the model is started again with fewer
+// slots, until they do. Errors: OffloadError where one slot is too much; those of ollama.
 func (f *Fleet) startVerified(ctx context.Context, s *Server) error {
 	for {
-		if err := f.start(ctx, s); err != nil {
+		held, err := f.startOnce(ctx, s)
+		if err != nil || held {
 			return err
-		}
-		s.setReady()
-		footprint, err := s.client.Loaded(ctx, f.config.Model)
-		if err != nil {
-			return serverError(s.process, "", err)
-		}
-		s.footprint, s.layers = footprint, s.process.Layers()
-		if !f.offloaded(s) {
-			return nil
-		}
-		if f.config.AllowCPULayers {
-			f.log.Warn().Str("server", s.name).Msg("some of the model is on the CPU, as --allow-cpu-layers permits")
-			return nil
 		}
 		if err := f.reduceSlots(s); err != nil {
 			s.grown = f.grown(ctx, s) // before the server ends
@@ -96,12 +84,38 @@ func (f *Fleet) startVerified(ctx context.Context, s *Server) error {
 	}
 }
 
+// startOnce starts a server. It returns false where the GPUs do not hold all of the model: the load failed for want of memory,
+// or the server put a part of the model on the CPU, which the user did not allow.
+func (f *Fleet) startOnce(ctx context.Context, s *Server) (held bool, err error) {
+	s.footprint, s.layers = ollama.Footprint{}, nil
+	if err := f.start(ctx, s); err != nil {
+		s.stop() // its log is read to the end then
+		if ctx.Err() == nil && f.config.GPULayers > 0 && s.process != nil && s.process.OutOfMemory() {
+			return false, nil
+		}
+		return false, err
+	}
+	s.setReady()
+	if s.footprint, err = s.client.Loaded(ctx, f.config.Model); err != nil {
+		return false, serverError(s.process, "", err)
+	}
+	s.layers = s.process.Layers()
+	switch {
+	case !f.offloaded(s):
+		return true, nil
+	case f.config.AllowCPULayers:
+		f.log.Warn().Str("server", s.name).Msg("some of the model is on the CPU, as --allow-cpu-layers permits")
+		return true, nil
+	}
+	return false, nil
+}
+
 // start launches a server, loads the model and gets a first answer.
 func (f *Fleet) start(ctx context.Context, s *Server) error {
 	f.log.Info().Str("server", s.name).Strs("command", f.config.Command).Int("slots", s.slots).Int("context", s.context).Msg("starting server")
 	settings := ollama.Settings{
 		Models: f.config.Models, File: f.config.File, Slots: s.slots, Context: s.context, Device: f.config.Device, LoadTimeout: f.config.LoadTimeout,
-		KVCacheType: s.cache, Devices: uuids(s.plan.Devices), Isolate: f.config.Isolate,
+		KVCacheType: s.cache, Devices: uuids(s.plan.Devices), FixedLayers: f.config.GPULayers > 0, Isolate: f.config.Isolate,
 	}
 	var err error
 	if s.process, err = ollama.Start(f.config.Command, settings, f.config.ScratchRoot, s.logPath); err != nil {
@@ -115,7 +129,9 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	if err := s.process.WaitListening(bounded, f.config.Device); err != nil {
 		return err
 	}
-	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(s.context, f.threads, s.ubatch))
+	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{
+		Context: s.context, Threads: f.threads, Ubatch: s.ubatch, GPULayers: f.config.GPULayers,
+	}))
 	if _, err := s.client.WaitAnswering(bounded); err != nil {
 		return serverError(s.process, "", withCause(bounded, err))
 	}

@@ -29,16 +29,20 @@ type OffloadError struct {
 	Model   string
 	Slots   int
 	Context int   // tokens of a slot
-	Bytes   int64 // that the server allocated
+	Bytes   int64 // that the server allocated; 0 where its load failed
 	OnGPU   int64 // the part of Bytes on the GPUs
 }
 
 func (e *OffloadError) Error() string {
-	return fmt.Sprintf("model %s does not fit: with %d slots of %d tokens the server put %d of %d MiB on the GPU; allow a smaller context (with --context N: --fallback-context), take a smaller --kv-cache-type, a smaller model or more GPUs",
-		e.Model, e.Slots, e.Context, e.OnGPU>>20, e.Bytes>>20)
+	what := "the GPU had no room for it"
+	if e.Bytes > 0 {
+		what = fmt.Sprintf("the server put %d of %d MiB on the GPU", e.OnGPU>>20, e.Bytes>>20)
+	}
+	return fmt.Sprintf("model %s does not fit: with %d slots of %d tokens %s; allow a smaller context (with --context N: --fallback-context), take a smaller --kv-cache-type, a smaller model or more GPUs",
+		e.Model, e.Slots, e.Context, what)
 }
 
-// reduceSlots reduces the slots of a server that offloaded a part of the model by a quarter, at least by one. A server with
+// reduceSlots reduces the slots of a server whose GPUs do not hold all of the model by a quarter, at least by one. A server with
 // one slot gets half of the context instead, not below MinContext, if the user allowed it. Error: OffloadError where nothing
 // is left to reduce.
 func (f *Fleet) reduceSlots(s *Server) error {
@@ -51,9 +55,13 @@ func (f *Fleet) reduceSlots(s *Server) error {
 	default:
 		return &OffloadError{Model: f.config.Model, Slots: s.slots, Context: s.context, Bytes: s.footprint.Bytes, OnGPU: s.footprint.GPUBytes}
 	}
-	f.log.Warn().Str("server", s.name).Int("slots_were", was).Int("slots", s.slots).Int("context", s.context).
-		Int64("bytes", s.footprint.Bytes).Int64("bytes_on_gpu", s.footprint.GPUBytes).
-		Msg("not all of the model is on the GPU; starting the server again with less")
+	message := "the load failed, since the GPU has no room for so much; starting the server again with less"
+	line := f.log.Warn().Str("server", s.name).Int("slots_were", was).Int("slots", s.slots).Int("context", s.context)
+	if s.footprint.Bytes > 0 {
+		line.Int64("bytes", s.footprint.Bytes).Int64("bytes_on_gpu", s.footprint.GPUBytes)
+		message = "not all of the model is on the GPU; starting the server again with less"
+	}
+	line.Msg(message)
 	return nil
 }
 

@@ -37,6 +37,9 @@ type Runner struct {
 	AtMaxContext bool
 	Threads      int // number of CPU threads that compute; 0 leaves the number to the server and the model
 	Ubatch       int // number of prompt tokens that are processed at once; 0 leaves the number to the server and the model
+	// GPULayers is the number of layers on the GPUs, AllLayers for all; 0 leaves the number to the server and the model.
+	// With a number, a load that the GPUs do not hold fails; without, the server moves layers to the CPU and says nothing.
+	GPULayers int
 	// Embeds is true for a model that only makes embeddings. Such a model is loaded and verified with an embedding
 	// request.
 	Embeds bool
@@ -54,8 +57,15 @@ func (r Runner) options() map[string]any {
 	if r.Ubatch > 0 {
 		o["num_batch"] = r.Ubatch
 	}
+	if r.GPULayers > 0 {
+		o["num_gpu"] = r.GPULayers
+	}
 	return o
 }
+
+// AllLayers is a Runner.GPULayers that is more than any model has. Both generations take it for all layers (v0.24.0
+// llm/server.go, assignLayers; llama-server's -ngl).
+const AllLayers = 999
 
 // Dialer connects to an address. The client calls it once per connection.
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)

@@ -28,6 +28,7 @@ type Settings struct {
 	Device      Device
 	Devices     []string      // UUIDs of the GPUs that the server may use; empty keeps the job's setting
 	KVCacheType string        // "f16", "q8_0" or "q4_0"; empty means f16
+	FixedLayers bool          // each request says how many layers are on the GPUs, so the server must not adjust anything
 	LoadTimeout time.Duration // the server aborts a load that makes no progress for this time
 	Isolate     Isolation     // the zero value means never
 }
@@ -67,6 +68,9 @@ func environment(job []string, s Settings) []string {
 	if len(s.Devices) > 1 {
 		env = append(env, "OLLAMA_SCHED_SPREAD=1") // otherwise Ollama fills the first GPU with all that it thinks fits
 	}
+	if s.FixedLayers {
+		env = append(env, "LLAMA_ARG_FIT=off") // otherwise llama-server changes what it was not told, to leave 1 GiB free
+	}
 	if s.KVCacheType != "" {
 		env = append(env, "OLLAMA_KV_CACHE_TYPE="+s.KVCacheType)
 	}
@@ -83,9 +87,10 @@ func environment(job []string, s Settings) []string {
 		"OLLAMA_FLASH_ATTENTION=1", // batcher's memory figures assume it; the old generation needs it for a quantised cache
 		"OLLAMA_KEEP_ALIVE=-1",
 		"OLLAMA_LOAD_TIMEOUT="+s.LoadTimeout.String(),
-		"OLLAMA_NOPRUNE=1",      // other jobs share the model folder
-		"OLLAMA_NO_CLOUD=1",     // otherwise Ollama connects to the internet every few hours
-		"LLAMA_ARG_CACHE_RAM=0", // otherwise llama-server keeps 8 GiB of prompts in host memory, and SLURM kills the job
+		"OLLAMA_NOPRUNE=1",            // other jobs share the model folder
+		"OLLAMA_NO_CLOUD=1",           // otherwise Ollama connects to the internet every few hours
+		"LLAMA_ARG_CACHE_RAM=0",       // otherwise llama-server keeps 8 GiB of prompts in host memory, and SLURM kills the job
+		"LLAMA_ARG_CTX_CHECKPOINTS=0", // otherwise it keeps up to 32 copies of a slot's window or recurrent state there
 	)
 }
 

@@ -46,7 +46,7 @@ func TestEnvironment(t *testing.T) {
 		"PATH": "/bin", "LD_LIBRARY_PATH": "/cuda", "CUDA_VISIBLE_DEVICES": "GPU-1", "SLURM_JOB_ID": "7", "HTTPS_PROXY": "http://p:1",
 		"HOME": "/scratch/h", "TMPDIR": "/scratch/h", "OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": "/m", "OLLAMA_NUM_PARALLEL": "8",
 		"OLLAMA_CONTEXT_LENGTH": "2048", "OLLAMA_LOAD_TIMEOUT": "1m30s", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "1", "OLLAMA_FLASH_ATTENTION": "1",
-		"OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1", "LLAMA_ARG_CACHE_RAM": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "GIN_MODE": "release",
+		"OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1", "LLAMA_ARG_CACHE_RAM": "0", "LLAMA_ARG_CTX_CHECKPOINTS": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "GIN_MODE": "release",
 	}
 	got := make(map[string]string)
 	for _, v := range env {
@@ -72,6 +72,7 @@ func TestEnvironment(t *testing.T) {
 		also    string
 	}{
 		{func(s *Settings) { s.Device = DeviceCPU }, "-1", "ROCR_VISIBLE_DEVICES=-1"},
+		{func(s *Settings) { s.FixedLayers = true }, "GPU-1", "LLAMA_ARG_FIT=off"},
 		{func(s *Settings) { s.Devices = []string{"GPU-2"}; s.KVCacheType = "q8_0" }, "GPU-2", "OLLAMA_KV_CACHE_TYPE=q8_0"},
 		{func(s *Settings) { s.Devices = []string{"GPU-2", "GPU-3"} }, "GPU-2,GPU-3", "OLLAMA_SCHED_SPREAD=1"},
 	} {

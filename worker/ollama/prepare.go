@@ -35,6 +35,8 @@ type Info struct {
 	Threads int `json:"num_thread,omitempty"`
 	// Ubatch is num_batch from the model's own parameters; 0 if they do not set it.
 	Ubatch int `json:"num_batch,omitempty"`
+	// GPULayers is num_gpu from the model's own parameters; nil if they do not set it.
+	GPULayers *int `json:"num_gpu,omitempty"`
 	// Drafts is draft_num_predict from the model's own parameters; 0 if they do not set it, and then no server drafts (v0.34.3
 	// server/routes.go, modelOptions).
 	Drafts int `json:"draft_num_predict,omitempty"`
@@ -54,15 +56,13 @@ func (i Info) EmbedsOnly() bool {
 		!slices.Contains(i.Capabilities, string(model.CapabilityCompletion))
 }
 
-// Runner returns the runner options for this model. Context is in tokens per slot. Threads is the number of CPU
-// threads, ubatch the number of prompt tokens that are processed at once; 0 leaves either to the server.
-func (i Info) Runner(context, threads, ubatch int) Runner {
+// Runner returns r with what is known of this model.
+func (i Info) Runner(r Runner) Runner {
 	family, _ := i.Metadata["general.architecture"].(string)
 	longest, known := i.Metadata[family+".context_length"].(float64)
-	return Runner{
-		Context: context, AtMaxContext: known && float64(context) >= longest, Threads: threads, Ubatch: ubatch,
-		Embeds: i.EmbedsOnly(), NoEmbeddings: !i.EmbedsOnly() && !OldGeneration(i.Version),
-	}
+	r.AtMaxContext = known && float64(r.Context) >= longest
+	r.Embeds, r.NoEmbeddings = i.EmbedsOnly(), !i.EmbedsOnly() && !OldGeneration(i.Version)
+	return r
 }
 
 // unreachableFor is how long an address may refuse connections. A starting server listens sooner than this.
@@ -126,6 +126,7 @@ func (c *Client) Describe(ctx context.Context, model string) (Info, error) {
 		Projector:    len(show.ProjectorInfo) > 0,
 		Threads:      ownNumber(show.Parameters, "num_thread"),
 		Ubatch:       ownNumber(show.Parameters, "num_batch"),
+		GPULayers:    ownParameter(show.Parameters, "num_gpu"),
 		Drafts:       ownNumber(show.Parameters, "draft_num_predict"),
 		HostBytes:    hostBytes(shownTensors(show.Tensors)),
 	}
@@ -158,15 +159,23 @@ func (c *Client) Models(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// ownNumber returns a number of 0 or more from a model's parameters, which have one name and value per line; 0 if it is absent.
+// ownNumber returns a number of 0 or more from a model's parameters; 0 if it is absent.
 func ownNumber(parameters, name string) int {
+	if n := ownParameter(parameters, name); n != nil {
+		return max(0, *n)
+	}
+	return 0
+}
+
+// ownParameter returns a number from a model's parameters, which have one name and value per line; nil if it is absent.
+func ownParameter(parameters, name string) *int {
 	for line := range strings.Lines(parameters) {
 		if f := strings.Fields(line); len(f) == 2 && f[0] == name {
 			n, _ := strconv.Atoi(f[1]) // the server has checked the value
-			return max(0, n)
+			return &n
 		}
 	}
-	return 0
+	return nil
 }
 
 // Load loads the model with the same runner options as the later requests (in the new generation shift is one of them);

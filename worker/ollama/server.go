@@ -144,6 +144,14 @@ func (s *Server) Address() string { return s.address }
 // URL returns the server's base URL. It is valid after WaitListening.
 func (s *Server) URL() string { return "http://" + s.address }
 
+// OutOfMemory reports whether an allocation on a GPU failed, after Done. A server may go on after such a failure with a smaller buffer, so
+// only a load that failed, too, failed for want of memory.
+func (s *Server) OutOfMemory() bool {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.noRoom
+}
+
 // Layers returns how many layers of the loaded model are on the GPU; nil if the server did not report it.
 func (s *Server) Layers() *Layers {
 	s.log.mu.Lock()

@@ -23,7 +23,9 @@ var (
 	listening = regexp.MustCompile(`Listening on (\S+:\d+)`)
 	// Both generations print it: llama.cpp ("load_tensors: offloaded 29/29 layers to GPU") and Ollama's own engine.
 	offloaded = regexp.MustCompile(`offloaded (\d+)/(\d+) layers to GPU`)
-	compute   = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a line for a GPU has more fields in between
+	// The first four are of ggml's CUDA backend and llama.cpp, the last is of Ollama's own engine (v0.24.0 llm/server.go, Load).
+	outOfMemory = regexp.MustCompile(`cudaMalloc failed|out of memory|unable to allocate CUDA\d+ buffer|failed to allocate CUDA\d+ buffer|memory layout cannot be allocated`)
+	compute     = regexp.MustCompile(`msg="inference compute" id=.*? library=(\S+)`) // a line for a GPU has more fields in between
 )
 
 // serverLog reads the server's output: it copies the lines to a file, keeps the last lines in memory, and sends parsed
@@ -36,6 +38,7 @@ type serverLog struct {
 	mu     sync.Mutex
 	tail   []string
 	layers *Layers // of the last model load
+	noRoom bool    // an allocation on a GPU failed
 }
 
 // Layers holds the number of a model's layers on the GPU and in total.
@@ -92,6 +95,7 @@ func (l *serverLog) parse(line string) {
 		all, _ := strconv.Atoi(m[2])
 		l.layers = &Layers{GPU: gpu, All: all}
 	}
+	l.noRoom = l.noRoom || outOfMemory.MatchString(line)
 	if len(l.tail) == tailLines {
 		l.tail = append(l.tail[:0], l.tail[1:]...)
 	}

@@ -47,6 +47,9 @@ func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error)
 	if wish.Ubatch == 0 {
 		wish.Ubatch = info.Ubatch
 	}
+	if n := info.GPULayers; n != nil && *n >= 0 && *n < architecture.Layers && !wish.CPU && !wish.Unchecked && !wish.AllowCPULayers {
+		return batcher.Plan{}, &batcher.LayersError{Model: p.Model, GPULayers: *n, Layers: architecture.Layers, Own: true}
+	}
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
 	if err != nil {
