@@ -18,6 +18,8 @@ root=$(cd "$here/../.." && pwd)
 out=${FLUXWORKER_ENGINE_DIR:-$root/.cache/engine}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
+# shellcheck source=test/sid.sh
+. "$here/../sid.sh"
 # Outside the checkout on purpose: cgo's flags name this folder, and with a stable name a second checkout takes the
 # five minutes of C++ from the Go build cache.
 include=${XDG_CACHE_HOME:-$HOME/.cache}/fluxworker/include
@@ -121,27 +123,6 @@ old() {
 	echo "$k" >"$out/o.stamp"
 }
 
-# sid_packages FOLDER: downloads Debian sid's llama-server and the libraries it is linked to. The mirror is the one
-# that the machine's apt already uses; apt's own state is left alone.
-sid_packages() {
-	local dir=$1 mirror arch
-	need apt-get "the new generation's llama-server comes from Debian sid"
-	arch=$(dpkg --print-architecture)
-	# shellcheck disable=SC2016 # apt-get's own variable
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | grep -v -e security -e ubuntu | head -n 1)
-	[ -n "$mirror" ] || die "apt knows no Debian mirror"
-	mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
-	local signed=/usr/share/keyrings/debian-archive-keyring.gpg
-	echo "deb [signed-by=$signed] $mirror sid main" >"$dir/apt/sources.list"
-	: >"$dir/apt/status"
-	local opt=(-o "Dir::Etc::SourceList=$dir/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-		-o "Dir::State::Lists=$dir/apt/lists" -o "Dir::State::status=$dir/apt/status" -o "Dir::Cache=$dir/apt/cache"
-		-o APT::Sandbox::User=root -o Acquire::Languages=none -o "APT::Architecture=$arch")
-	apt-get "${opt[@]}" -o APT::Update::Error-Mode=any update || return 1
-	# With an empty status file apt's own resolver names everything that llama-server needs, whatever sid calls it today.
-	apt-get "${opt[@]}" install --yes --download-only --no-install-recommends -o Debug::NoLocking=1 llama.cpp-tools
-}
-
 # Debian's llama-server wants a newer C library than most machines have, so it is started by the loader and with the
 # libraries of its own folder.
 llama_server() {
@@ -165,10 +146,10 @@ W
 
 new() {
 	local k
-	k=$(key "$here/n/go.mod" "$here/n/go.sum" "$here/build.sh")
+	k=$(key "$here/n/go.mod" "$here/n/go.sum" "$here/build.sh" "$here/../sid.sh")
 	fresh n "$k" && return
 	mkdir -p "$out/n/fetch"
-	if ! (sid_packages "$out/n/fetch") >"$out/sid.log" 2>&1; then
+	if ! (sid_packages "$out/n/fetch" llama.cpp-tools) >"$out/sid.log" 2>&1; then
 		say "LOUD: the new generation is not available: Debian sid cannot be reached (see $out/sid.log)"
 		say "LOUD: everything that follows runs on the old generation only"
 		rm -rf "$out/n" "$out/n.stamp"

@@ -70,7 +70,7 @@ func (s *share) newNode(number int) *testNode {
 		s.t.Fatal(err)
 	}
 	defer console.Close()
-	cmd := s.machine.command("usr/bin/linux.uml", "mem=256M", "root=/dev/root", "rootfstype=hostfs",
+	cmd := s.machine.kernel("mem=256M", "root=/dev/root", "rootfstype=hostfs",
 		"rootflags="+rootOf(os.Getenv(folderVariable)), "rw", "init=/node", "loglevel=5", "con=null", "con0=null,fd:1",
 		"uml_dir="+s.dir, "umid="+n.name, "vec0:transport=tap,ifname="+n.device, "vec1:transport=tap,ifname=ctl"+id,
 		node.NameVariable+"="+n.name, node.ModulesVariable+"="+s.machine.modules,

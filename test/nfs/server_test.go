@@ -2,6 +2,7 @@ package nfs
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"fluxworker/test/await"
 	"fluxworker/test/build"
@@ -31,6 +33,7 @@ type machine struct {
 	packages string // where the programs of Debian's packages are
 	modules  string // of the nodes' kernel
 	networks atomic.Int64
+	starting sync.Mutex // one server registers with the port mapper at a time: each first removes what another has registered
 }
 
 // theMachine prepares the namespaces of the tests once.
@@ -43,7 +46,7 @@ var theMachine = sync.OnceValues(func() (*machine, error) {
 	if _, err := os.Stat(m.packages); err != nil {
 		return nil, err
 	}
-	modules, _ := filepath.Glob(filepath.Join(m.packages, "usr/lib/uml/modules/*"))
+	modules, _ := filepath.Glob(filepath.Join(m.packages, kernelPackages, "usr/lib/uml/modules/*"))
 	if len(modules) != 1 {
 		return nil, fmt.Errorf("folders of kernel modules: %v, want one", modules)
 	}
@@ -74,17 +77,46 @@ func (m *machine) prepare() error {
 	if err := ip("link set lo up"); err != nil {
 		return err
 	}
-	if err := os.Mkdir("/run/rpcbind", 0o755); err != nil {
+	for _, dir := range []string{"/run/rpcbind", filepath.Dir(kernelLoader)} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(filepath.Join(m.packages, kernelPackages, libraryDir, "ld-linux-x86-64.so.2"), kernelLoader); err != nil {
 		return err
 	}
-	return m.command("sbin/rpcbind", "-f").Start()
+	if err := m.command("sbin/rpcbind", "-f").Start(); err != nil {
+		return err
+	}
+	for { // the NFS server ends where the port mapper does not listen yet
+		c, err := net.Dial("unix", "/run/rpcbind.sock")
+		if err == nil {
+			return c.Close()
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+const (
+	libraryDir = "usr/lib/x86_64-linux-gnu"
+	// kernelPackages is the folder of Debian sid's packages below that of the others.
+	kernelPackages = "sid"
+	// kernelLoader is the name of the loader in the program of the kernel (install.sh).
+	kernelLoader = "/run/uml/ld-linux-x86-64.so"
+)
+
+// kernel returns the command that boots a node.
+func (m *machine) kernel(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(m.packages, kernelPackages, "usr/bin/linux.uml"), args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(m.packages, kernelPackages, libraryDir))
+	return cmd
 }
 
 // command returns a command for a program of Debian's packages.
 func (m *machine) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(m.packages, program), args...)
 	var libraries []string
-	for _, dir := range []string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/ganesha"} {
+	for _, dir := range []string{libraryDir, "lib/x86_64-linux-gnu", "usr/lib/ganesha"} {
 		libraries = append(libraries, filepath.Join(m.packages, dir))
 	}
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
@@ -171,6 +203,8 @@ func (s *share) logFile() string { return filepath.Join(s.dir, "ganesha.log") }
 // startServer starts the NFS server and waits until it serves.
 func (s *share) startServer(t *testing.T) {
 	t.Helper()
+	s.machine.starting.Lock()
+	defer s.machine.starting.Unlock()
 	os.Remove(s.logFile())
 	s.server = s.machine.command("usr/bin/ganesha.nfsd", "-F", "-L", s.logFile(),
 		"-f", filepath.Join(s.dir, "ganesha.conf"), "-p", filepath.Join(s.dir, "ganesha.pid"))

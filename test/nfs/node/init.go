@@ -160,13 +160,17 @@ func loadModule(name string) error {
 	return fmt.Errorf("no kernel module %s", name)
 }
 
+// parameters are the parameters of kernel modules. NFS-Ganesha 4.3 does not know delegations of folders, and answers a request
+// for one with an error that a client passes on as "remote I/O error".
+var parameters = map[string]string{"nfsv4.ko": "directory_delegations=0"}
+
 func insert(file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := unix.FinitModule(int(f.Fd()), parameters[filepath.Base(file)], 0); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("load %s: %w", file, err)
 	}
 	return nil
