@@ -62,7 +62,7 @@ TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
 UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs)
-# What make test runs: all but the nodes of test/nfs, which take 7 to 18 minutes.
+# What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes.
 MOST = $(shell $(GO) list ./... | grep -v /test/nfs)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -206,6 +207,7 @@ func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) e
 	}
 	if p.Host != (batcher.Host{}) {
 		printf(w, "\nhost memory\t%s held, %s for the page cache\t--mem=%dG would do\n", batcher.Size(p.Host.Unreclaimable()), batcher.Size(p.Host.Files), plan.MemoryToAskFor(p.Host)>>30)
+		printHost(w, p.Host)
 	}
 	if len(p.Devices) > 0 {
 		fmt.Fprintln(w, "\nGPU\tFREE\tRESERVE\tHEADROOM\tPLANNED")
@@ -223,6 +225,24 @@ func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) e
 		printf(w, "\nwarning: %s\n", warning)
 	}
 	return w.Flush()
+}
+
+// printHost prints the parts of the host memory that is held.
+func printHost(w io.Writer, h batcher.Host) {
+	for _, part := range []struct {
+		name  string
+		bytes int64
+		note  string
+	}{
+		{"model", h.Model, "weights and KV cache on the CPU"},
+		{"processes", h.Servers, "of the servers, an estimate; the prompt cache and checkpoints of llama-server are off"},
+		{"embedding", h.Embedding, "the token embedding, which no GPU needs"},
+		{"buffers", h.Buffers, "inputs of a ubatch, and logits"},
+	} {
+		if part.bytes > 0 {
+			printf(w, "  %s\t%s\t%s\n", part.name, batcher.Size(part.bytes), part.note)
+		}
+	}
 }
 
 func deviceNames(devices []gpu.Device) string {

@@ -33,7 +33,8 @@ import (
 // worker takes the proxy for the server. The proxy counts the answers that are asked for, in a file for each server in the
 // folder FRONT_SEEN. More variables change what the worker sees:
 //
-//	FRONT_GPU=1        the server says that it computes on the GPUs that it was given, since the machine has none
+//	FRONT_GPU=1        the server says that it computes on the GPUs that it was given, since the machine has none; a name as
+//	                   NetworkNamespace returns it makes the server say so in that namespace only
 //	FRONT_HOLDS=N      a GPU holds the model with N slots at most; with more slots a part of the model spills
 //	FRONT_FAILS=N      a load with more than N slots fails for want of GPU memory, in llama.cpp's words
 //	FRONT_FULL=UUID    this GPU does not hold the model at all
@@ -108,6 +109,18 @@ func (j *Job) Seen() []Seen {
 	return all
 }
 
+// NetworkNamespace returns the name of the network namespace of this process.
+func NetworkNamespace() string {
+	name, _ := os.Readlink("/proc/self/ns/net")
+	return name
+}
+
+// saysGPU reports whether the server says that it computes on a GPU.
+func saysGPU() bool {
+	where := os.Getenv("FRONT_GPU")
+	return where == "1" || where != "" && where == NetworkNamespace()
+}
+
 // onCPU is the line by which the old generation's own engine says that it computes on the CPU.
 var onCPU = regexp.MustCompile(`offloaded 0/(\d+) layers to GPU`)
 
@@ -143,7 +156,7 @@ func serveFront(argv []string) int {
 			}
 			line = address.ReplaceAllLiteralString(line, "Listening on "+own)
 		}
-		if os.Getenv("FRONT_GPU") != "" {
+		if saysGPU() {
 			line = strings.Replace(line, "id=cpu library=cpu", `id=GPU-0 filter_id="" library=CUDA`, 1)
 			line = onCPU.ReplaceAllString(line, "offloaded $1/$1 layers to GPU")
 		}
@@ -172,7 +185,7 @@ func listenInFront(server string) (string, error) {
 		proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server}),
 		seen:  Seen{Devices: os.Getenv("CUDA_VISIBLE_DEVICES"), Slots: os.Getenv("OLLAMA_NUM_PARALLEL")},
 	}
-	if os.Getenv("FRONT_GPU") != "" {
+	if saysGPU() {
 		f.proxy.ModifyResponse = pretendGPU
 	}
 	go http.Serve(l, f)

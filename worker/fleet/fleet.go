@@ -65,6 +65,8 @@ type Fleet struct {
 	recorder *record.Recorder
 	memory   ledger
 
+	unisolated atomic.Bool // a server did not start in namespaces, and started without them
+
 	usedBefore map[string]uint64         // bytes in use on each GPU before the first server of the present plan, by UUID
 	threads    int                       // of each server of the present plan
 	servers    atomic.Pointer[[]*Server] // of the present plan; atomic, because the GPU monitor reads it

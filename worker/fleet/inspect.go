@@ -57,15 +57,11 @@ func (i Inspector) start(ctx context.Context) (*ollama.Server, error) {
 	if i.PullMissing {
 		isolate = ollama.IsolateNever // a pull needs the network
 	}
-	server, err := ollama.Start(i.Command, ollama.Settings{
-		Models: i.Models, File: i.File, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: i.LoadTimeout, Isolate: isolate,
-	}, i.ScratchRoot, i.LogPath)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := loading(ctx, i.LoadTimeout)
 	defer cancel()
-	return server, server.WaitListening(ctx, ollama.DeviceCPU)
+	return listening(ctx, i.Command, ollama.Settings{
+		Models: i.Models, File: i.File, Slots: 1, Context: 1, Device: ollama.DeviceCPU, LoadTimeout: i.LoadTimeout, Isolate: isolate,
+	}, i.ScratchRoot, i.LogPath, i.Log)
 }
 
 // client returns a client of the server; of the server that runs already where server is nil.

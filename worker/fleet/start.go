@@ -115,19 +115,19 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	f.log.Info().Str("server", s.name).Strs("command", f.config.Command).Int("slots", s.slots).Int("context", s.context).Msg("starting server")
 	settings := ollama.Settings{
 		Models: f.config.Models, File: f.config.File, Slots: s.slots, Context: s.context, Device: f.config.Device, LoadTimeout: f.config.LoadTimeout,
-		KVCacheType: s.cache, Devices: uuids(s.plan.Devices), FixedLayers: f.config.GPULayers > 0, Isolate: f.config.Isolate,
-	}
-	var err error
-	if s.process, err = ollama.Start(f.config.Command, settings, f.config.ScratchRoot, s.logPath); err != nil {
-		return err
-	}
-	if err := s.process.IsolationRefused(); err != nil && s.recentRestarts() == 0 {
-		f.log.Warn().Str("server", s.name).Err(err).Msg("the server is not isolated: other users of this node can reach its port")
+		KVCacheType: s.cache, Devices: uuids(s.plan.Devices), FixedLayers: f.config.GPULayers > 0, Isolate: f.isolation(),
 	}
 	bounded, cancel := loading(ctx, f.config.LoadTimeout)
 	defer cancel()
-	if err := s.process.WaitListening(bounded, f.config.Device); err != nil {
+	var err error
+	if s.process, err = listening(bounded, f.config.Command, settings, f.config.ScratchRoot, s.logPath, f.log.With().Str("server", s.name).Logger()); err != nil {
 		return err
+	}
+	if settings.Isolate == ollama.IsolateAuto && !s.process.Isolated() && s.process.IsolationRefused() == nil {
+		f.unisolated.Store(true)
+	}
+	if err := s.process.IsolationRefused(); err != nil && s.recentRestarts() == 0 {
+		f.log.Warn().Str("server", s.name).Err(err).Msg("the server is not isolated: other users of this node can reach its port")
 	}
 	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{
 		Context: s.context, Threads: f.threads, Ubatch: s.ubatch, GPULayers: f.config.GPULayers,
@@ -139,6 +139,14 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 		return serverError(s.process, "", err)
 	}
 	return nil
+}
+
+// isolation returns the isolation of the next server: none after a server that started without namespaces alone.
+func (f *Fleet) isolation() ollama.Isolation {
+	if f.unisolated.Load() {
+		return ollama.IsolateNever
+	}
+	return f.config.Isolate
 }
 
 // load loads the model and asks for a first answer.

@@ -168,7 +168,7 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	case <-s.done:
 		err := s.err
 		if s.Isolated() {
-			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, use --isolate never", err)
+			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, use --isolate auto or never", err)
 		}
 		return s.Failed(op, err)
 	case <-ctx.Done():
@@ -180,7 +180,7 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	select {
 	case library := <-s.log.library:
 		if library == "cpu" {
-			return fmt.Errorf("%w: the server found no GPU and would compute on the CPU; request a GPU from SLURM (--gres=gpu:1), or use --device cpu to compute on the CPU",
+			return fmt.Errorf("%w: the driver shows a GPU, but the server found none and would compute on the CPU; Ollama needs its CUDA libraries beside it (lib/ollama/cuda_v12 or cuda_v13) and a driver that is new enough for them; --device cpu computes on the CPU",
 				ErrNoGPU)
 		}
 		return nil
