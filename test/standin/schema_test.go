@@ -2,10 +2,13 @@ package standin
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"fluxworker/test/await"
 	"fluxworker/test/harness"
 )
 
@@ -18,25 +21,36 @@ func treeRow(id string, objects int) string {
 }
 
 // A check of an answer that would take years is the end of its row, and a second signal ends a run whose answers take
-// long to check.
+// long to check, however many slots wait for a check.
 func TestSecondSignalWhileAnswersAreChecked(t *testing.T) {
 	t.Parallel()
-	j := harness.New(t, "--max-retries", "0")
+	j := harness.New(t, "--max-retries", "0", "--batch-size", "64")
 	j.UseStandIn()
 	rows := []string{treeRow("endless", 40)}
 	for i := range 400 {
-		rows = append(rows, treeRow(fmt.Sprint("long ", i), 7))
+		rows = append(rows, treeRow(fmt.Sprint("long ", i), 8))
 	}
 	j.Write(rows...)
 	cmd := j.Start()
-	j.AwaitSaid("needs more than 100000 steps")
-	for _, said := range []string{"no new rows", ""} {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	await.Until(t, "the line of the endless check", func() bool {
+		lines, _ := os.ReadFile(j.Path("results-errors.jsonl"))
+		return strings.Contains(string(lines), "needs more than 100000 steps")
+	})
+	var second time.Time
+	failed := func() int { return len(j.RawLines("results-errors.jsonl")) }
+	before := 0
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} { // a second SIGTERM may be an echo of the first
+		before, second = failed(), time.Now()
+		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		if said != "" {
-			j.AwaitSaid(said)
+		if signal == syscall.SIGTERM {
+			j.AwaitSaid("no new rows")
 		}
 	}
 	j.Wait(cmd, 75)
+	t.Logf("the run ended %s after the second signal", time.Since(second))
+	if n := failed() - before; n > 32 {
+		t.Errorf("after the second signal the run checked %d answers", n)
+	}
 }
