@@ -143,7 +143,7 @@ func TestWaitListening(t *testing.T) {
 		listens bool
 	}{
 		{"GPU found", []string{"--gpu"}, DeviceAuto, await.Patience, nil, "", false},
-		{"no GPU", nil, DeviceAuto, await.Patience, ErrNoGPU, "--gres=gpu:1", false},
+		{"no GPU", nil, DeviceAuto, await.Patience, ErrNoGPU, "CUDA libraries", false},
 		{"CPU asked for", nil, DeviceCPU, await.Patience, nil, "", false},
 		{"exits at once", []string{"--start-fault", "exit"}, DeviceCPU, await.Patience, nil, "exit status 1", false},
 		{"says nothing", []string{"--start-fault", "silent"}, DeviceCPU, 50 * time.Millisecond, context.DeadlineExceeded, "no listening address", false},
