@@ -46,7 +46,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 	if j.memoryFor, p.RuleOfThumb, err = newMemoryFor(m, a); err != nil {
 		return Plan{}, err
 	}
-	choices := j.ubatches(w, p.RuleOfThumb)
+	choices := j.ubatches(a.Family, w, p.RuleOfThumb)
 	placements := p.chooseUbatch(&j, choices)
 	if len(placements) == 0 && w.MinContext > 0 {
 		placements = p.shorten(&j, choices, w.MinContext)

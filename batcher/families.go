@@ -66,3 +66,7 @@ var intervalFamilies = []string{"qwen3next", "qwen35*"}
 
 // hybridFamilies have a recurrent state in the layers without KV heads.
 var hybridFamilies = []string{"jamba", "plamo2", "granitehybrid", "lfm2*", "nemotron_h*"}
+
+// runnerHybrids are the families for which llama.cpp inside Ollama before 0.30 has a cache and a state (v0.24.0
+// llama/llama.cpp/src/llama-arch.cpp, llm_arch_is_hybrid).
+var runnerHybrids = []string{"jamba", "falcon-h1", "plamo2", "granitehybrid", "lfm2*", "nemotron_h*", "qwen3next"}

@@ -15,7 +15,11 @@ const defaultUbatch = 512
 var automaticUbatches = []int64{2048, 1024, defaultUbatch}
 
 // ubatches returns the values from which a plan chooses, the largest first.
-func (j job) ubatches(w Request, ruleOfThumb bool) []int64 {
+//
+// Ollama's engine fails to load a model with a gated delta net with 2048 tokens ("GGML_ASSERT(obj_new) failed"): it computes them in
+// chunks of 64, each with 17 tensors, and a graph may have no more than 32 tensors for each tensor of the file (v0.24.0
+// model/models/qwen3next/deltanet.go, and maxGraphNodes in ml/backend/ggml/ggml.go).
+func (j job) ubatches(family string, w Request, ruleOfThumb bool) []int64 {
 	switch {
 	case w.Ubatch > 0:
 		return []int64{int64(w.Ubatch)}
@@ -25,6 +29,9 @@ func (j job) ubatches(w Request, ruleOfThumb bool) []int64 {
 		return []int64{min(2048, j.spec.context)}
 	case w.Embeds: // v0.24.0 llm/server.go: "embedding model detected, setting batch size to context length"
 		return []int64{j.spec.context}
+	}
+	if j.spec.runner == OllamaEngine && matches(intervalFamilies, family) {
+		return automaticUbatches[1:]
 	}
 	return automaticUbatches
 }
