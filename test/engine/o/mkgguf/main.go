@@ -12,6 +12,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -51,13 +52,17 @@ func writeAll(dir string) error {
 	if err := write(filepath.Join(dir, "bigram.gguf"), metadata(), tensors()); err != nil {
 		return err
 	}
-	for name, t := range families() {
+	all := families()
+	maps.Copy(all, todaysFamilies())
+	for name, t := range all {
 		if err := write(filepath.Join(dir, name+".gguf"), t.kv(), t.tensors()); err != nil {
 			return err
 		}
 	}
-	if err := write(filepath.Join(dir, "tiny-bert.gguf"), embedderMetadata(), embedderTensors()); err != nil {
-		return err
+	for _, arch := range []string{"bert", "nomic-bert"} {
+		if err := write(filepath.Join(dir, "tiny-"+arch+".gguf"), embedderMetadata(arch), embedderTensors(arch)); err != nil {
+			return err
+		}
 	}
 	kv, list := gemma3Projector()
 	return write(filepath.Join(dir, "tiny-gemma3-vision.mmproj.gguf"), kv, list)
