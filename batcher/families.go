@@ -10,8 +10,8 @@ var singleSlotFamilies = []string{"mllama", "qwen3vl*", "qwen35*", "qwen3next", 
 // metadata.
 var embedders = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding", "t5encoder"}
 
-// cacheless are the families that have no KV cache: they see all tokens of a prompt at once (v0.24.0
-// llama/llama.cpp/src/llama-model.cpp, create_memory, and model/models/bert and nomicbert, which set no Cache).
+// cacheless are the families without a KV cache, which compute all tokens of a prompt at once (v0.24.0
+// llama/llama.cpp/src/llama-model.cpp, create_memory; model/models/bert and nomicbert set no Cache).
 var cacheless = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding"}
 
 // singleSlotFamily reports whether Ollama forces the family (general.architecture in a GGUF) to one slot.

@@ -16,9 +16,10 @@ var automaticUbatches = []int64{2048, 1024, defaultUbatch}
 
 // ubatches returns the values from which a plan chooses, the largest first.
 //
-// Ollama's engine fails to load a model with a gated delta net with 2048 tokens ("GGML_ASSERT(obj_new) failed"): it computes them in
-// chunks of 64, each with 17 tensors, and a graph may have no more than 32 tensors for each tensor of the file (v0.24.0
-// model/models/qwen3next/deltanet.go, and maxGraphNodes in ml/backend/ggml/ggml.go).
+// Ollama's engine can fail to load a model with a gated delta net with 2048 tokens ("GGML_ASSERT(obj_new) failed"). A recurrent layer
+// has 17 tensors for each chunk of 64 tokens, and a graph has room for 32 tensors for each tensor of the file (v0.24.0
+// model/models/qwen3next/deltanet.go, and maxGraphNodes in ml/backend/ggml/ggml.go). The tensors of an image encoder make room, too,
+// so only files without one fail.
 func (j job) ubatches(family string, w Request, ruleOfThumb bool) []int64 {
 	switch {
 	case w.Ubatch > 0:

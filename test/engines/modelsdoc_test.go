@@ -20,7 +20,7 @@ const modelsHeader = `# Tested models
 
 ` + "`go test ./test/engines -run TestModelsAreDocumented -update`" + ` writes this page from the catalog and the list of test models. A test
 compares the page with them. Tests cannot download the models of the list. So "make engine" (test/engine/o/mkgguf) makes a test model
-for each architecture, with the same tensors and metadata, but of half a megabyte to ten, and with weights for which the right answer
+for each architecture, with the same tensors and metadata, but of half a megabyte to eleven, and with weights for which the right answer
 to every prompt is known. A test model runs through the same binary, servers and engines. It cannot show how well and how fast a real
 model answers.
 
@@ -179,9 +179,9 @@ The tests found:
 * Each engine allocates the planned cache to 1 % (TestArchitectures). Only Llama 3.2 Vision has less than planned: the plan has room
   for the largest image.
 * For a hybrid model, such as Granite 4, the llama.cpp of the old generation gives each slot the context of all slots: four slots
-  need sixteen times the cache of one. The plan follows it. The new generation does not do this.
-* The old generation's own engine fails to load a model with a gated delta net (Qwen 3.5 without images, Qwen3-Next) with a ubatch of
-  2048 tokens ("GGML_ASSERT(obj_new) failed"). So the plan takes at most 1024 there; "--ubatch 2048" still asks for it.
+  need sixteen times the cache of one. The plan includes this. The new generation gives each slot its own context.
+* The old generation's own engine fails to load the test models with a gated delta net (Qwen 3.5, Qwen3-Next) with a ubatch of 2048
+  tokens ("GGML_ASSERT(obj_new) failed"). So the plan takes at most 1024 there; "--ubatch 2048" still asks for 2048.
 * Ollama's library has names of its own for some architectures (gptoss, glm4moelite, olmo3). The llama-server that Ollama ships knows
   them; Debian's, which the tests use, does not. Test models with llama.cpp's names stand for them on the new generation.
 * For gemma4 and nemotron_h both generations write the prompt by a renderer of their own, whatever the template of the model is. So

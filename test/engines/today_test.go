@@ -7,6 +7,9 @@ import "fluxworker/test/harness"
 var todays = []tiny{
 	{name: "tiny-qwen3", architecture: "qwen3", built: "Qwen 3: norms on queries and keys", context: 4096, oldOwn: true},
 	{name: "tiny-qwen3moe", architecture: "qwen3moe", built: "Qwen 3 with experts", context: 4096, oldOwn: true},
+	{name: "tiny-qwen3vl", architecture: "qwen3vl", built: "Qwen3-VL, without images", context: 4096, oldOwn: true},
+	{name: "tiny-qwen25vl", architecture: "qwen25vl", built: "Qwen2.5-VL in Ollama's library, without images", context: 4096, oldOwn: true, notNew: unknownTo("qwen25vl")},
+	{name: "tiny-qwen2vl", architecture: "qwen2vl", built: "Qwen2.5-VL in other people's files, without images"},
 	{name: "tiny-gemma2", architecture: "gemma2", built: "Gemma 2: windows in every second layer"},
 	{name: "tiny-gpt-oss", architecture: "gpt-oss", built: "gpt-oss in other people's files: windows of 128 tokens in every second layer, sinks", context: 8192, oldOwn: true},
 	{name: "tiny-gptoss", architecture: "gptoss", built: "gpt-oss in Ollama's library", context: 8192, oldOwn: true, notNew: unknownTo("gptoss")},
@@ -26,6 +29,8 @@ var todays = []tiny{
 	{name: "tiny-command-r", architecture: "command-r", built: "Command R: attention beside the feed-forward"},
 	{name: "tiny-cohere2", architecture: "cohere2", built: "Command R7B: Command R with windows in three layers of four"},
 	{name: "tiny-glm4", architecture: "glm4", built: "GLM 4: joint matrices in the feed-forward"},
+	{name: "tiny-glm4moe", architecture: "glm4moe", built: "GLM 4.5: experts, and a block that predicts further tokens"},
+	{name: "tiny-phi4", architecture: "phi3", built: "Phi 4: Phi 3 without windows, and fewer KV heads than heads"},
 	{name: "tiny-lfm2", architecture: "lfm2", built: "LFM 2: a short convolution in most layers", context: 4096, oldOwn: true},
 	{name: "tiny-nemotron_h", architecture: "nemotron_h", built: "Nemotron Nano: blocks of Mamba 2, of attention and of a feed-forward", context: 4096, oldOwn: true, says: allOfTheRule},
 	{name: "tiny-nomic-bert", architecture: "nomic-bert", built: "Nomic Embed: vectors, and no cache", context: 512, oldOwn: true, embeds: true},

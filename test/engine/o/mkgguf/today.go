@@ -53,6 +53,31 @@ func todaysFamilies() map[string]*text {
 		"tiny-glm4": {
 			arch: "glm4", tokenizer: byteLevel("glm4"), layers: 4, headsKV: 1, block: glm4Block,
 		},
+		"tiny-glm4moe": { // the last block predicts further tokens, and has no cache
+			arch: "glm4moe", tokenizer: byteLevel("glm4"), layers: 4, headsKV: 1, experts: 4, block: glm4MoEBlock,
+			metadata: expertKeys(4, 2, map[string]any{
+				"expert_shared_count": uint32(1), "expert_weights_scale": float32(1), "leading_dense_block_count": uint32(1), "nextn_predict_layers": uint32(1),
+			}),
+		},
+		"tiny-phi4": { // of a model that is called phi3, llama.cpp demands the tokens of Phi 3
+			arch: "phi3", tokenizer: byteLevel("dbrx"), layers: 4, headsKV: 1, block: phi3Block,
+			metadata: map[string]any{"general.name": "tiny phi4", "attention.sliding_window": uint32(0)},
+		},
+		"tiny-qwen3vl": {
+			arch: "qwen3vl", tokenizer: byteLevel("qwen2"), layers: 6, headsKV: 1, block: qwen3Block,
+			metadata: map[string]any{
+				"rope.dimension_sections": []int32{8, 4, 4, 0}, "mrope_sections": []int32{8, 4, 4}, "n_deepstack_layers": uint32(0),
+				"vision.block_count": uint32(0),
+			},
+		},
+		"tiny-qwen25vl": {
+			arch: "qwen25vl", tokenizer: byteLevel("qwen2"), layers: 6, headsKV: 1, block: qwen2Block,
+			metadata: map[string]any{"rope.mrope_section": []int32{8, 4, 4}, "vision.block_count": uint32(0)},
+		},
+		"tiny-qwen2vl": {
+			arch: "qwen2vl", tokenizer: byteLevel("qwen2"), layers: 4, headsKV: 1, block: qwen2Block,
+			metadata: map[string]any{"rope.dimension_sections": []int32{8, 4, 4, 0}},
+		},
 		"tiny-qwen35":     deltaNet("qwen35", 0),
 		"tiny-qwen35moe":  deltaNet("qwen35moe", 4),
 		"tiny-qwen3next":  deltaNet("qwen3next", 4),
@@ -161,6 +186,22 @@ func glm4Block(t *text, l int) []*ggml.Tensor {
 	return append(list,
 		tensor(weight(l, "ffn_up"), noise(), small, 2*smallInner),
 		tensor(weight(l, "ffn_down"), zero, smallInner, small))
+}
+
+// glm4MoEBlock has biases on queries, keys and values, and experts in all blocks but the first.
+func glm4MoEBlock(t *text, l int) []*ggml.Tensor {
+	list := append(norms(l, "attn_norm", "post_attention_norm"), t.attention(l)...)
+	list = append(append(list, t.attentionBias(l)...), headNorms(l)...)
+	if l == 0 {
+		return append(list, t.feedForward(l)...)
+	}
+	list = append(append(list, t.expertFeedForward(l)...), sharedExpert(l)...)
+	list = append(list, tensor(bias(l, "exp_probs_b"), noise(), uint64(t.experts)))
+	if l == t.layers-1 {
+		list = append(append(list, norms(l, "nextn.enorm", "nextn.hnorm", "nextn.shared_head_norm")...),
+			tensor(weight(l, "nextn.eh_proj"), noise(), 2*small, small))
+	}
+	return list
 }
 
 // llama4Block has experts in every second block, and an expert that all tokens share.
