@@ -27,10 +27,11 @@ var (
 func TestArchitectures(t *testing.T) {
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, m := range tinies {
-			t.Run(m.name, func(t *testing.T) { m.check(t, g, 40) })
+			t.Run(m.name, func(t *testing.T) { m.check(t, g, 0, 40) })
 		}
+		// The answers to most of these rows are short, and that to the last is all of the rule.
 		for _, m := range todays {
-			t.Run(m.name, func(t *testing.T) { m.check(t, g, 10) })
+			t.Run(m.name, func(t *testing.T) { m.check(t, g, 27, 37) })
 		}
 	})
 }
@@ -38,27 +39,24 @@ func TestArchitectures(t *testing.T) {
 // defaultContext is the context of a test model that has no other.
 const defaultContext = 2048
 
-// check runs the model with a number of rows.
-func (m tiny) check(t *testing.T, g harness.Generation, rows int) {
+// check runs the model with the rows from number from up to the row before number end.
+func (m tiny) check(t *testing.T, g harness.Generation, from, end int) {
 	// Slots share a cache.
 	j := g.NewJob(t, "--model", m.name, "--batch-size", "2", "--context", strconv.Itoa(cmp.Or(m.context, defaultContext)), "--temperature", "0")
 	if m.context > 4096 {
 		j.Args = append(j.Args, "--ubatch", "512") // the old generation's own engine fills masks for all cells while it loads
 	}
 	j.UseGPUs(g, harness.GPUs(1, ""))
-	texts := make([]string, rows)
-	for i := range texts {
-		texts[i] = harness.PromptOf(i)
-	}
-	if m.embeds {
-		var input []string
-		for i, text := range texts {
-			input = append(input, embeddingRow(fmt.Sprintf("row-%d", i), text))
+	var input []string
+	for i := from; i < end; i++ {
+		id, text := fmt.Sprintf("row-%d", i), harness.PromptOf(i)
+		if m.embeds {
+			input = append(input, embeddingRow(id, text))
+		} else {
+			input = append(input, chatRow(id, text))
 		}
-		j.Write(input...)
-	} else {
-		j.WriteRows(rows)
 	}
+	j.Write(input...)
 	if !m.loads(g) {
 		j.Run(82)
 		if !strings.Contains(j.Stderr.String(), m.refusal(g)) {
@@ -71,13 +69,13 @@ func (m tiny) check(t *testing.T, g harness.Generation, rows int) {
 	switch {
 	case m.embeds:
 		results := j.RawLines("results.jsonl")
-		for i, text := range texts {
-			checkVectors(t, results[fmt.Sprintf("row-%d", i)], []string{text}, embedderWidth)
+		for i := from; i < end; i++ {
+			checkVectors(t, results[fmt.Sprintf("row-%d", i)], []string{harness.PromptOf(i)}, embedderWidth)
 		}
 	case m.says != "":
 		results := j.Lines("results.jsonl")
-		if len(results) != rows {
-			t.Errorf("%d rows answered, want %d", len(results), rows)
+		if len(results) != end-from {
+			t.Errorf("%d rows answered, want %d", len(results), end-from)
 		}
 		for id, line := range results {
 			if got := line.Response.Body.Choices[0].Message.Content; got != m.says {
@@ -85,7 +83,7 @@ func (m tiny) check(t *testing.T, g harness.Generation, rows int) {
 			}
 		}
 	default:
-		j.CheckRows(rows)
+		j.CheckAnswers("results.jsonl", from, end)
 	}
 	checkCache(j, g, m)
 }
