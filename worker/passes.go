@@ -160,7 +160,7 @@ func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.De
 	g, requests := errgroup.WithContext(requests)
 	feed, stop := context.WithCancel(intake)
 	defer stop()
-	queue := dispatch.NewQueue()
+	queue := dispatch.NewQueue(p.run.config.Order)
 	g.Go(func() error {
 		defer queue.Close()
 		err := p.run.fit.Each(feed, rows, func(row prompt.Row) error {

@@ -192,7 +192,7 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	defer release()
 
 	finished := make(chan struct{})
-	queue := dispatch.NewQueue()
+	queue := dispatch.NewQueue(r.config.Order)
 	g.Go(func() error { r.deadline.watch(intake, r.config.Grace, r.rows.P95, r.log, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
 	g.Go(func() error { return r.read(intake, in, queue) })
