@@ -58,6 +58,8 @@ type Request struct {
 	NoFlashAttention string
 	// AllowCPULayers allows layers on the CPU if they do not fit.
 	AllowCPULayers bool
+	// Learned is what an earlier run measured; nil without such a run.
+	Learned *Learned
 	// CPU plans one server without a GPU. Its memory is not checked.
 	CPU bool
 	// Unchecked plans one server without checking memory, for GPUs that were not measured.

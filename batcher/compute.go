@@ -88,12 +88,14 @@ func maskBytes(a modelcfg.Architecture, s serverSpec) int64 {
 	return times(s.tokens(), s.maskCells(a), width)
 }
 
+const computeName = "compute buffer"
+
 func computeTerm(a modelcfg.Architecture, s serverSpec) Term {
 	how := "flash attention"
 	if s.noFlash {
 		how = "no flash attention"
 	}
-	return Term{"compute buffer", computeBytes(a, s), fmt.Sprintf("ubatch %d, vocabulary %d, %s, %s", s.tokens(), a.Vocabulary, how, s.runner)}
+	return Term{computeName, computeBytes(a, s), fmt.Sprintf("ubatch %d, vocabulary %d, %s, %s", s.tokens(), a.Vocabulary, how, s.runner)}
 }
 
 // scratchTerm returns the f16 copy of one layer's keys and values that the CUDA flash attention kernels make from a

@@ -46,6 +46,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 	if j.memoryFor, p.RuleOfThumb, err = newMemoryFor(m, a); err != nil {
 		return Plan{}, err
 	}
+	j.memoryFor = w.Learned.corrected(j.memoryFor)
 	choices := j.ubatches(a.Family, w, p.RuleOfThumb)
 	placements := p.chooseUbatch(&j, choices)
 	if len(placements) == 0 && w.MinContext > 0 {
@@ -134,6 +135,10 @@ func (p *Plan) slotRange(m modelcfg.Model, w Request, oneSlot bool) (wanted, lim
 	if oneSlot {
 		limit = wanted
 		from = "resources.batch_size, as the family has one slot in each server"
+	}
+	if held := w.Learned.mostSlots(p.Context); held > 0 && held < limit {
+		limit, wanted = held, min(wanted, held)
+		from = w.Learned.From + ", whose server did not hold more"
 	}
 	p.source("slots at most", fmt.Sprintf("%d", limit), from)
 	return wanted, limit

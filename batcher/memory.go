@@ -119,8 +119,10 @@ func imageBytes(family string, runner Runner) int64 {
 	return visionBytes
 }
 
+const runtimeName = "CUDA runtime"
+
 func runtimeTerm() Term {
-	return Term{"CUDA runtime", runtimeBytes, "context and kernels of one process on one GPU, an estimate"}
+	return Term{runtimeName, runtimeBytes, "context and kernels of one process on one GPU, an estimate"}
 }
 
 func sum(terms []Term) int64 {

@@ -6,6 +6,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/modelcfg"
+	"fluxworker/worker/dispatch"
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/resume"
@@ -29,6 +30,7 @@ type Config struct {
 	SampleTime time.Duration // limit of the sample of the input by which the context is chosen; 0 is the default
 
 	Server fleet.Settings
+	Order  dispatch.Order // in which rows are asked
 
 	RequestTimeout time.Duration // for one answer
 	MaxRetries     int           // of a row, after failures of a server and invalid answers

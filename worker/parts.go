@@ -35,6 +35,19 @@ func (c Config) Planner() plan.Planner {
 	}
 }
 
+// LastManifest returns the manifest of the last run into the output; nil without an output or a readable manifest.
+func (c Config) LastManifest() *record.Manifest {
+	if c.Output == "" {
+		return nil
+	}
+	paths, err := c.paths(result.Shard{})
+	if err != nil {
+		return nil
+	}
+	last, _ := record.ReadManifest(paths) // a plan does not need the manifest
+	return last
+}
+
 // Inspector returns an Inspector for the model. The output of its server goes to the file logPath.
 func (c Config) Inspector(log zerolog.Logger, logPath string) fleet.Inspector {
 	return fleet.Inspector{

@@ -126,7 +126,7 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 // plan plans the servers, with the user's context or the context that suits the rows.
 func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
 	if p.run.fit == nil {
-		return p.run.config.Planner().Plan(p.info, p.gpus)
+		return p.run.planner().Plan(p.info, p.gpus)
 	}
 	return p.run.fit.Plan(ctx, p.info, p.gpus, p.run.earlier.IsNew)
 }
@@ -160,7 +160,7 @@ func (p *passes) laterPass(intake, requests context.Context, rows *contextfit.De
 	g, requests := errgroup.WithContext(requests)
 	feed, stop := context.WithCancel(intake)
 	defer stop()
-	queue := dispatch.NewQueue()
+	queue := dispatch.NewQueue(p.run.config.Order)
 	g.Go(func() error {
 		defer queue.Close()
 		err := p.run.fit.Each(feed, rows, func(row prompt.Row) error {

@@ -14,6 +14,7 @@ import (
 	"fluxworker/worker/lease"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/outcome"
+	"fluxworker/worker/plan"
 	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 	"fluxworker/worker/resume"
@@ -126,11 +127,18 @@ func (r *run) openOutput(intake context.Context, m record.Manifest) (err error) 
 	r.recorder = record.NewRecorder(r.paths, m)
 	var deferrer dispatch.Deferrer // a nil interface, not an interface with a nil *Fit
 	if c.fitsContext() {
-		r.fit = contextfit.New(contextfit.Config{Planner: c.Planner(), Shard: r.shard, Found: m.Input, Folder: r.paths.Run}, r.recorder, r.counters, r.log)
+		r.fit = contextfit.New(contextfit.Config{Planner: r.planner(), Shard: r.shard, Found: m.Input, Folder: r.paths.Run}, r.recorder, r.counters, r.log)
 		deferrer = r.fit
 	}
 	r.rows = dispatch.New(c.dispatch(), r.log, r.sink, deferrer)
 	return nil
+}
+
+// planner returns the planner of the servers, which learns from the last run into the output.
+func (r *run) planner() plan.Planner {
+	p := r.config.Planner()
+	p.Last = r.earlier.Manifest()
+	return p
 }
 
 // logLost logs that the results are gone, if an earlier run recorded answers in them. The records alone do not say whether the
@@ -184,7 +192,7 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	defer release()
 
 	finished := make(chan struct{})
-	queue := dispatch.NewQueue()
+	queue := dispatch.NewQueue(r.config.Order)
 	g.Go(func() error { r.deadline.watch(intake, r.config.Grace, r.rows.P95, r.log, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
 	g.Go(func() error { return r.read(intake, in, queue) })

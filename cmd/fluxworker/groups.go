@@ -26,10 +26,10 @@ func flagGroups() []flagGroup {
 		{"Request", []string{"max-tokens", "temperature", "system", "stop", "seed", "top-p", "top-k"}},
 		{"Output", []string{"output", "on-change", "retry-failed", "overwrite", "fail-on", "progress", "file-mode"}},
 		{"SLURM", []string{"shard", "requeue", "deadline", "grace", "resume-from"}},
-		{"Servers", []string{"slots", "context", "device", "kv-cache-type", "ubatch", "min-context", "fallback-context", "ollama-url", "isolate"}},
+		{"Servers", []string{"slots", "context", "device", "kv-cache-type", "ubatch", "min-context", "fallback-context", "ollama-url", "isolate", "order"}},
 		{"Advanced", []string{
 			"request-timeout", "load-timeout", "stall-timeout", "max-retries", "retry-delay", "max-restarts", "max-server-memory", "max-answer-memory",
-			"allow-cpu-layers", "dedupe", "max-row-bytes", "sync-interval", "sync-bytes", "log-level", "log-format",
+			"allow-cpu-layers", "look-ahead", "dedupe", "max-row-bytes", "sync-interval", "sync-bytes", "log-level", "log-format",
 		}},
 	}
 }

@@ -95,7 +95,9 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 		config.Place.Memory = slurm.Memory{}     // the same goes for this machine's limit
 	}
 	info, from := f.look(ctx, config, console)
-	planned, choice, err := config.Planner().PlanRows(ctx, info, gpus)
+	planner := config.Planner()
+	planner.Last = config.LastManifest()
+	planned, choice, err := planner.PlanRows(ctx, info, gpus)
 	if err != nil {
 		return err
 	}

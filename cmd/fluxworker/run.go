@@ -11,6 +11,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/dispatch"
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/record"
@@ -19,7 +20,9 @@ import (
 const (
 	// defaultRetryDelay is short, since most failures of a server end at once. The delay doubles for the others.
 	defaultRetryDelay = 250 * time.Millisecond
-	mostRetryDelay    = time.Hour
+	// defaultLookAhead is enough for the questions about some dozens of long documents.
+	defaultLookAhead = 32 << 20
+	mostRetryDelay   = time.Hour
 	// ballastBytes enlarges the heap by memory that nothing touches, so it is only an address. The heap of most runs has a few
 	// megabytes, and without ballast the collector would run for every few megabytes of garbage.
 	ballastBytes = 8 << 20
@@ -53,6 +56,8 @@ type runFlags struct {
 	stallTimeout    time.Duration
 	serverMemory    string
 	answerMemory    string
+	order           string
+	lookAhead       sizeValue
 	grace           time.Duration
 	failOn          string
 	logLevel        string
@@ -109,6 +114,9 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto requires a GPU, cpu runs without one")
 	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: run the server in its own namespaces, where no other user reaches it; auto does so if the kernel allows it, always fails if not")
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
+	flags.StringVar(&f.order, "order", automatic, "`auto|input`: auto asks rows that share the beginning of their prompts one after the other in the same slot, so that a server reads it once; input is the order of the input")
+	f.lookAhead = defaultLookAhead
+	flags.Var(&f.lookAhead, "look-ahead", "with --order auto: rows are put in order within the next `SIZE` of the input, and the next 1024 rows")
 	flags.BoolVar(&f.allowCPULayers, "allow-cpu-layers", false, "accept a YAML whose gpu_layers leaves layers of the model to the CPU")
 	flags.StringVar(&f.serverMemory, "max-server-memory", automatic, "host memory `SIZE` above which a server is restarted (16G; a bare number is MiB; mapped files do not count); auto is a little less than the job's memory limit, for all servers together; 0 is no limit")
 	flags.StringVar(&f.answerMemory, "max-answer-memory", automatic, "host memory `SIZE` for the answers in flight (2G; a bare number is MiB); a sixteenth of it is the most that the answers of one row may have; auto is an eighth of the job's memory, from 256M to 4G")
@@ -237,6 +245,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  f.retryDelay,
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all, AnswerMemory: answers,
+		Order: dispatch.Order{AsInput: f.order == "input", LookAhead: int64(f.lookAhead)},
 		Grace: f.grace, Version: version(),
 	}, nil
 }
@@ -250,6 +259,7 @@ func (f *runFlags) check() error {
 		{"isolate", f.isolate, []string{string(ollama.IsolateAuto), string(ollama.IsolateAlways), string(ollama.IsolateNever)}},
 		{"pull", f.pull, []string{"never", "missing"}},
 		{"fail-on", f.failOn, []string{"rows", "none"}},
+		{"order", f.order, []string{automatic, "input"}},
 		{"kv-cache-type", f.kvCacheType, []string{"f16", "q8_0", "q4_0"}},
 	} {
 		if err := oneOf(choice.flag, choice.value, choice.allowed...); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Patience limits each wait of the tests. No test needs this time: a test continues as soon as its condition is true,
 // also on a busy machine. Only a condition that never becomes true takes so long.
-const Patience = 5 * time.Minute
+const Patience = 10 * time.Minute
 
 // Until polls until done returns true, and fails the test after Patience. what completes "waited for …".
 func Until(t testing.TB, what string, done func() bool) {

@@ -31,7 +31,7 @@ func TestContextSuitsTheRows(t *testing.T) {
 			PutOff int `json:"rows_put_off"`
 		}
 		j.Read("results.run/summary.json", &s)
-		if s.PutOff < 6 || s.PutOff > 11 { // the old generation does not count what is too long for any context
+		if s.PutOff < 3 || s.PutOff > 5 { // the old generation does not count what is too long for any context
 			t.Errorf("%d rows were put off", s.PutOff)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// MixedRows returns an input of n rows of which about one in a hundred is not short: it is longer than the context that suits the
+// MixedRows returns an input of n rows of which a few are not short: it is longer than the context that suits the
 // others, or longer than the model's 8192 tokens, or its answer would end beyond them. By id it also returns the prompts that
 // must be answered, and what the errors of the other rows must say.
 func MixedRows(n int) (rows []string, prompts, errors map[string]string) {
@@ -15,16 +15,16 @@ func MixedRows(n int) (rows []string, prompts, errors map[string]string) {
 	for i := range n {
 		id, prompt := fmt.Sprint("row-", i), PromptOf(i)
 		switch {
-		case i%200 == 7:
+		case i%500 == 7:
 			prompt = fmt.Sprintf("%s row %d%d", strings.Repeat("x", 4200+i*3000/n), i, i%10)
 		case i == 57: // blanks seem to take few tokens: the answer would end beyond the 512 tokens of most rows,
 			prompt = "x" + strings.Repeat(" ", 475) + "?"
 		case i == 58: // and here the prompt does
 			prompt = "x" + strings.Repeat(" ", 700) + "a"
-		case i%200 == 31:
+		case i%500 == 31:
 			prompt = strings.Repeat("y", 8300+i) + "3"
 			errors[id] = `^the prompt has (\d+|about \d+|more than 8192) tokens.*, and the longest context that the model has is 8192 tokens; shorten it$`
-		case i%250 == 81: // 8173 and the begin token leave 18 tokens for an answer of 36
+		case i%500 == 81: // 8173 and the begin token leave 18 tokens for an answer of 36
 			prompt = strings.Repeat("z", 8172) + "?"
 			errors[id] = `^the answer was cut after 1\d of at most 60 tokens: the prompt has 8174, and the longest context that the model has is 8192 tokens; shorten the prompt$`
 		}

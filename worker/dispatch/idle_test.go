@@ -80,7 +80,7 @@ func TestSlotsAreNeverIdle(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					counted := new(countingSink)
 					d := New(Config{RequestTimeout: time.Hour, MaxRetries: 3}, zerolog.Nop(), counted, nil)
-					q := NewQueue()
+					q := NewQueue(Order{LookAhead: 1 << 20})
 					ctx, cancel := context.WithCancel(t.Context())
 					var all sync.WaitGroup
 					var clients []Server

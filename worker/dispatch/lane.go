@@ -65,48 +65,44 @@ func (l *Lane) askAll(own context.Context) error {
 	}
 	rows, ctx := errgroup.WithContext(own)
 	for number := range batcher.InFlight(slots) {
-		rows.Go(func() error { return l.askRows(ctx, number) })
+		rows.Go(func() error { return l.askRows(newAsker(ctx, number >= slots), number) })
 	}
 	return rows.Wait()
 }
 
 // askRows is one asker: it asks one row after the other until the queue is at its end or the server is gone. Askers have
 // numbers from 0.
-func (l *Lane) askRows(ctx context.Context, number int) error {
-	d, q := l.dispatcher, l.queue
+func (l *Lane) askRows(a *asker, number int) error {
+	ctx, d, q := a.ctx, l.dispatcher, l.queue
 	for {
 		l.limiter.acquire(ctx, number, q.ended)
 		if l.server.Ending() {
 			return errLost
 		}
-		select {
-		case t, ok := <-q.out:
-			if !ok {
-				return nil
-			}
-			if d.breaker.tripped() {
-				q.finish()
-				l.limiter.end() // nothing else wakes the askers that wait
-				return nil
-			}
-			out, err := l.try(ctx, &t)
-			switch out {
-			case serverLost:
-				l.diedWith(t)
-				return errLost
-			case tryAgain:
-				q.giveBack(t.retry(d.config.RetryDelay))
-			case tryOther:
-				t.retries, t.exhausted = 0, t.exhausted+1
-				q.giveBack(t.retry(d.config.RetryDelay))
-			default:
-				q.finish()
-			}
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		t, ok := q.take(a)
+		if !ok {
+			return ctx.Err() // nil at the end of the queue
+		}
+		if d.breaker.tripped() {
+			q.finish()
+			l.limiter.end() // nothing else wakes the askers that wait
+			return nil
+		}
+		out, err := l.try(ctx, &t)
+		switch out {
+		case serverLost:
+			l.diedWith(t)
+			return errLost
+		case tryAgain:
+			q.giveBack(t.retry(d.config.RetryDelay))
+		case tryOther:
+			t.retries, t.exhausted = 0, t.exhausted+1
+			q.giveBack(t.retry(d.config.RetryDelay))
+		default:
+			q.finish()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

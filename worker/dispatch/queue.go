@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"hash/maphash"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 // task is a row on its way through the servers.
 type task struct {
 	row       prompt.Row
+	prefix    prefix
 	retries   int              // after failures of the present server, and after invalid answers
 	invalid   int              // answers that did not have the form that the row demands
 	answers   []*ollama.Answer // so far; the row may demand several
@@ -27,13 +29,23 @@ type task struct {
 // once, the whole input would otherwise end up in memory.
 const maxPausing = 256
 
-// Queue distributes the rows of a pass to the lanes. A task belongs to the queue until its lane reports it as done. A task
-// that comes back, because the server failed, goes to the next lane, after its pause and before new rows. So out is closed
-// only when no task can come back any more.
+// Order says in which order rows are asked.
+type Order struct {
+	// AsInput asks the rows in the order of the input. Otherwise rows that share a prefix are asked one after the other.
+	AsInput bool
+	// LookAhead limits the rows among which the queue looks for a shared prefix, in bytes; at least one row waits.
+	LookAhead int64
+}
+
+// Queue distributes the rows of a pass to the askers of the lanes. A task belongs to the queue until its lane reports it as
+// done. A task that comes back, because the server failed, goes to the next asker, after its pause and before new rows. So the
+// queue ends only when no task can come back any more.
 type Queue struct {
+	order Order
+	seed  maphash.Seed // of the prefixes
 	rows  *prefetch
 	first *prompt.Row // taken by WaitFirst; nil if WaitFirst was not called
-	out   chan task
+	asks  chan *asker
 	back  chan task
 	open  atomic.Int64  // tasks that came from rows and are not done
 	idle  chan struct{} // holds a token when open was 0
@@ -43,8 +55,11 @@ type Queue struct {
 }
 
 // NewQueue makes an empty queue.
-func NewQueue() *Queue {
-	return &Queue{rows: newPrefetch(), out: make(chan task), back: make(chan task), idle: make(chan struct{}, 1), ended: make(chan struct{})}
+func NewQueue(o Order) *Queue {
+	return &Queue{
+		order: o, seed: maphash.MakeSeed(), rows: newPrefetch(), asks: make(chan *asker), back: make(chan task),
+		idle: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
 }
 
 // Push waits for room and adds a row. It returns false when the context ends first.
@@ -71,50 +86,59 @@ func (q *Queue) WaitFirst(ctx context.Context) bool {
 	}
 }
 
-// run moves rows to out, in order, until every row was moved and every task is done, or the context ends.
+// run gives rows to the askers until every row was given and every task is done, or the context ends.
 func (q *Queue) run(ctx context.Context) {
 	defer close(q.ended)
-	defer close(q.out)
-	var waiting []task
+	w, askers := newWindow(q.order.LookAhead), new(askers)
 	if q.first != nil {
-		waiting = append(waiting, task{row: *q.first})
+		w.add(task{row: *q.first, prefix: q.prefixOfRow(q.first)}, false)
 		q.open.Store(1)
 	}
 	var pausing []task // soonest first
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	pending := (<-chan prompt.Row)(q.rows.rows)
+	take := func(row prompt.Row, ok bool) {
+		if !ok {
+			pending = nil
+			return
+		}
+		q.rows.release(&row)
+		q.open.Add(1)
+		w.add(task{row: row, prefix: q.prefixOfRow(&row)}, false)
+	}
 	for pending != nil || q.open.Load() > 0 {
 		if ctx.Err() != nil {
 			return // select would choose at random
 		}
 		for len(pausing) > 0 && !time.Now().Before(pausing[0].notBefore) {
-			waiting = slices.Insert(waiting, 0, pausing[0])
+			w.add(pausing[0], true)
 			pausing = pausing[1:]
 		}
 		if len(pausing) > 0 {
 			timer.Reset(time.Until(pausing[0].notBefore))
 		}
-		var out chan<- task
-		var head task
 		rows := pending
-		if len(waiting) > 0 {
-			out, head, rows = q.out, waiting[0], nil
-		}
-		if len(pausing) >= maxPausing {
+		if w.full() || len(pausing) >= maxPausing {
 			rows = nil
 		}
+		select { // rows that have been read come before the choice among them
+		case row, ok := <-rows:
+			take(row, ok)
+			continue
+		default:
+		}
+		next := askers.next(w)
 		select {
 		case row, ok := <-rows:
-			if !ok {
-				pending = nil
-				continue
-			}
-			q.rows.release(&row)
-			q.open.Add(1)
-			waiting = append(waiting, task{row: row})
-		case out <- head:
-			waiting = waiting[1:]
+			take(row, ok)
+		case next.reply <- next.task:
+			w.remove(next.index)
+			askers.serve(next)
+		case a := <-q.asks:
+			askers.add(a)
+		case <-next.gone:
+			askers.remove(next.asker)
 		case t := <-q.back:
 			at, _ := slices.BinarySearchFunc(pausing, t, func(a, b task) int { return a.notBefore.Compare(b.notBefore) })
 			pausing = slices.Insert(pausing, at, t)

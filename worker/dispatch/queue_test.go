@@ -16,7 +16,7 @@ func TestQueueLosesNoRow(t *testing.T) {
 	t.Parallel()
 	const rows, takers = 500, 7
 	seed.EachNumber(t, seed.First(1), func(t *testing.T, seed uint64) {
-		q := NewQueue()
+		q := NewQueue(Order{LookAhead: 1 << 20})
 		go func() {
 			defer q.Close()
 			for i := range int64(rows) {
@@ -26,7 +26,8 @@ func TestQueueLosesNoRow(t *testing.T) {
 		if !q.WaitFirst(t.Context()) {
 			t.Fatal("no row came")
 		}
-		go q.run(t.Context())
+		ctx := t.Context()
+		go q.run(ctx)
 
 		var mu sync.Mutex
 		finished := make(map[int64]int)
@@ -34,7 +35,12 @@ func TestQueueLosesNoRow(t *testing.T) {
 		for taker := range takers {
 			random := rand.New(rand.NewPCG(seed, uint64(taker)))
 			wg.Go(func() {
-				for t := range q.out {
+				a := newAsker(ctx, false)
+				for {
+					t, ok := q.take(a)
+					if !ok {
+						return
+					}
 					if random.IntN(3) == 0 {
 						t.notBefore = time.Now().Add(time.Duration(random.IntN(1000)) * time.Microsecond)
 						q.giveBack(t)
@@ -63,12 +69,13 @@ func TestQueueLosesNoRow(t *testing.T) {
 func TestQueueEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	q := NewQueue()
+	q := NewQueue(Order{LookAhead: 1 << 20})
 	q.Push(ctx, prompt.Row{})
 	go q.run(ctx)
-	row := <-q.out
+	a := newAsker(t.Context(), false)
+	row, _ := q.take(a)
 	cancel()
-	if _, ok := <-q.out; ok {
+	if _, ok := q.take(a); ok {
 		t.Error("a row after the end")
 	}
 	q.giveBack(row) // without a receiver it must not block
@@ -82,14 +89,15 @@ func TestQueueEndsWithItsContext(t *testing.T) {
 func TestQueueWithPausingTasks(t *testing.T) {
 	t.Parallel()
 	pending := make(chan prompt.Row) // unbuffered: no row waits here
-	q := NewQueue()
+	q := NewQueue(Order{LookAhead: 1 << 20})
 	q.rows.rows = pending
 	q.first = new(prompt.Row)
 	ctx, cancel := context.WithCancel(t.Context())
 	go q.run(ctx)
 	offered := 0
+	a := newAsker(ctx, false)
 	for offered < maxPausing {
-		row := <-q.out
+		row, _ := q.take(a)
 		row.notBefore = time.Now().Add(time.Hour)
 		q.giveBack(row)
 		if offered++; offered < maxPausing {
@@ -108,7 +116,7 @@ func TestQueueWithPausingTasks(t *testing.T) {
 // WaitFirst keeps the first row in the queue, and returns false for an empty queue and after the end of the context.
 func TestWaitFirst(t *testing.T) {
 	t.Parallel()
-	q := NewQueue()
+	q := NewQueue(Order{LookAhead: 1 << 20})
 	q.Push(t.Context(), prompt.Row{Index: 1})
 	q.Push(t.Context(), prompt.Row{Index: 2})
 	q.Close()
@@ -116,20 +124,21 @@ func TestWaitFirst(t *testing.T) {
 		t.Fatal("no row came")
 	}
 	go q.run(t.Context())
+	a := newAsker(t.Context(), false)
 	for want := range int64(2) {
-		if row := <-q.out; row.row.Index != want+1 {
-			t.Errorf("row %d came, want %d", row.row.Index, want+1)
+		if row, ok := q.take(a); !ok || row.row.Index != want+1 {
+			t.Errorf("row %d came (%t), want %d", row.row.Index, ok, want+1)
 		}
 		q.finish()
 	}
-	empty := NewQueue()
+	empty := NewQueue(Order{LookAhead: 1 << 20})
 	empty.Close()
 	if empty.WaitFirst(t.Context()) {
 		t.Error("a row of an empty queue")
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if NewQueue().WaitFirst(over) {
+	if NewQueue(Order{LookAhead: 1 << 20}).WaitFirst(over) {
 		t.Error("a row after the end of the context")
 	}
 }

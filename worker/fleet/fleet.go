@@ -163,7 +163,7 @@ func (f *Fleet) servingOf(servers []*Server) ([]*Server, error) {
 
 // recordPlan records the plan and its servers, before they are started.
 func (f *Fleet) recordPlan(p batcher.Plan, servers []*Server) {
-	out := record.Plan{Context: p.Context, Cache: p.KVCacheType, Servers: make([]record.PlannedServer, len(servers))}
+	out := record.Plan{Context: p.Context, Cache: p.KVCacheType, Ubatch: p.Ubatch, Servers: make([]record.PlannedServer, len(servers))}
 	if f.config.URL == "" {
 		out.Device, out.Command, out.Threads = f.config.Device, f.config.Command, f.threads
 	} else {
@@ -184,6 +184,12 @@ func (f *Fleet) record(s *Server, err error) (changed bool) {
 	p := record.PlannedServer{
 		GPUs: uuids(s.plan.Devices), Slots: s.slots, Context: s.context, Terms: s.plan.Terms, Bytes: s.plan.Bytes,
 		MeasuredBytes: s.grown, Loaded: s.footprint, Layers: s.layers, Isolated: s.process != nil && s.process.Isolated(),
+	}
+	if len(s.plan.Devices) > 0 {
+		p.GPU = s.plan.Devices[0].Name
+	}
+	if s.slots < s.plan.Slots {
+		p.PlannedSlots = s.plan.Slots
 	}
 	if offloaded, ok := errors.AsType[*OffloadError](err); ok {
 		p.LeftOut = offloaded.Error()

@@ -125,6 +125,7 @@ func (c *Client) answer(n *nativeAnswer, r *prompt.Request) (*Answer, error) {
 		Logprobs:         n.Logprobs,
 		FinishReason:     n.DoneReason,
 		PromptTokens:     int(n.PromptEvalCount),
+		CachedTokens:     min(int(n.CachedCount), int(n.PromptEvalCount)),
 		CompletionTokens: int(n.EvalCount),
 		Created:          n.CreatedAt,
 		Timings: Timings{

@@ -49,10 +49,16 @@ type Call struct {
 
 // Usage holds the server's token counts.
 type Usage struct {
-	PromptTokens     int           `json:"prompt_tokens"`
-	CompletionTokens int           `json:"completion_tokens"`
-	TotalTokens      int           `json:"total_tokens"`
-	Details          *UsageDetails `json:"completion_tokens_details,omitempty"`
+	PromptTokens     int            `json:"prompt_tokens"`
+	CompletionTokens int            `json:"completion_tokens"`
+	TotalTokens      int            `json:"total_tokens"`
+	Prompt           *PromptDetails `json:"prompt_tokens_details,omitempty"`
+	Details          *UsageDetails  `json:"completion_tokens_details,omitempty"`
+}
+
+// PromptDetails is present if the slot had read a part of the prompt already.
+type PromptDetails struct {
+	CachedTokens int `json:"cached_tokens"`
 }
 
 // UsageDetails is present if the model did reasoning.
@@ -134,6 +140,9 @@ func (a *Answer) calls(index int, key prompt.Key) []Call {
 
 // add adds an answer. The prompt is the same for all answers of a row and counts once, as in OpenAI's API.
 func (u *Usage) add(a *Answer) {
+	if u.TotalTokens == 0 && a.CachedTokens > 0 { // further answers find all of the prompt
+		u.Prompt = &PromptDetails{a.CachedTokens}
+	}
 	u.PromptTokens = a.PromptTokens
 	u.CompletionTokens += a.CompletionTokens
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens

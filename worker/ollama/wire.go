@@ -95,6 +95,8 @@ type nativeAnswer struct {
 	api.Metrics
 	PromptEvalCount tokenCount `json:"prompt_eval_count"` // instead of the same fields of api.Metrics
 	EvalCount       tokenCount `json:"eval_count"`
+	// CachedCount is 0 with Ollama before 0.30, which does not tell it.
+	CachedCount tokenCount `json:"prompt_eval_cached_count"`
 }
 
 // maxTokenCount is more than the tokens of any request: the longest context of a model has ten million.

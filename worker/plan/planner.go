@@ -6,6 +6,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"fluxworker/modelcfg"
 	"fluxworker/worker/input"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/record"
 	"fluxworker/worker/slurm"
 )
 
@@ -31,6 +33,8 @@ type Planner struct {
 	Running bool         // the server runs already: its memory is not checked
 	File    *ollama.File // a model outside of the model folder; nil otherwise
 	Memory  slurm.Memory // host memory of the job; the zero value is no limit
+
+	Last *record.Manifest // of the last run into the output, to learn from; nil without one
 }
 
 // Plan plans the servers for a model and the GPUs. info overrides the model's YAML; the zero Info means that Ollama was not
@@ -51,9 +55,13 @@ func (p Planner) Plan(info ollama.Info, gpus []gpu.Device) (batcher.Plan, error)
 		return batcher.Plan{}, &batcher.LayersError{Model: p.Model, GPULayers: *n, Layers: architecture.Layers, Own: true}
 	}
 	wish.NoFlashAttention = batcher.NoFlashAttention(old, info.Metadata, architecture, gpus)
+	wish.Learned = learned(p.Last, info, cmp.Or(wish.KVCacheType, "f16"), gpus)
 	plan, err := batcher.Decide(p.Model, architecture, gpus, wish)
 	if err != nil {
 		return plan, err
+	}
+	if wish.Learned != nil {
+		plan.Sources = append(plan.Sources, explainLearned(wish.Learned))
 	}
 	if p.File != nil && info.Version != "" {
 		if _, text := p.File.For(info.Version); text != "" {

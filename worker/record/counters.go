@@ -27,8 +27,9 @@ type Counters struct {
 	inputRows atomic.Int64 // of all shards; valid once all rows are read
 	deferred  atomic.Int64 // rows that were deferred; a row counts once for each pass
 
-	tokensIn  atomic.Int64
-	tokensOut atomic.Int64
+	tokensIn     atomic.Int64
+	tokensCached atomic.Int64 // of tokensIn, those that the slots had read already
+	tokensOut    atomic.Int64
 
 	size    atomic.Int64 // of the input, in bytes; 0 where unknown
 	clock   atomic.Int64 // time of the first StartClock, in ns since 1970; 0 before
@@ -100,6 +101,7 @@ func (c *Counters) Answer(answers []*ollama.Answer) {
 	cut, empty := false, false
 	for _, a := range answers {
 		c.tokensIn.Add(int64(a.PromptTokens))
+		c.tokensCached.Add(int64(a.CachedTokens))
 		c.tokensOut.Add(int64(a.CompletionTokens))
 		cut, empty = cut || a.Cut(), empty || a.Empty()
 	}

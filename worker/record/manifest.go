@@ -81,6 +81,7 @@ type Plan struct {
 	InFlight int             `json:"in_flight"` // the largest number of rows with the servers at once
 	Context  int             `json:"context"`   // of a slot, in tokens
 	Cache    string          `json:"kv_cache_type,omitempty"`
+	Ubatch   int             `json:"ubatch,omitempty"` // prompt tokens at once; 0 where the server decides
 	Device   ollama.Device   `json:"device,omitempty"`
 	Threads  int             `json:"num_thread,omitempty"` // of each server; 0 where the engine decides
 	Command  []string        `json:"command,omitempty"`
@@ -91,8 +92,10 @@ type Plan struct {
 
 // PlannedServer records one server of a Plan.
 type PlannedServer struct {
-	GPUs          []string         `json:"gpus,omitempty"` // UUIDs
+	GPUs          []string         `json:"gpus,omitempty"`     // UUIDs
+	GPU           string           `json:"gpu_name,omitempty"` // the kind of the first GPU
 	Slots         int              `json:"slots"`
+	PlannedSlots  int              `json:"planned_slots,omitempty"`   // where the GPUs did not hold as many as planned
 	Context       int              `json:"context"`                   // of a slot, in tokens
 	Terms         []batcher.Term   `json:"predicted,omitempty"`       // bytes on each GPU
 	Bytes         int64            `json:"predicted_bytes,omitempty"` // the sum of Terms

@@ -22,6 +22,7 @@ type Summary struct {
 	Cut             int64   `json:"rows_cut"`               // answered rows of this run with an answer that ended at max_tokens (finish_reason length)
 	Empty           int64   `json:"rows_empty"`             // answered rows of this run with an empty answer, as when a model thinks until max_tokens
 	TokensIn        int64   `json:"tokens_in"`
+	TokensCached    int64   `json:"tokens_in_cached,omitempty"` // of TokensIn, those that the slots had read already
 	TokensOut       int64   `json:"tokens_out"`
 	RowsPerSecond   float64 `json:"rows_per_second"`
 	TokensPerSecond float64 `json:"tokens_per_second"` // written by the model
@@ -92,7 +93,7 @@ func (c *Counters) Summarize(started time.Time, answered, failed int64) Summary 
 		AskSeconds:  p.Elapsed.Seconds(),
 		OK:          answered, Failed: failed, Skipped: p.Skipped, FailedBefore: c.failedBefore.Load(),
 		PutOff: c.deferred.Load(), Cut: c.cut.Load(), Empty: c.empty.Load(),
-		TokensIn: p.TokensIn, TokensOut: p.TokensOut,
+		TokensIn: p.TokensIn, TokensCached: c.tokensCached.Load(), TokensOut: p.TokensOut,
 		RowsPerSecond: p.RowsPerSecond(), TokensPerSecond: p.TokensPerSecond(),
 	}
 }
@@ -115,7 +116,11 @@ func (s Summary) String() string {
 	case s.Empty > 0:
 		fmt.Fprintf(&b, "\nnote    %d answered rows have an empty answer", s.Empty)
 	}
-	fmt.Fprintf(&b, "\ntokens  %d in, %d out", s.TokensIn, s.TokensOut)
+	fmt.Fprintf(&b, "\ntokens  %d in", s.TokensIn)
+	if 10*s.TokensCached >= s.TokensIn && s.TokensIn > 0 { // a template alone gives some
+		fmt.Fprintf(&b, " (%.0f %% of them read before)", 100*float64(s.TokensCached)/float64(s.TokensIn))
+	}
+	fmt.Fprintf(&b, ", %d out", s.TokensOut)
 	fmt.Fprintf(&b, "\nspeed   %.1f rows/s, %.1f tok/s", s.RowsPerSecond, s.TokensPerSecond)
 	fmt.Fprintf(&b, "\ntime    %.1f s, %.1f s of it answering", s.WallSeconds, s.AskSeconds)
 	return b.String()

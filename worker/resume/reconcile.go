@@ -61,6 +61,9 @@ type Earlier struct {
 	before    *record.Manifest // of an earlier run into the same output; nil without one
 }
 
+// Manifest returns the manifest of the last run into the output; nil without one.
+func (e *Earlier) Manifest() *record.Manifest { return e.before }
+
 // Reconcile compares the output with this run. It returns an error where the run would mix answers, or drops the lines of
 // rows that are to be asked again. Errors: ConfigError, InputError, result.WriteError, StoppedError when the context ended;
 // those of Config.Inspect.

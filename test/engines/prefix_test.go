@@ -1,0 +1,63 @@
+package engines
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"fluxworker/test/harness"
+)
+
+// Questions about one text find the text in their slot, also where the input is shuffled: the new generation says how much of
+// each prompt it has read before. In the order of the input, neighbours are in different slots.
+func TestSharedPrefixes(t *testing.T) {
+	const documents, questions, slots = 6, 6, 3
+	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
+		j := g.NewJob(t, "--batch-size", fmt.Sprint(slots), "--context", "768", "--temperature", "0")
+		prompts := make(map[string]string)
+		for q := range questions { // a document's questions are far apart
+			for d := range documents {
+				id := fmt.Sprintf("d%dq%d", d, q)
+				prompts[id] = strings.Repeat(string(rune('a'+d)), 400) + fmt.Sprint(" question ", q)
+			}
+		}
+		var rows []string
+		for id, prompt := range prompts { // in no order
+			row, _ := json.Marshal(map[string]any{"custom_id": id, "prompt": prompt, "max_tokens": 60})
+			rows = append(rows, string(row))
+		}
+		j.Write(rows...)
+		j.Run(0)
+		j.CheckMixed(prompts, nil)
+		cached := 0
+		for _, line := range j.RawLines("results.jsonl") {
+			data, _ := json.Marshal(line)
+			var l struct {
+				Response struct {
+					Body struct {
+						Usage struct {
+							Prompt struct {
+								Cached int `json:"cached_tokens"`
+							} `json:"prompt_tokens_details"`
+						}
+					}
+				}
+			}
+			if err := json.Unmarshal(data, &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Response.Body.Usage.Prompt.Cached > 300 {
+				cached++
+			}
+		}
+		// A server gives a new text the slot that has been idle for longest, which may be that of another text. By chance about nine
+		// rows find their text.
+		if least := documents * questions / 2; g.Name == "new" && cached < least {
+			t.Errorf("%d of %d rows found their text in the slot, want at least %d", cached, documents*questions, least)
+		}
+		if told := strings.Contains(j.Stderr.String(), "% of them read before"); told != (g.Name == "new") {
+			t.Errorf("the summary tells of tokens that were read before: %t", told)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package dispatch
+
+import (
+	"hash/maphash"
+	"sort"
+
+	"fluxworker/worker/prompt"
+)
+
+// blockBytes is the least length of a block of a prompt, in bytes. Rows that share less than a block are not worth an order: it
+// is about 60 tokens.
+const blockBytes = 256
+
+// prefix holds hashes of the beginnings of a prompt, each a block longer than the one before. Two prompts with the same hash at
+// a level have all bytes up to there in common. Blocks grow with the position, so that a prompt of a megabyte has about a
+// hundred levels.
+type prefix []uint64
+
+// prefixOf returns the prefix of a request as the model sees it: templates put the tools first, then the messages in their
+// order. A request for embeddings has none, because no slot keeps its text.
+func prefixOf(seed maphash.Seed, r *prompt.Request) prefix {
+	p := prefixer{next: blockBytes}
+	p.hash.SetSeed(seed)
+	for i := range r.Tools {
+		t := &r.Tools[i]
+		p.text(t.Name)
+		p.text(t.Description)
+		p.bytes(t.Parameters)
+	}
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		p.text(m.Role)
+		for _, image := range m.Images { // Ollama puts the images of a message before its text
+			p.bytes(image)
+		}
+		p.text(m.Content)
+		for _, call := range m.ToolCalls {
+			p.text(call.Name)
+			p.bytes(call.Arguments)
+		}
+	}
+	return p.levels
+}
+
+// prefixer makes a prefix from the parts of a prompt.
+type prefixer struct {
+	hash     maphash.Hash
+	at, next int // bytes so far, and at the end of the block
+	levels   prefix
+}
+
+func (p *prefixer) text(s string) {
+	for p.at+len(s) >= p.next {
+		n := p.next - p.at
+		p.hash.WriteString(s[:n])
+		p.end()
+		s = s[n:]
+	}
+	p.hash.WriteString(s)
+	p.at += len(s)
+}
+
+func (p *prefixer) bytes(b []byte) {
+	for p.at+len(b) >= p.next {
+		n := p.next - p.at
+		p.hash.Write(b[:n])
+		p.end()
+		b = b[n:]
+	}
+	p.hash.Write(b)
+	p.at += len(b)
+}
+
+// end ends a block.
+func (p *prefixer) end() {
+	p.levels = append(p.levels, p.hash.Sum64())
+	p.at = p.next
+	p.next += max(blockBytes, p.at/16)
+}
+
+// common returns the number of levels that two prefixes have in common.
+func (p prefix) common(other prefix) int {
+	n := min(len(p), len(other))
+	return sort.Search(n, func(i int) bool { return p[i] != other[i] })
+}
