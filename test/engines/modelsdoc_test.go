@@ -95,16 +95,17 @@ func TestModelsAreDocumented(t *testing.T) {
 		fmt.Fprintf(&doc, "| %s | none | | Ollama's library has no such model; nearest: %s |\n", m.Name, strings.Join(nearest, ", "))
 	}
 	doc.WriteString("\n## The test models\n\n| test model | architecture | built like | images | old | new |\n|---|---|---|---|---|---|\n")
+	old, latest := harness.Generation{Name: "old"}, harness.Generation{Name: "new"}
 	for _, m := range tinies {
-		images, old, latest := "", m.runs("old"), m.runs("new")
+		images := ""
 		if m.sees {
 			images = "yes"
 		}
-		fmt.Fprintf(&doc, "| %s | %s | %s | %s | %s | %s |\n", m.name, m.architecture, m.built, images, old, latest)
+		fmt.Fprintf(&doc, "| %s | %s | %s | %s | %s | %s |\n", m.name, m.architecture, m.built, images, m.runs(old), m.runs(latest))
 	}
 	doc.WriteString(todaysHeader)
 	for _, m := range todays {
-		fmt.Fprintf(&doc, "| %s | %s | %s | %d | %s | %s |\n", m.name, m.architecture, m.built, cmp.Or(m.context, defaultContext), m.runs("old"), m.runs("new"))
+		fmt.Fprintf(&doc, "| %s | %s | %s | %d | %s | %s |\n", m.name, m.architecture, m.built, cmp.Or(m.context, defaultContext), m.runs(old), m.runs(latest))
 	}
 	doc.WriteString(ablesHeader)
 	for _, m := range ables {
@@ -126,11 +127,11 @@ func TestModelsAreDocumented(t *testing.T) {
 }
 
 // runs says how a generation runs the model, or in the generation's words why it does not.
-func (m tiny) runs(generation string) string {
-	switch refusal := m.refusal(harness.Generation{Name: generation}); {
-	case refusal != "":
-		return "no: \"" + refusal + "\""
-	case generation == "new":
+func (m tiny) runs(g harness.Generation) string {
+	switch {
+	case !m.loads(g):
+		return "no: \"" + m.notNew + "\""
+	case g.Name == "new":
 		return "yes"
 	case m.oldOwn:
 		return "its own engine"
@@ -182,7 +183,7 @@ The tests found:
   need sixteen times the cache of one. The plan includes this. The new generation gives each slot its own context.
 * The old generation's own engine fails to load the test models with a gated delta net (Qwen 3.5, Qwen3-Next) with a ubatch of 2048
   tokens ("GGML_ASSERT(obj_new) failed"). So the plan takes at most 1024 there; "--ubatch 2048" still asks for 2048.
-* Ollama's library has names of its own for some architectures (gptoss, glm4moelite, olmo3). The llama-server that Ollama ships knows
+* Ollama's library has names of its own for some architectures (gptoss, glm4moelite, olmo3, qwen25vl). The llama-server that Ollama ships knows
   them; Debian's, which the tests use, does not. Test models with llama.cpp's names stand for them on the new generation.
 * For gemma4 and nemotron_h both generations write the prompt by a renderer of their own, whatever the template of the model is. So
   these test models answer what follows the renderer's last character.

@@ -10,8 +10,8 @@ type tiny struct {
 	sees         bool
 	// oldOwn says that the old generation runs it by an engine of its own and not by its llama.cpp.
 	oldOwn bool
-	// notOld and notNew are what a generation says that cannot load it; empty where it can.
-	notOld, notNew string
+	// notNew is what the new generation says, which cannot load it; empty where it can.
+	notNew string
 	// slack is how many times the cache may be smaller than planned where the old generation's own engine runs the model, 0 for
 	// once.
 	slack float64
@@ -41,16 +41,8 @@ var tinies = []tiny{
 		sees: true, oldOwn: true, slack: 3, notNew: "unknown model architecture: 'mllama'"},
 }
 
-// refusal is what a generation says that cannot load the model, empty where it can.
-func (m tiny) refusal(g harness.Generation) string {
-	if g.Name == "old" {
-		return m.notOld
-	}
-	return m.notNew
-}
-
 // loads says whether a generation can load the model.
-func (m tiny) loads(g harness.Generation) bool { return m.refusal(g) == "" }
+func (m tiny) loads(g harness.Generation) bool { return m.notNew == "" || g.Name == "old" }
 
 // able is one of the tiny models that can do what not every model can. How it is asked and what it answers is with its test.
 type able struct {
