@@ -58,14 +58,16 @@ func (r *reader) attention(a *modelcfg.Architecture) {
 	r.latent(a)
 }
 
-// layersWithCache returns the number of layers, from the first, that have a cache of their own; the others read the cache
-// of an earlier layer (llama.cpp, hparams.n_layer_kv_from_start: src/models/gemma3n.cpp has the constant 20, and
+// layersWithCache returns the number of layers, from the first, that have a cache of their own; the others have none or read the
+// cache of an earlier layer (llama.cpp, hparams.n_layer_kv_from_start: src/models/gemma3n.cpp has the constant 20, and
 // src/models/gemma4.cpp block_count - attention.shared_kv_layers).
 func (r *reader) layersWithCache(layers int) int {
-	switch r.family {
-	case "gemma3n":
+	switch {
+	case matches(cacheless, r.family):
+		return 0
+	case r.family == "gemma3n":
 		return min(layers, 20)
-	case "gemma4":
+	case r.family == "gemma4":
 		return max(0, layers-r.optional("attention.shared_kv_layers", maxLayers))
 	}
 	return layers

@@ -74,8 +74,8 @@ func kvBytesPerToken(a modelcfg.Architecture, cacheType string) int64 {
 func kvTerm(a modelcfg.Architecture, s serverSpec) Term {
 	full, _, _ := elementsPerCell(a)
 	perToken := kvBytesPerToken(a, s.cache)
-	return Term{kvName, s.perDevice(cacheBytes(times(s.cells(), full), s.cache), int64(a.Layers)),
-		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, padded(s.context), Size(perToken), s.cache)}
+	return Term{kvName, s.perDevice(cacheBytes(times(s.cells(a.Family), full), s.cache), int64(a.Layers)),
+		fmt.Sprintf("%d slots × %d tokens × %s (%s)", s.slots, s.slotCells(a.Family), Size(perToken), s.cache)}
 }
 
 // windowTerm returns the cache of the layers with a sliding window.
@@ -122,6 +122,6 @@ func draftTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 		return Term{}, false
 	}
 	_, _, largest := elementsPerCell(a)
-	cache := cacheBytes(times(s.cells(), largest, int64(max(1, a.DraftLayers))), cacheTypes[0])
+	cache := cacheBytes(times(s.cells(a.Family), largest, int64(max(1, a.DraftLayers))), cacheTypes[0])
 	return Term{"drafts", plus(cache, computeBytes(a, s)), fmt.Sprintf("%d tokens at once: cache of %s, and a compute buffer", s.drafts, Size(cache))}, true
 }

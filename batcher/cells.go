@@ -22,11 +22,20 @@ func (s serverSpec) tokens() int64 {
 }
 
 // cells returns the cells of all slots in a layer with full attention.
-func (s serverSpec) cells() int64 {
+func (s serverSpec) cells(family string) int64 {
 	if s.runner == OllamaEngine {
 		return padded(times(s.slots, s.context))
 	}
-	return times(s.slots, padded(s.context))
+	return times(s.slots, s.slotCells(family))
+}
+
+// slotCells returns the cells of a slot. The llama.cpp runner gives each slot of a hybrid model the context of all slots (v0.24.0
+// llama/llama.cpp/src/llama-model.cpp, create_memory: attn_kv_size is n_ctx, where other models have n_ctx_seq).
+func (s serverSpec) slotCells(family string) int64 {
+	if s.runner == LlamaRunner && matches(runnerHybrids, family) {
+		return times(s.slots, padded(s.context))
+	}
+	return padded(s.context)
 }
 
 // windowCells returns the cells of all slots in a layer with a sliding window of the given tokens.
@@ -41,20 +50,20 @@ func (s serverSpec) cells() int64 {
 func (s serverSpec) windowCells(family string, window int64) int64 {
 	switch s.runner {
 	case LlamaRunner:
-		return s.cells()
+		return s.cells(family)
 	case OllamaEngine:
 		memory := window
 		switch {
 		case slices.Contains([]string{"gptoss", "gpt-oss", "gemma4"}, family):
 			memory = 4096
 		case !slices.Contains([]string{"gemma3", "gemma3n", "laguna", "olmo3"}, family):
-			return s.cells()
+			return s.cells(family)
 		}
 		if s.slots > 1 {
 			memory = max(memory, window+1)
 		}
 		if memory >= s.context {
-			return s.cells()
+			return s.cells(family)
 		}
 		return padded(plus(times(s.slots, memory), s.tokens()))
 	}
@@ -67,7 +76,7 @@ func (s serverSpec) maskCells(a modelcfg.Architecture) int64 {
 	full, window, _ := elementsPerCell(a)
 	var cells int64
 	if full > 0 || window == 0 {
-		cells = s.cells()
+		cells = s.cells(a.Family)
 	}
 	if window > 0 {
 		cells = plus(cells, s.windowCells(a.Family, int64(a.SlidingWindow)))

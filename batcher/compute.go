@@ -66,7 +66,7 @@ func layerBytes(a modelcfg.Architecture, s serverSpec) int64 {
 	attention := times(u, 4, heads, int64(a.KeyLength), 4)
 	if s.noFlash {
 		_, _, largest := elementsPerCell(a)
-		attention = plus(attention, plus(times(heads, s.maskCells(a), u, 4), times(s.cells(), largest)))
+		attention = plus(attention, plus(times(heads, s.maskCells(a), u, 4), times(s.cells(a.Family), largest)))
 	}
 	return max(attention, times(u, 3, feedForward, experts, 4), times(u, int64(a.RecurrentLength), 4), expertBytes(a, u))
 }
@@ -106,9 +106,9 @@ func scratchTerm(a modelcfg.Architecture, s serverSpec) (Term, bool) {
 		return Term{}, false
 	}
 	_, _, largest := elementsPerCell(a)
-	cells := s.cells()
+	cells := s.cells(a.Family)
 	return Term{"attention scratch", times(cells, largest, 2),
-		fmt.Sprintf("one layer's %s cache as f16: %d slots × %d tokens × %s", s.cache, s.slots, padded(s.context), Size(largest*2))}, true
+		fmt.Sprintf("one layer's %s cache as f16: %d slots × %d tokens × %s", s.cache, s.slots, s.slotCells(a.Family), Size(largest*2))}, true
 }
 
 // pipelineTerm returns the memory that only the first device of a group needs: the further copies of a ubatch's inputs.

@@ -47,7 +47,7 @@ func Decide(m modelcfg.Model, a modelcfg.Architecture, devices []gpu.Device, w R
 		return Plan{}, err
 	}
 	j.memoryFor = w.Learned.corrected(j.memoryFor)
-	choices := j.ubatches(w, p.RuleOfThumb)
+	choices := j.ubatches(a.Family, w, p.RuleOfThumb)
 	placements := p.chooseUbatch(&j, choices)
 	if len(placements) == 0 && w.MinContext > 0 {
 		placements = p.shorten(&j, choices, w.MinContext)

@@ -341,6 +341,15 @@ func TestUbatch(t *testing.T) {
 			}
 		})
 	}
+	// Ollama's engine can fail to load a model with a gated delta net with 2048.
+	for runner, want := range map[Runner]int{OllamaEngine: 1024, LlamaServer: 2048} {
+		a := llama8B()
+		a.Family = "qwen3next"
+		p, err := Decide(llamaModel(), a, cards(1, "GPU", 80), Request{Runner: runner})
+		if err != nil || p.Ubatch != want {
+			t.Errorf("a gated delta net with the %s: ubatch %d, want %d (%v)", runner, p.Ubatch, want, err)
+		}
+	}
 	p, err := Decide(llamaModel(), llama8B(), nil, Request{CPU: true, Ubatch: 256})
 	if err != nil || p.Ubatch != 256 {
 		t.Errorf("on the CPU: ubatch %d, %v", p.Ubatch, err)

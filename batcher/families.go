@@ -10,6 +10,10 @@ var singleSlotFamilies = []string{"mllama", "qwen3vl*", "qwen35*", "qwen3next", 
 // metadata.
 var embedders = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding", "t5encoder"}
 
+// cacheless are the families without a KV cache, which compute all tokens of a prompt at once (v0.24.0
+// llama/llama.cpp/src/llama-model.cpp, create_memory; model/models/bert and nomicbert set no Cache).
+var cacheless = []string{"bert", "nomic-bert*", "jina-bert*", "modern-bert", "neo-bert", "gemma-embedding"}
+
 // singleSlotFamily reports whether Ollama forces the family (general.architecture in a GGUF) to one slot.
 func singleSlotFamily(family string) bool {
 	return matches(singleSlotFamilies, family) || matches(embedders, family)
@@ -66,3 +70,7 @@ var intervalFamilies = []string{"qwen3next", "qwen35*"}
 
 // hybridFamilies have a recurrent state in the layers without KV heads.
 var hybridFamilies = []string{"jamba", "plamo2", "granitehybrid", "lfm2*", "nemotron_h*"}
+
+// runnerHybrids are the families for which llama.cpp inside Ollama before 0.30 has a cache and a state (v0.24.0
+// llama/llama.cpp/src/llama-arch.cpp, llm_arch_is_hybrid).
+var runnerHybrids = []string{"jamba", "falcon-h1", "plamo2", "granitehybrid", "lfm2*", "nemotron_h*", "qwen3next"}

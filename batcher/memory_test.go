@@ -100,6 +100,29 @@ func TestWindowCells(t *testing.T) {
 	}
 }
 
+// The llama.cpp runner allocates the context of all slots once for each slot of a hybrid model.
+func TestCellsOfHybrids(t *testing.T) {
+	for _, tt := range []struct {
+		runner Runner
+		family string
+		cells  int64
+	}{
+		{LlamaServer, "granitehybrid", 3 * 1024},
+		{LlamaRunner, "granitehybrid", 3 * 3 * 1024},
+		{LlamaRunner, "nemotron_h_moe", 3 * 3 * 1024},
+		{LlamaRunner, "granite", 3 * 1024},
+		{OllamaEngine, "lfm2", 3 * 1024},
+	} {
+		s := serverSpec{slots: 3, context: 1000, cache: "f16", ubatch: 512, runner: tt.runner, group: 1}
+		if tt.runner == OllamaEngine {
+			s.context = 1024
+		}
+		if cells := s.cells(tt.family); cells != tt.cells {
+			t.Errorf("%s with the %s: %d cells, want %d", tt.family, tt.runner, cells, tt.cells)
+		}
+	}
+}
+
 func TestDrafts(t *testing.T) {
 	a := llama8B()
 	a.Family, a.DraftLayers, a.StateBytes = "qwen35", 1, mib

@@ -54,6 +54,11 @@ func TestFromMetadata(t *testing.T) {
 		{"no KV heads said: as many as heads", `{"general.architecture": "gpt2", "gpt2.block_count": 2, "gpt2.embedding_length": 768,
 			"gpt2.attention.head_count": 12}`,
 			func(a modelcfg.Architecture) bool { return slices.Equal(a.KVHeads, []int{12, 12}) && a.KeyLength == 64 }},
+		{"an embedder without a cache", `{"general.architecture": "nomic-bert", "nomic-bert.block_count": 2, "nomic-bert.embedding_length": 768,
+			"nomic-bert.attention.head_count": 12}`,
+			func(a modelcfg.Architecture) bool {
+				return slices.Equal(a.KVHeads, []int{0, 0}) && kvBytesPerToken(a, "f16") == 0
+			}},
 		{"heads of each layer", `{"general.architecture": "openelm", "openelm.block_count": 3, "openelm.embedding_length": 64,
 			"openelm.attention.head_count": [4, 8, 8], "openelm.attention.head_count_kv": [1, 2, 2], "openelm.feed_forward_length": [10, 30, 20]}`,
 			func(a modelcfg.Architecture) bool {

@@ -15,7 +15,12 @@ const defaultUbatch = 512
 var automaticUbatches = []int64{2048, 1024, defaultUbatch}
 
 // ubatches returns the values from which a plan chooses, the largest first.
-func (j job) ubatches(w Request, ruleOfThumb bool) []int64 {
+//
+// Ollama's engine can fail to load a model with a gated delta net with 2048 tokens ("GGML_ASSERT(obj_new) failed"). A recurrent layer
+// has 17 tensors for each chunk of 64 tokens, and a graph has room for 32 tensors for each tensor of the file (v0.24.0
+// model/models/qwen3next/deltanet.go, and maxGraphNodes in ml/backend/ggml/ggml.go). The tensors of an image encoder make room, too,
+// so only files without one fail.
+func (j job) ubatches(family string, w Request, ruleOfThumb bool) []int64 {
 	switch {
 	case w.Ubatch > 0:
 		return []int64{int64(w.Ubatch)}
@@ -25,6 +30,9 @@ func (j job) ubatches(w Request, ruleOfThumb bool) []int64 {
 		return []int64{min(2048, j.spec.context)}
 	case w.Embeds: // v0.24.0 llm/server.go: "embedding model detected, setting batch size to context length"
 		return []int64{j.spec.context}
+	}
+	if j.spec.runner == OllamaEngine && matches(intervalFamilies, family) {
+		return automaticUbatches[1:]
 	}
 	return automaticUbatches
 }

@@ -12,8 +12,15 @@ type tiny struct {
 	oldOwn bool
 	// notNew is what the new generation says, which cannot load it; empty where it can.
 	notNew string
-	// slack is how many times the cache may be smaller than planned where the old generation's own engine runs the model.
+	// slack is how many times the cache may be smaller than planned where the old generation's own engine runs the model, 0 for
+	// once.
 	slack float64
+	// context is what it is run with, 0 for defaultContext: twice the windows and more.
+	context int
+	// says is what it answers to each row, empty for what the rule says of the row's prompt.
+	says string
+	// embeds says that it makes vectors and nothing else.
+	embeds bool
 }
 
 var tinies = []tiny{
@@ -21,15 +28,14 @@ var tinies = []tiny{
 	{name: "tiny-mistral", architecture: "llama", built: "Mistral 7B: Llama 2's kind of tokenizer"},
 	{name: "tiny-nemo", architecture: "llama", built: "Mistral NeMo: a tokenizer of its own"},
 	{name: "tiny-mixtral", architecture: "llama", built: "Mixtral: 4 experts, 2 of them used for each token"},
-	{name: "tiny-mistral3", architecture: "mistral3", built: "Mistral Small 3.1 and later, without images", oldOwn: true, slack: 1},
+	{name: "tiny-mistral3", architecture: "mistral3", built: "Mistral Small 3.1 and later, without images", oldOwn: true},
 	{name: "tiny-qwen2", architecture: "qwen2", built: "Qwen 2.5: biases in the attention"},
 	{name: "tiny-phi3", architecture: "phi3", built: "Phi 3 mini: joint matrices, a window that engines ignore"},
-	// The engine does not round its window up to a multiple of 256 cells.
-	{name: "tiny-gemma3", architecture: "gemma3", built: "Gemma 3: windows in five layers of six", oldOwn: true, slack: 1.2},
+	{name: "tiny-gemma3", architecture: "gemma3", built: "Gemma 3: windows in five layers of six", oldOwn: true, context: 4096},
 	{name: "tiny-gemma3-vision", architecture: "gemma3", built: "Gemma 3 with images, the projector in a file of its own", sees: true},
 	// Debian's llama-server lacks Ollama's patch for projectors in the model's file.
 	{name: "tiny-gemma3-whole", architecture: "gemma3", built: "Gemma 3 with images, all in one file as in Ollama's library",
-		sees: true, oldOwn: true, slack: 1.2, notNew: "Failed to load CLIP model"},
+		sees: true, oldOwn: true, notNew: "Failed to load CLIP model"},
 	// Planned for four tiles of an image, and for a cache in the layer that looks at it.
 	{name: "tiny-mllama", architecture: "mllama", built: "Llama 3.2 Vision: cross-attention to the image",
 		sees: true, oldOwn: true, slack: 3, notNew: "unknown model architecture: 'mllama'"},

@@ -46,21 +46,23 @@ func wordPieces() (texts []string, dimensions []int, kinds []int32) {
 	return texts, dimensions, kinds
 }
 
-func embedderMetadata() ggml.KV {
+// embedderMetadata are the keys of an embedder of an architecture, "bert" or "nomic-bert".
+func embedderMetadata(arch string) ggml.KV {
 	texts, _, kinds := wordPieces()
 	return ggml.KV{
-		"general.architecture":              "bert",
-		"general.name":                      "tiny bert",
+		"general.architecture":              arch,
+		"general.name":                      "tiny " + arch,
 		"general.file_type":                 uint32(0),
-		"bert.block_count":                  uint32(2),
-		"bert.context_length":               uint32(embedContext),
-		"bert.embedding_length":             uint32(small),
-		"bert.feed_forward_length":          uint32(smallInner),
-		"bert.attention.head_count":         uint32(smallHeads),
-		"bert.attention.layer_norm_epsilon": float32(1e-12),
-		"bert.attention.causal":             false,
-		"bert.pooling_type":                 uint32(1), // the mean
-		"bert.normalize_embeddings":         true,
+		"block_count":                       uint32(2),
+		"context_length":                    uint32(embedContext),
+		"embedding_length":                  uint32(small),
+		"feed_forward_length":               uint32(smallInner),
+		"attention.head_count":              uint32(smallHeads),
+		"attention.layer_norm_epsilon":      float32(1e-12),
+		"attention.causal":                  false,
+		"pooling_type":                      uint32(1), // the mean
+		"normalize_embeddings":              true,
+		"rope.freq_base":                    float32(1000), // where the positions are not embedded
 		"tokenizer.ggml.model":              "bert",
 		"tokenizer.ggml.tokens":             texts,
 		"tokenizer.ggml.token_type":         kinds,
@@ -77,14 +79,20 @@ func embedderMetadata() ggml.KV {
 	}
 }
 
-func embedderTensors() []*ggml.Tensor {
+// embedderTensors are those of an embedder. Nomic's has neither biases nor embedded positions, one matrix for queries, keys and
+// values, and a gate in its feed-forward.
+func embedderTensors(arch string) []*ggml.Tensor {
 	texts, dimensions, _ := wordPieces()
-	random := noise()
+	random, nomic := noise(), arch != "bert"
 	norm := func(name string) []*ggml.Tensor {
 		return []*ggml.Tensor{tensor(name+".weight", one, small), tensor(name+".bias", zero, small)}
 	}
 	linear := func(name string, value func(int) float32, in, out uint64) []*ggml.Tensor {
-		return []*ggml.Tensor{tensor(name+".weight", value, in, out), tensor(name+".bias", zero, out)}
+		list := []*ggml.Tensor{tensor(name+".weight", value, in, out)}
+		if !nomic {
+			list = append(list, tensor(name+".bias", zero, out))
+		}
+		return list
 	}
 	oneHot := func(token, dimension int) float32 {
 		if dimensions[token] == dimension {
@@ -95,12 +103,19 @@ func embedderTensors() []*ggml.Tensor {
 	list := append(norm("token_embd_norm"),
 		tensor("token_embd.weight", matrix(small, oneHot), small, uint64(len(texts))),
 		tensor("token_types.weight", zero, small, 2),
-		tensor("position_embd.weight", zero, small, embedContext),
 	)
+	if !nomic {
+		list = append(list, tensor("position_embd.weight", zero, small, embedContext))
+	}
 	for l := range 2 {
 		block := func(name string) string { return fmt.Sprintf("blk.%d.%s", l, name) }
-		for _, name := range []string{"attn_q", "attn_k", "attn_v"} {
-			list = append(list, linear(block(name), random, small, small)...)
+		if nomic {
+			list = append(list, linear(block("attn_qkv"), random, small, 3*small)...)
+			list = append(list, linear(block("ffn_gate"), random, small, smallInner)...)
+		} else {
+			for _, name := range []string{"attn_q", "attn_k", "attn_v"} {
+				list = append(list, linear(block(name), random, small, small)...)
+			}
 		}
 		list = append(list, linear(block("attn_output"), zero, small, small)...)
 		list = append(list, norm(block("attn_output_norm"))...)

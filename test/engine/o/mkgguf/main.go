@@ -1,7 +1,7 @@
 // Command mkgguf writes the models that the end-to-end tests and the demo run: GGUF files whose greedy answer depends only
 // on the last character of the prompt. A test therefore knows the right answer to every prompt, and a reply that went to the
 // wrong row shows. One of 6 MB is of the llama architecture and has work to do; smaller ones are of each architecture in the
-// model list.
+// model list, and of those that popular models have today.
 //
 // The rule: a digit is followed by the next digit, 9 by a, a letter by the next letter, z by the end of the answer,
 // anything else by 0. The prompt "…3" is answered "456789abcdefghijklmnopqrstuvwxyz". What models that call tools or think say
@@ -12,6 +12,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -51,13 +52,17 @@ func writeAll(dir string) error {
 	if err := write(filepath.Join(dir, "bigram.gguf"), metadata(), tensors()); err != nil {
 		return err
 	}
-	for name, t := range families() {
+	all := families()
+	maps.Copy(all, todaysFamilies())
+	for name, t := range all {
 		if err := write(filepath.Join(dir, name+".gguf"), t.kv(), t.tensors()); err != nil {
 			return err
 		}
 	}
-	if err := write(filepath.Join(dir, "tiny-bert.gguf"), embedderMetadata(), embedderTensors()); err != nil {
-		return err
+	for _, arch := range []string{"bert", "nomic-bert"} {
+		if err := write(filepath.Join(dir, "tiny-"+arch+".gguf"), embedderMetadata(arch), embedderTensors(arch)); err != nil {
+			return err
+		}
 	}
 	kv, list := gemma3Projector()
 	return write(filepath.Join(dir, "tiny-gemma3-vision.mmproj.gguf"), kv, list)

@@ -44,7 +44,7 @@ func mllamaBlock(t *text, l int) []*ggml.Tensor {
 	}
 	random, open := noise(), constant(10) // the hyperbolic tangent of 10 is 1
 	cross := func(name string) string { return weight(l, "cross_attn_"+name) }
-	list := append(norms(l, "attn_norm", "ffn_norm"), feedForwardOf(l)...)
+	list := append(norms(l, "attn_norm", "ffn_norm"), t.feedForward(l)...)
 	return append(list,
 		tensor(fmt.Sprintf("blk.%d.cross_attn_attn_gate", l), open, 1),
 		tensor(fmt.Sprintf("blk.%d.cross_attn_mlp_gate", l), open, 1),

@@ -43,6 +43,7 @@ type text struct {
 	headsKV   int
 	experts   int
 	sees      bool           // images, with a projector
+	tied      bool           // the output matrix is the embedding: see tied.go
 	rows      int            // of the embedding, where an engine wants more than the tokenizer has
 	metadata  map[string]any // what the architecture has beside what all have; keys without its name
 	phrases   []phrase       // that it says instead of what the rule makes
@@ -84,8 +85,12 @@ func (t *text) tensors() []*ggml.Tensor {
 	}
 	list := []*ggml.Tensor{
 		embedding("token_embd.weight", matrix(small, t.embedding()), small, uint64(max(t.rows, len(t.tokenizer.chars)))),
-		tensor("output_norm.weight", one, small),
-		tensor("output.weight", matrix(small, rule), small, uint64(len(t.tokenizer.chars))),
+	}
+	if t.arch != "lfm2" { // see lfm2
+		list = append(list, tensor("output_norm.weight", one, small))
+	}
+	if !t.tied {
+		list = append(list, tensor("output.weight", matrix(small, rule), small, uint64(len(t.tokenizer.chars))))
 	}
 	for l := range t.layers {
 		list = append(list, t.block(t, l)...)
@@ -106,6 +111,9 @@ func (t *text) embedding() func(token, dimension int) float32 {
 			hot = d
 		} else if token < len(t.tokenizer.chars) {
 			hot = kind(t.tokenizer.chars[token])
+		}
+		if t.tied {
+			hot = t.tiedKind(token, hot)
 		}
 		if dimension == hot || t.sees && dimension == textDimension {
 			return 1
@@ -131,6 +139,9 @@ func (t *text) rule() func(token, dimension int) float32 {
 // weight names a tensor of a block.
 func weight(l int, name string) string { return fmt.Sprintf("blk.%d.%s.weight", l, name) }
 
+// bias names the bias of a tensor of a block.
+func bias(l int, name string) string { return fmt.Sprintf("blk.%d.%s.bias", l, name) }
+
 func norms(l int, names ...string) []*ggml.Tensor {
 	var list []*ggml.Tensor
 	for _, name := range names {
@@ -150,7 +161,10 @@ func (t *text) attention(l int) []*ggml.Tensor {
 	}
 }
 
-func feedForwardOf(l int) []*ggml.Tensor {
+func (t *text) feedForward(l int) []*ggml.Tensor {
+	if t.tied && l == t.layers-1 {
+		return leadingFeedForward(l)
+	}
 	random := noise()
 	return []*ggml.Tensor{
 		tensor(weight(l, "ffn_gate"), random, small, smallInner),
@@ -163,23 +177,33 @@ func feedForwardOf(l int) []*ggml.Tensor {
 func llamaBlock(t *text, l int) []*ggml.Tensor {
 	list := append(norms(l, "attn_norm", "ffn_norm"), t.attention(l)...)
 	if t.experts == 0 {
-		return append(list, feedForwardOf(l)...)
+		return append(list, t.feedForward(l)...)
 	}
+	return append(list, t.expertFeedForward(l)...)
+}
+
+func (t *text) expertFeedForward(l int) []*ggml.Tensor {
 	random, n := noise(), uint64(t.experts)
-	return append(list,
+	return []*ggml.Tensor{
 		tensor(weight(l, "ffn_gate_inp"), random, small, n),
 		tensor(weight(l, "ffn_gate_exps"), random, small, smallInner, n),
 		tensor(weight(l, "ffn_up_exps"), random, small, smallInner, n),
 		tensor(weight(l, "ffn_down_exps"), zero, smallInner, small, n),
-	)
+	}
 }
 
 // qwen2Block has biases in its attention.
 func qwen2Block(t *text, l int) []*ggml.Tensor {
-	bias := func(name string, heads int) *ggml.Tensor {
-		return tensor(fmt.Sprintf("blk.%d.%s.bias", l, name), noise(), uint64(heads*smallHead))
+	return append(llamaBlock(t, l), t.attentionBias(l)...)
+}
+
+func (t *text) attentionBias(l int) []*ggml.Tensor {
+	random := noise()
+	return []*ggml.Tensor{
+		tensor(bias(l, "attn_q"), random, smallHeads*smallHead),
+		tensor(bias(l, "attn_k"), random, uint64(t.headsKV*smallHead)),
+		tensor(bias(l, "attn_v"), random, uint64(t.headsKV*smallHead)),
 	}
-	return append(llamaBlock(t, l), bias("attn_q", smallHeads), bias("attn_k", t.headsKV), bias("attn_v", t.headsKV))
 }
 
 // phi3Block has one matrix for queries, keys and values, and one for both halves of the feed-forward.
@@ -204,5 +228,5 @@ func gemma3Block(t *text, l int) []*ggml.Tensor {
 		list = append(list, t.attention(l)...)
 	}
 	list = append(list, tensor(weight(l, "attn_q_norm"), sharpness, smallHead), tensor(weight(l, "attn_k_norm"), one, smallHead))
-	return append(list, feedForwardOf(l)...)
+	return append(list, t.feedForward(l)...)
 }
