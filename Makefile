@@ -62,6 +62,8 @@ TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
 UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs)
+# What measures, for minutes: it belongs to test-figures.
+FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes.
 MOST = $(shell $(GO) list ./... | grep -v /test/nfs)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
@@ -69,7 +71,7 @@ NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
 test: engine slurm build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
-	$(TEST) -p 3 -skip '^TestEveryFigure' $(MOST)
+	$(TEST) -p 3 -skip '$(FIGURES)' $(MOST)
 
 ## test-unit: the packages by themselves, under a minute
 test-unit:
@@ -89,7 +91,7 @@ test-engine: engine build
 
 ## test-slurm: jobs of a real SLURM cluster
 test-slurm: engine slurm
-	$(TEST) ./test/slurm ./test/cluster
+	$(TEST) -skip '$(FIGURES)' ./test/slurm ./test/cluster
 	$(TEST) -run '^TestLive' ./worker/slurm
 
 ## test-nfs: two nodes with kernels of their own, and locks on an NFS server (v3 and v4.1)
@@ -102,8 +104,9 @@ test-race:
 	GORACE=atexit_sleep_ms=10 $(TEST) -race -run '^TestScripts$$' ./cmd/fluxworker
 	GORACE=atexit_sleep_ms=10 $(TEST) -race ./test/standin
 
-## test-figures: each figure of the bench at its smallest size, and the memory that a row takes
-test-figures: engine
+## test-figures: each figure of the bench at its smallest size, and the memory that a row and a server take
+test-figures: engine slurm
+	$(TEST) -run '^TestUnrelatedPromptsStayInTheJobsMemory$$' ./test/cluster
 	$(TEST) -run '^TestEveryFigure$$' ./test/bench
 	$(TEST) -run '^$$' -bench '^BenchmarkMemoryOf' -benchtime 1x ./worker/... ./cmd/...
 

@@ -28,6 +28,7 @@ func families() map[string]*text {
 			arch: "gemma3", tokenizer: sentencePiece(false), layers: 7, headsKV: 1, block: gemma3Block,
 			metadata: gemma3Window,
 		},
+		"tiny-8b-cache": eightBCache(),
 		// Both say in the file how a chat is written. The first is known to everybody; a prompt so written ends in a line end.
 		// The second is this model's own, and ends in a 7.
 		"tiny-chatml": {
