@@ -18,7 +18,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all gpu-test test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -114,6 +114,10 @@ test-all: test test-race test-figures
 gpu-test: engine
 	@test/gpu/build.sh
 	$(GO) test -count=1 -timeout 20m -v ./test/gpu $(ARGS)
+
+## gpu-pack: gpu-test for a GPU node without Go and a network: a file to copy there, .cache/fluxworker-gpu.tar.xz
+gpu-pack: engine
+	@test/gpu/pack.sh .cache/fluxworker-gpu.tar.xz
 
 ## test-one: one test or script by its name, T=TestAnswers, T=TestServerHit/old or T=held
 test-one:

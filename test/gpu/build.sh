@@ -53,9 +53,14 @@ missing() {
 
 # step TITLE COMMAND…: runs a command within the limit, with its output in a log.
 step() {
-	local title=$1 log=$out/build.log start=$SECONDS rc=0
+	local title=$1 log=$out/build.log start=$SECONDS rc=0 pid
 	shift
-	timeout "$limit" "$@" >"$log" 2>&1 || rc=$?
+	timeout "$limit" "$@" >"$log" 2>&1 &
+	pid=$!
+	# shellcheck disable=SC2064 # this process, now: timeout is in a process group of its own
+	trap "kill $pid; exit 130" INT TERM
+	wait "$pid" || rc=$?
+	trap - INT TERM
 	if [ $rc -eq 124 ]; then
 		say "$title: not done within $limit s; the next call goes on from there. The log is $log"
 	elif [ $rc -ne 0 ]; then
@@ -85,7 +90,8 @@ put_cuda() {
 old() {
 	local source build=$out/build-o
 	source=$(module o)
-	cmake_flags=(-DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES="$arch" -DOLLAMA_RUNNER_DIR="cuda_v$cuda")
+	cmake_flags=(-DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES="$arch" -DOLLAMA_RUNNER_DIR="cuda_v$cuda"
+		-DCMAKE_DISABLE_FIND_PACKAGE_Vulkan=ON -DCMAKE_HIP_COMPILER=NOTFOUND) # other backends are not asked for
 	step "configuring the CUDA backend of Ollama v0.24.0" cmake -S "$source" -B "$build" "${cmake_flags[@]}" || return 1
 	step "building the CUDA backend of Ollama v0.24.0 for compute capability $arch" \
 		cmake --build "$build" --target ggml-cuda --parallel "$(nproc)" || return 1
@@ -146,7 +152,7 @@ part o old "$key"
 if [ ! -x "$engine/n/bin/ollama" ]; then
 	lacks n.lacks "no CUDA backend of the new generation: $engine/n/bin/ollama is missing; run make engine"
 elif [ ! -f "${OLLAMA_LLAMA_CPP_SOURCE:-}/CMakeLists.txt" ]; then
-	lacks n.lacks "no CUDA backend of the new generation: no Go module holds llama.cpp $(cat "$(module n)/LLAMA_CPP_VERSION"); set OLLAMA_LLAMA_CPP_SOURCE to a folder with it"
+	lacks n.lacks "no CUDA backend of the new generation: no Go module holds the llama.cpp of Ollama v0.34.3; set OLLAMA_LLAMA_CPP_SOURCE to a folder with it"
 else
 	part n new "$key $OLLAMA_LLAMA_CPP_SOURCE"
 fi
