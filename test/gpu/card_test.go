@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,8 +13,8 @@ import (
 // card is where the steps run: a GPU, or for the rehearsal one that seems to be there.
 type card struct {
 	name     string
-	measures bool // the driver's numbers follow the servers
-	leave    int64
+	measures bool    // the driver's numbers follow the servers
+	leaves   []int64 // bytes of the card that are free in turn, so that plans take different numbers of slots
 	shapes   []synthetic.Shape
 	contexts map[string]string // tokens of a slot, by shape
 	work     work
@@ -48,8 +49,9 @@ func rehearsal(t *testing.T) *card {
 		t.Fatal(err)
 	}
 	s = s.Reduced(1, 1024)
+	free := int64(gib) << 1
 	return &card{
-		name: "rehearsal", shapes: []synthetic.Shape{s}, contexts: map[string]string{"8b": "4096"}, leave: 2 << 30,
+		name: "rehearsal", shapes: []synthetic.Shape{s}, contexts: map[string]string{"8b": "4096"}, leaves: []int64{2000 * mib, 1900 * mib, 1800 * mib},
 		work: work{rowsPerSlot: 1, prompt: 20, answer: 4}, plan: []string{"--gpu", "24GB"},
 		model: func(t *testing.T, s synthetic.Shape) string {
 			file := dir + "/" + s.Name + ".gguf"
@@ -63,9 +65,13 @@ func rehearsal(t *testing.T) *card {
 		use: func(j *harness.Job, g harness.Generation, front ...string) {
 			onOneCPU(j)
 			j.Env = append(j.Env, "SLURM_JOB_GPUS=0")
-			j.UseGPUs(g, harness.GPUs(1, "mem_mib=2560"), front...)
+			j.UseGPUs(g, harness.GPUs(1, fmt.Sprintf("mem_mib=%d", 692+free/mib)), front...) // the driver reserves 692 MiB
 		},
-		fill: func(*testing.T, int64) func() { return func() {} },
+		fill: func(_ *testing.T, leave int64) func() {
+			was := free
+			free = leave
+			return func() { free = was }
+		},
 		used: func(*testing.T) int64 { return 0 },
 	}
 }

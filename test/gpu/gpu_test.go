@@ -33,7 +33,7 @@ func TestGPU(t *testing.T) {
 	if len(generations) == 0 {
 		t.Skip("no generation has a CUDA backend")
 	}
-	table := &results{card: c.name, driver: nvml(t).Driver, device: device, left: c.leave}
+	table := &results{card: c.name, driver: nvml(t).Driver, device: device}
 	for _, g := range generations {
 		t.Run(g.Name, func(t *testing.T) { steps(t, c, g, table) })
 	}
@@ -52,6 +52,8 @@ func TestRehearsal(t *testing.T) {
 		steps(t, rehearsal(t), g, table)
 		if text := table.markdown(); len(table.memory) != 3 || len(table.rates) != 3 || strings.Count(text, "| "+g.Name+" |") != 6 {
 			t.Errorf("the tables have not three lines each:\n%s", text)
+		} else if m := table.memory; m[0].slots <= m[1].slots || m[1].slots <= m[2].slots || m[2].slots == 0 {
+			t.Errorf("less free memory does not give fewer slots:\n%s", text)
 		}
 	})
 }
@@ -73,47 +75,50 @@ func steps(t *testing.T, c *card, g harness.Generation, table *results) {
 	t.Run("rows/s", func(t *testing.T) { rate(t, c, g, first, planned[first.Name].Slots, table) })
 }
 
-// plannedAgainstMeasured runs a model with the slots of the plan, half and a quarter of them, on a card that the first of these
-// nearly fills. It returns the server of the first run.
+// plannedAgainstMeasured runs a model three times, with other amounts of free memory and so with other numbers of slots. Each
+// plan nearly fills what is free. It returns the server of the first run.
 func plannedAgainstMeasured(t *testing.T, c *card, g harness.Generation, s synthetic.Shape, table *results) (first served) {
-	if weights, host := s.TensorBytes(); c.leave > 0 && weights-host > c.leave/2 {
-		t.Skipf("%d MiB of the card are free, too few for slots beside %d MiB of weights", c.leave/mib, (weights-host)/mib)
-	}
-	release := c.fill(t, c.leave)
-	defer release()
-	for _, part := range []int{1, 2, 4} {
-		slots := "auto"
-		if part > 1 {
-			slots = fmt.Sprint(max(1, first.Slots/part))
-		}
-		before := c.used(t)
-		j := c.job(t, g, s, "--slots", slots, "--max-tokens", fmt.Sprint(c.work.answer))
-		c.use(j, g)
-		rows := max(2, first.Slots)
-		writeRows(j, rows, c.work.prompt)
-		j.Run(0)
-		sum, server := summaryOf(j, rows), serverOf(j)
-		if part == 1 {
+	for i, leave := range c.leaves {
+		server := fillWithPlan(t, c, g, s, leave, table)
+		if i == 0 {
 			first = server
-		}
-		m := memory{generation: g.Name, model: s.Name, context: c.contexts[s.Name], slots: server.Slots, planned: server.PredictedBytes}
-		if len(server.MeasuredBytes) == 1 && len(sum.GPUs) == 1 {
-			m.measured, m.peak, m.left = server.MeasuredBytes[0], sum.GPUs[0].Peak-before, c.leave-server.MeasuredBytes[0]
-		}
-		table.memory = append(table.memory, m)
-		if server.Loaded.Bytes == 0 || server.Loaded.GPUBytes != server.Loaded.Bytes {
-			t.Errorf("%d slots: %d of %d bytes are on the GPU", server.Slots, server.Loaded.GPUBytes, server.Loaded.Bytes)
-		}
-		if strings.Contains(j.Stderr.String(), "starting the server again with less") {
-			t.Errorf("the plan was too large for the card: the server was started again with %d slots", server.Slots)
-		}
-		if c.measures {
-			if why := m.judge(); why != "" {
-				t.Error(why)
-			}
 		}
 	}
 	return first
+}
+
+// fillWithPlan runs a model with so many bytes of the card free, and as many slots as the plan takes.
+func fillWithPlan(t *testing.T, c *card, g harness.Generation, s synthetic.Shape, leave int64, table *results) served {
+	if weights, host := s.TensorBytes(); weights-host > leave*7/10 {
+		t.Logf("%d MiB of the card are free: too few for slots beside %d MiB of weights", leave/mib, (weights-host)/mib)
+		return served{}
+	}
+	release := c.fill(t, leave)
+	defer release()
+	before := c.used(t)
+	j := c.job(t, g, s, "--slots", "auto", "--max-tokens", fmt.Sprint(c.work.answer))
+	c.use(j, g)
+	const rows = 64 // the most slots that a plan takes by itself
+	writeRows(j, rows, c.work.prompt)
+	j.Run(0)
+	sum, server := summaryOf(j, rows), serverOf(j)
+	m := memory{generation: g.Name, model: s.Name, context: c.contexts[s.Name], slots: server.Slots, free: leave, planned: server.PredictedBytes}
+	if len(server.MeasuredBytes) == 1 && len(sum.GPUs) == 1 {
+		m.measured, m.peak = server.MeasuredBytes[0], sum.GPUs[0].Peak-before
+	}
+	table.memory = append(table.memory, m)
+	if server.Loaded.Bytes == 0 || server.Loaded.GPUBytes != server.Loaded.Bytes {
+		t.Errorf("%d slots: %d of %d bytes are on the GPU", server.Slots, server.Loaded.GPUBytes, server.Loaded.Bytes)
+	}
+	if strings.Contains(j.Stderr.String(), "starting the server again with less") {
+		t.Errorf("the plan was too large for the card: the server was started again with %d slots", server.Slots)
+	}
+	if c.measures {
+		if why := m.judge(); why != "" {
+			t.Error(why)
+		}
+	}
+	return server
 }
 
 // isolation demands that a server with a GPU is in namespaces of its own wherever the kernel allows them.
@@ -136,7 +141,7 @@ func isolation(t *testing.T, c *card, g harness.Generation, s synthetic.Shape) {
 // failedLoad fills the card between the plan and the load: another job of the GPU takes memory then, for example. The run must
 // go on with fewer slots.
 func failedLoad(t *testing.T, c *card, g harness.Generation, s synthetic.Shape, planned served) {
-	release := c.fill(t, c.leave)
+	release := c.fill(t, c.leaves[0])
 	defer release()
 	j := c.job(t, g, s, "--slots", "auto", "--max-tokens", "4")
 	c.use(j, g, fmt.Sprintf("FRONT_FAILS=%d", planned.Slots/2))

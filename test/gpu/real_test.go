@@ -20,9 +20,12 @@ import (
 
 const gib = 1 << 30
 
-// leftFree is what the ballast leaves of the card. It holds the largest synthetic model with some slots, and it is little enough
-// that a plan does not come to the most slots that it takes by itself.
-const leftFree = 20 * gib
+// leavesOf returns what the ballast leaves of a card with so many bytes free: enough for the largest synthetic model with some
+// slots, and so little that a plan does not come to the most slots that it takes by itself.
+func leavesOf(free int64) []int64 {
+	most := min(20*gib, free)
+	return []int64{most, most * 7 / 10, most / 2}
+}
 
 // folder returns the folder that build.sh fills.
 func folder(t *testing.T) string {
@@ -66,7 +69,7 @@ func realCard(t *testing.T) (*card, gpu.Device) {
 		t.Fatal(err)
 	}
 	c := &card{
-		name: d.Name, measures: true, leave: min(leftFree, int64(d.Memory.Free)), shapes: synthetic.Shapes(),
+		name: d.Name, measures: true, leaves: leavesOf(int64(d.Memory.Free)), shapes: synthetic.Shapes(),
 		contexts: map[string]string{"8b": "4096", "hybrid": "32768", "window": "4096"},
 		work:     work{rowsPerSlot: 8, prompt: 200, answer: 64},
 		model: func(t *testing.T, s synthetic.Shape) string {

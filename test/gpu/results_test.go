@@ -15,7 +15,6 @@ const mib = 1 << 20
 type results struct {
 	card, driver string
 	device       gpu.Device
-	left         int64 // bytes that the ballast left free for the memory table
 	memory       []memory
 	rates        []speed
 }
@@ -24,9 +23,9 @@ type results struct {
 type memory struct {
 	generation, model, context string
 	slots                      int
+	free                       int64 // before the load
 	planned, measured          int64
 	peak                       int64 // the most that the rows made of measured
-	left                       int64 // free after the load
 }
 
 // speed is one run over rows.
@@ -60,11 +59,11 @@ func (r *results) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What a real GPU shows\n\n`make gpu-test ARGS=-update` measured this on one %s (%d MiB, compute capability %s, driver %s). The models are\nsynthetic (test/gpu/synthetic).\n",
 		r.card, r.device.Memory.Total/mib, r.device.ComputeCapability, r.driver)
-	fmt.Fprintf(&b, "\n## Memory, in MiB\n\nA ballast left %d MiB of the card free, so the first line of each model nearly fills the card. Measured is the growth of the\nused memory by the load; peak is the growth with rows in all slots.\n\n", r.left/mib)
-	b.WriteString("| generation | model | context | slots | planned | measured | planned / measured | peak | free after the load |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n## Memory, in MiB\n\nA ballast left so much of the card free, and the plan took as many slots as fit. Measured is the growth of the used memory\nby the load; peak is the growth with rows in the slots.\n\n" +
+		"| generation | model | context | free | slots | planned | measured | planned / measured | peak |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, m := range r.memory {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %.3f | %d | %d |\n", m.generation, m.model, m.context, m.slots, m.planned/mib, m.measured/mib,
-			ratioOf(m.planned, m.measured), m.peak/mib, m.left/mib)
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %.3f | %d |\n", m.generation, m.model, m.context, m.free/mib, m.slots, m.planned/mib, m.measured/mib,
+			ratioOf(m.planned, m.measured), m.peak/mib)
 	}
 	b.WriteString("\n## Rows per second\n\nThe planned slots against half and double of them. Serving differs from asked where the card does not hold as many.\n\n" +
 		"| generation | model | asked | serving | rows | rows/s | tokens/s |\n|---|---|---|---|---|---|---|\n")
