@@ -18,7 +18,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -61,11 +61,11 @@ nfs:
 TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
-UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs)
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/gpu)
 # What measures, for minutes: it belongs to test-figures.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
-# What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes.
-MOST = $(shell $(GO) list ./... | grep -v /test/nfs)
+# What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
+MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
@@ -112,6 +112,15 @@ test-figures: engine slurm
 
 ## test-all: test, and the rest: races, figures
 test-all: test test-race test-figures
+
+## gpu-test: the plan against a real NVIDIA GPU: memory, isolation, failed loads, rows/s; without a GPU, what needs none. ARGS=-update writes the table
+gpu-test: engine
+	@test/gpu/build.sh
+	$(GO) test -count=1 -timeout 20m -v ./test/gpu $(ARGS)
+
+## gpu-pack: gpu-test for a GPU node without Go and a network: a file to copy there, .cache/fluxworker-gpu.tar.xz
+gpu-pack: engine
+	@test/gpu/pack.sh .cache/fluxworker-gpu.tar.xz
 
 ## test-one: one test or script by its name, T=TestAnswers, T=TestServerHit/old or T=held
 test-one:
