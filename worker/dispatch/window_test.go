@@ -61,7 +61,6 @@ type simulation struct {
 	slots  int
 	cached int            // rows that found their prefix in their slot
 	order  []int64        // of the rows
-	idle   map[int64]bool // seconds in which a slot stood empty while a row was left
 }
 
 // run asks all rows. Askers beyond the slots wait at the door, as those of a lane do.
