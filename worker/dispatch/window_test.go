@@ -59,8 +59,8 @@ func TestPrefix(t *testing.T) {
 // simulation answers rows in slots: a slot that has the beginning of a prompt needs a second for the rest, any other ten.
 type simulation struct {
 	slots  int
-	cached int            // rows that found their prefix in their slot
-	order  []int64        // of the rows
+	cached int     // rows that found their prefix in their slot
+	order  []int64 // of the rows
 }
 
 // run asks all rows. Askers beyond the slots wait at the door, as those of a lane do.
