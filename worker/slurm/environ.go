@@ -34,7 +34,7 @@ func FromEnviron(env []string) (Job, error) {
 	j.AllMemory = r.vars["SLURM_MEM_PER_NODE"] != "" && j.MemoryPerNode == 0
 	j.MemoryPerCPU = r.number(0, math.MaxInt64>>20, "SLURM_MEM_PER_CPU")
 	j.MemoryPerGPU = r.number(0, math.MaxInt64>>20, "SLURM_MEM_PER_GPU")
-	if end := r.number(0, math.MaxUint32<<2, "SLURM_JOB_END_TIME"); end > 0 {
+	if end := r.number(0, math.MaxUint32<<2, "SLURM_JOB_END_TIME"); end > 0 && !r.unlimited(end) {
 		j.End, j.EndFrom = time.Unix(end, 0), FromEndTime
 	}
 	if r.err != nil {
@@ -86,8 +86,18 @@ func (r *reader) array() Array {
 	return a
 }
 
+// unlimited reports whether the end of the job, a Unix time, stands for no end: SLURM says a year after the start for
+// --time=UNLIMITED.
+func (r *reader) unlimited(end int64) bool {
+	const year = 365 * 24 * 60 * 60
+	start := r.number(0, math.MaxUint32<<2, "SLURM_JOB_START_TIME")
+	return start > 0 && end-start >= year
+}
+
+// step returns the step of the process. SLURM 26.05 gives batch scripts and the shell of salloc a negative id (-5, -6): they are
+// in no step.
 func (r *reader) step() Step {
-	if r.vars["SLURM_STEP_ID"] == "" || r.inheritedStep() {
+	if id := r.vars["SLURM_STEP_ID"]; id == "" || strings.HasPrefix(id, "-") || r.inheritedStep() {
 		return Step{}
 	}
 	s := Step{

@@ -130,4 +130,22 @@ func TestEndTimeOfNewerVersions(t *testing.T) {
 	if err != nil || !j.End.Equal(time.Unix(1700000000, 0)) {
 		t.Errorf("%v, %v", j.End, err)
 	}
+	// As SLURM 24.11 and 26.05 say it for --time=UNLIMITED.
+	j, err = slurm.FromEnviron([]string{"SLURM_JOB_ID=7", "SLURM_JOB_START_TIME=1700000000", "SLURM_JOB_END_TIME=1731536000"})
+	if err != nil || !j.End.IsZero() {
+		t.Errorf("a job without a limit: %v, %v", j.End, err)
+	}
+}
+
+// SLURM 26.05 gives a batch script, also of several tasks, and the shell of salloc a step id below 0, which is no step.
+func TestNoStepOfNewerVersions(t *testing.T) {
+	for _, env := range []string{
+		"SLURM_JOB_ID=3 SLURM_STEP_ID=-5 SLURM_STEPID=-5 SLURM_NTASKS=4 SLURM_NPROCS=4 SLURM_TASKS_PER_NODE=4 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_GTIDS=0",
+		"SLURM_JOB_ID=3 SLURM_STEP_ID=-6 SLURM_STEPID=-6 SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=1 SLURM_PROCID=0",
+	} {
+		j, err := slurm.FromEnviron(strings.Fields(env))
+		if err != nil || j.Step.In || j.Parallel() {
+			t.Errorf("%s: %+v, %v; want no step", env, j.Step, err)
+		}
+	}
 }
