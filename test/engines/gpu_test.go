@@ -117,7 +117,7 @@ func TestSpill(t *testing.T) {
 // the GPU, so the engines fail instead of moving layers to the CPU.
 func TestFailedLoad(t *testing.T) {
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
-		j := g.NewJob(t)
+		j := g.NewJob(t, "--context", "2048") // the old generation processes no more tokens at once than a slot has
 		bodies := j.Path("bodies")
 		j.UseGPUs(g, harness.GPUs(1, ""), "FRONT_FAILS=4", "FRONT_BODIES="+bodies)
 		j.WriteRows(20)
@@ -142,7 +142,7 @@ func TestFailedLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := []string{"requested=999"}
+		said := []string{"requested=999", "BatchSize:2048"}
 		if g.Name == "new" {
 			said = []string{"-ngl 999", "-b 2048 -ub 2048", "prompt cache is disabled"}
 		}

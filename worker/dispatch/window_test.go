@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,8 +60,8 @@ func TestPrefix(t *testing.T) {
 // simulation answers rows in slots: a slot that has the beginning of a prompt needs a second for the rest, any other ten.
 type simulation struct {
 	slots  int
-	cached int     // rows that found their prefix in their slot
-	order  []int64 // of the rows
+	cached atomic.Int64 // rows that found their prefix in their slot
+	order  []int64      // of the rows
 }
 
 // run asks all rows. Askers beyond the slots wait at the door, as those of a lane do.
@@ -90,7 +91,7 @@ func (s *simulation) run(t *testing.T, o Order, rows []prompt.Row) time.Duration
 					}
 					own := prefixOf(seed, &task.row.Request)
 					if len(own) > 0 && own.common(slot) == len(own) {
-						s.cached++
+						s.cached.Add(1)
 						time.Sleep(time.Second)
 					} else {
 						time.Sleep(10 * time.Second)
@@ -138,8 +139,8 @@ func TestSharedPrefixesStayInTheirSlot(t *testing.T) {
 				best := plain.run(t, Order{AsInput: true, LookAhead: 1 << 20}, rows)
 				got := grouped.run(t, Order{LookAhead: 1 << 20}, rows)
 				// Each document is read once, but where it is split at the end so that no slot stands empty.
-				if least := len(rows) - 18 - slots; grouped.cached < least {
-					t.Errorf("system %d bytes, shuffled %t: %d rows found their document, want at least %d", len(system), shuffled, grouped.cached, least)
+				if least := len(rows) - 18 - slots; int(grouped.cached.Load()) < least {
+					t.Errorf("system %d bytes, shuffled %t: %d rows found their document, want at least %d", len(system), shuffled, grouped.cached.Load(), least)
 				}
 				if got > best*4/10 {
 					t.Errorf("system %d bytes, shuffled %t: %s, and %s in the order of the input", len(system), shuffled, got, best)
