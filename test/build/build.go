@@ -33,7 +33,7 @@ func Fluxworker(t testing.TB) string {
 func UnderTest(t testing.TB) string {
 	t.Helper()
 	NeedC(t)
-	if raceDetector {
+	if RaceDetector {
 		return result(t, raced)
 	}
 	return result(t, fluxworker)

@@ -2,5 +2,5 @@
 
 package build
 
-// raceDetector says that the tests were built with -race.
-const raceDetector = true
+// RaceDetector says that the tests were built with -race.
+const RaceDetector = true
