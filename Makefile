@@ -62,7 +62,7 @@ TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
 UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/gpu)
-# What measures, for minutes: it belongs to test-figures.
+# What measures. The second takes three minutes: make test-one T=TestUnrelatedPromptsStayInTheJobsMemory runs it.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
 MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
@@ -104,9 +104,8 @@ test-race:
 	GORACE=atexit_sleep_ms=10 $(TEST) -race -run '^TestScripts$$' ./cmd/fluxworker
 	GORACE=atexit_sleep_ms=10 $(TEST) -race ./test/standin
 
-## test-figures: each figure of the bench at its smallest size, and the memory that a row and a server take
-test-figures: engine slurm
-	$(TEST) -run '^TestUnrelatedPromptsStayInTheJobsMemory$$' ./test/cluster
+## test-figures: each figure of the bench at its smallest size, and the memory that a row takes
+test-figures: engine
 	$(TEST) -run '^TestEveryFigure$$' ./test/bench
 	$(TEST) -run '^$$' -bench '^BenchmarkMemoryOf' -benchtime 1x ./worker/... ./cmd/...
 
