@@ -85,7 +85,7 @@ func ratioOf(a, b int64) float64 {
 // nvidia-smi rounds to MiB.
 const tolerance = 0.02
 
-// differences compares NVML's numbers with those of nvidia-smi. A difference below 64 MiB is none: the programs that ask use
+// differences compares NVML's numbers with those of nvidia-smi. It ignores a difference below 64 MiB, because both programs use
 // memory of the card themselves.
 func differences(nvml, smi gpu.Report) []string {
 	if len(nvml.Devices) == 0 || len(nvml.Devices) != len(smi.Devices) || smi.Source != gpu.SourceNvidiaSMI {

@@ -49,26 +49,19 @@ type prefixer struct {
 	levels   prefix
 }
 
-func (p *prefixer) text(s string) {
-	for p.at+len(s) >= p.next {
-		n := p.next - p.at
-		p.hash.WriteString(s[:n])
-		p.end()
-		s = s[n:]
-	}
-	p.hash.WriteString(s)
-	p.at += len(s)
-}
+func (p *prefixer) text(s string)  { hash(p, s, p.hash.WriteString) }
+func (p *prefixer) bytes(b []byte) { hash(p, b, p.hash.Write) }
 
-func (p *prefixer) bytes(b []byte) {
-	for p.at+len(b) >= p.next {
+// hash adds a part of the prompt, and ends each block that the part fills.
+func hash[T string | []byte](p *prefixer, part T, write func(T) (int, error)) {
+	for p.at+len(part) >= p.next {
 		n := p.next - p.at
-		p.hash.Write(b[:n])
+		write(part[:n])
 		p.end()
-		b = b[n:]
+		part = part[n:]
 	}
-	p.hash.Write(b)
-	p.at += len(b)
+	write(part)
+	p.at += len(part)
 }
 
 // end ends a block.

@@ -10,7 +10,7 @@ import (
 
 // listening starts a server and waits until it listens, and has a GPU unless its device is the CPU. With IsolateAuto, a server
 // in namespaces that ends before it listens, or finds no GPU, is started once more without namespaces: a container may need
-// rights, and a driver files, that namespaces take away. It returns a started server also with an error.
+// rights, and a driver may need files, that namespaces take away. It returns a started server also with an error.
 func listening(ctx context.Context, command []string, s ollama.Settings, scratchRoot, logPath string, log zerolog.Logger) (*ollama.Server, error) {
 	server, err := ollama.Start(command, s, scratchRoot, logPath)
 	if err != nil {
