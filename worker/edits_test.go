@@ -167,6 +167,7 @@ func (e *edited) run(output string, onChange resume.OnChange, retry bool) ([]str
 	for i := range e.shards {
 		if e.shards > 1 {
 			c.Place.Shard = slurm.Choice{Index: i, Count: e.shards}
+			c.Place.ShardBlock = 1 + e.random.IntN(4) // the output keeps its first value
 		}
 		_, err := runOnce(e.t, e.t.Context(), c, nil)
 		if input, ok := errors.AsType[*outcome.InputError](err); ok && strings.Contains(input.Error(), "has no rows") {

@@ -160,7 +160,10 @@ func (c Config) CheckFiles() error {
 func (c Config) RowsLeft() (left, all int64, _ error) {
 	var shard result.Shard
 	if s := c.Place.Shard; !s.Auto && s.Count > 1 {
-		shard = result.Shard{Index: s.Index, Count: s.Count}
+		shard = result.Shard{Index: s.Index, Count: s.Count, Block: c.Place.ShardBlock}
+		if split, err := result.Split(c.Output, nil); err == nil && split.Count == int64(s.Count) { // pinned by an earlier run
+			shard.Block = int(split.Block)
+		}
 	}
 	return plan.Left(c.Rows(), shard, c.Output, c.Results.Overwrite)
 }

@@ -14,6 +14,8 @@ import (
 type Place struct {
 	Job   slurm.Job    // zero outside of SLURM
 	Shard slurm.Choice // from the user
+	// ShardBlock is the longest block of rows of a shard, at least 1; see prompt.Shards. An output keeps its first value.
+	ShardBlock int
 	// Limit is the job's end by the user's setting; zero asks SLURM. NoLimit means that the job does not end.
 	Limit   time.Time
 	NoLimit bool

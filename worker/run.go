@@ -49,7 +49,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	defer wait()
 
 	c.Place = c.Place.complete(intake, log)
-	shard, err := resume.Shard(c.Output, c.Results.Mode, c.Place.Shard, c.Place.Job)
+	shard, err := resume.Shard(c.Output, c.Results.Mode, c.Place.Shard, c.Place.ShardBlock, c.Place.Job)
 	if err != nil {
 		return record.Summary{}, err
 	}

@@ -25,7 +25,7 @@ func flagGroups() []flagGroup {
 		{"Model", []string{"model", "model-config", "gguf", "gguf-projector", "ollama", "ollama-models", "pull"}},
 		{"Request", []string{"max-tokens", "temperature", "system", "stop", "seed", "top-p", "top-k"}},
 		{"Output", []string{"output", "on-change", "retry-failed", "overwrite", "fail-on", "progress", "file-mode"}},
-		{"SLURM", []string{"shard", "requeue", "deadline", "grace", "resume-from"}},
+		{"SLURM", []string{"shard", "shard-block", "requeue", "deadline", "grace", "resume-from"}},
 		{"Servers", []string{"slots", "context", "device", "kv-cache-type", "ubatch", "min-context", "fallback-context", "ollama-url", "isolate", "order"}},
 		{"Advanced", []string{
 			"request-timeout", "load-timeout", "stall-timeout", "max-retries", "retry-delay", "max-restarts", "max-server-memory", "max-answer-memory",

@@ -17,9 +17,13 @@ import (
 	"fluxworker/worker/slurm"
 )
 
+// maxShardBlock keeps the arithmetic of blocks within 64 bits.
+const maxShardBlock = 1_000_000
+
 // jobFlags are the flags about the SLURM job around the run.
 type jobFlags struct {
 	shard      string
+	shardBlock int
 	resumeFrom []string
 	deadline   string
 	requeue    bool
@@ -27,6 +31,7 @@ type jobFlags struct {
 
 func (f *jobFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.shard, "shard", "", "`auto|none|i/n`: in an array or a step of several tasks, auto gives each task its part of the input, none says that this task has its own input; i/n takes part i of n, from 0")
+	flags.IntVar(&f.shardBlock, "shard-block", 64, "`ROWS` next to each other that stay in one shard at most, since neighbours often share a text; 1 deals single rows; an output keeps the value of its first run")
 	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "result files of another split of the same input (`PATTERN` in quotes); rows with an answer there are not asked again; may be given several times")
 	flags.StringVar(&f.deadline, "deadline", "auto", "`auto|none|TIME`: end of the job; auto asks SLURM, TIME is a duration from now such as 2h, or a time such as 2006-01-02T15:04:05Z")
 	flags.BoolVar(&f.requeue, "requeue", false, "ask SLURM to requeue the job if its time ends before the last row")
@@ -42,6 +47,9 @@ func (f *jobFlags) place(now time.Time) (worker.Place, error) {
 	p.Memory, p.Enforced = p.Job.Memory(slurm.ProcessGroups()), p.Job.EnforcedMemory(slurm.ProcessGroups())
 	if p.Shard, err = p.Job.Choose(f.shard); err != nil {
 		return p, &usageError{err}
+	}
+	if p.ShardBlock = f.shardBlock; p.ShardBlock < 1 || p.ShardBlock > maxShardBlock {
+		return p, usagef("--shard-block is %d; it must be from 1 to %d", p.ShardBlock, maxShardBlock)
 	}
 	switch f.deadline {
 	case "auto":

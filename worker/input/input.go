@@ -30,7 +30,7 @@ type Input struct {
 func (in Input) Options(shard result.Shard) prompt.Options {
 	return prompt.Options{
 		Layout: in.Layout, MaxRowBytes: in.MaxRowBytes, Defaults: in.Defaults, KeepFirst: in.KeepFirst,
-		Shard: int64(shard.Index), Shards: int64(shard.Count),
+		Shards: prompt.Shards{Count: int64(shard.Count), Block: int64(shard.Block)}, Shard: int64(shard.Index),
 	}
 }
 

@@ -96,7 +96,7 @@ func Left(in input.Input, shard result.Shard, output string, overwrite bool) (le
 	}
 	done := int64(0)
 	for _, p := range parts {
-		if shard.Count > 1 && p.Shard != shard {
+		if shard.Count > 1 && (p.Shard.Index != shard.Index || p.Shard.Count != shard.Count) {
 			continue
 		}
 		answered, failed, err := p.Paths.Lines()

@@ -245,7 +245,7 @@ func TestFolderShards(t *testing.T) {
 	}
 	dir := folderOf(t, files)
 	whole := filesOf(t, dir, Options{})
-	for i, row := range filesOf(t, dir, Options{Shard: 1, Shards: 4}) {
+	for i, row := range filesOf(t, dir, Options{Shard: 1, Shards: Shards{Count: 4}}) {
 		if !reflect.DeepEqual(row, whole[1+4*i]) {
 			t.Errorf("got %+v, want %+v", row, whole[1+4*i])
 		}

@@ -19,9 +19,10 @@ type Options struct {
 	// MaxRowBytes is the maximum size in bytes of a row without its line end, and of all image files that a row names,
 	// together. The default, for 0 and negative values, is DefaultMaxRowBytes.
 	MaxRowBytes int
-	// Shard and Shards select each row with index modulo Shards equal to Shard; Shards 0 selects all rows. The Reader
-	// reads the names of the other rows, too, so the assignment and the names of rows do not depend on the split.
-	Shard, Shards int64
+	// Shards and Shard select the rows of one shard; the zero Shards selects all rows. The Reader reads the names of the
+	// other rows, too, so the assignment and the names of rows do not depend on the split.
+	Shards Shards
+	Shard  int64
 	// KeepFirst skips each row whose custom_id an earlier row has. Without KeepFirst such a row has a Reject.
 	KeepFirst bool
 	// NamesOnly returns rows with their names only: without a Request, with only the name's half of the Key, and with a
@@ -42,7 +43,7 @@ type Reader struct {
 	line      line // the line that was read last; a field, so that reading allocates none
 	index     int64
 	shard     int64
-	shards    int64
+	shards    Shards
 	keepFirst bool
 	namesOnly bool
 	skipped   int64
@@ -92,7 +93,7 @@ func newReader(f form, o Options, h *hasher) *Reader {
 		limit:     o.MaxRowBytes,
 		layout:    o.Layout,
 		shard:     o.Shard,
-		shards:    max(1, o.Shards),
+		shards:    o.Shards,
 		keepFirst: o.KeepFirst,
 		namesOnly: o.NamesOnly,
 		names:     newNames(h),
@@ -110,7 +111,7 @@ func (r *Reader) Next() (Row, error) {
 		if r.line, err = r.form.next(); err != nil {
 			return r.fail(r.form.at(), err)
 		}
-		mine := r.index%r.shards == r.shard
+		mine := r.shards.Of(r.index) == r.shard
 		row, err := r.row(&r.line, mine && !r.namesOnly)
 		if err != nil {
 			return r.fail(r.line.number, err)

@@ -283,7 +283,7 @@ func TestTableShards(t *testing.T) {
 	for _, n := range []int64{1, 2, 7} {
 		got := make([]string, len(whole))
 		for i := range n {
-			for j, row := range read(Options{Shard: i, Shards: n}) {
+			for j, row := range read(Options{Shard: i, Shards: Shards{Count: n}}) {
 				got[int64(j)*n+i] = row
 			}
 		}

@@ -57,19 +57,47 @@ func TestShardsAreTheInput(t *testing.T) {
 			for _, first := range []bool{false, true} {
 				whole := readShard(t, input, Options{KeepFirst: first})
 				n := 1 + random.IntN(7)
+				shards := Shards{Count: int64(n), Block: random.Int64N(5)}
 				parts := make([][]string, n)
 				for i := range n {
-					parts[i] = readShard(t, input, Options{KeepFirst: first, Shard: int64(i), Shards: int64(n)})
+					parts[i] = readShard(t, input, Options{KeepFirst: first, Shard: int64(i), Shards: shards})
 				}
 				together := slices.Concat(parts...)
 				slices.Sort(together)
 				slices.Sort(whole)
 				if !slices.Equal(together, whole) {
-					t.Fatalf("%d shards of %q:\n%q\nthe whole:\n%q", n, input, together, whole)
+					t.Fatalf("%+v of %q:\n%q\nthe whole:\n%q", shards, input, together, whole)
 				}
 			}
 		}
 	})
+}
+
+// The shards of an input take blocks of consecutive rows in turn. At each length of the input, no shard has more than a block
+// more rows than another shard, and a block is a small part of what a shard has.
+func TestShardsTakeBlocksInTurn(t *testing.T) {
+	for _, s := range []Shards{{Count: 2, Block: 64}, {Count: 16, Block: 64}, {Count: 7, Block: 3}, {Count: 3, Block: 1}, {Count: 3}} {
+		rows, length, longest, last := make([]int64, s.Count), int64(0), int64(0), int64(-1)
+		for i := range 50 * s.Count * max(1, s.Block) {
+			shard := s.Of(i)
+			if shard == last {
+				length++
+			} else {
+				if last >= 0 && shard != (last+1)%s.Count {
+					t.Fatalf("%+v: after a block of shard %d, row %d belongs to shard %d", s, last, i, shard)
+				}
+				length, last = 1, shard
+			}
+			longest = max(longest, length)
+			rows[shard]++
+			if least := slices.Min(rows); rows[shard]-least > max(1, s.Block) || least > 0 && (rows[shard]-least)*(rows[shard]-least) > 4*rows[shard] {
+				t.Fatalf("%+v: after %d rows the shards have %d rows", s, i+1, rows)
+			}
+		}
+		if longest != max(1, s.Block) {
+			t.Errorf("%+v: the longest block has %d rows", s, longest)
+		}
+	}
 }
 
 // With NamesOnly a reader returns the same rows with the same names, independent of the defaults.

@@ -75,8 +75,8 @@ func TestDocuments(t *testing.T) {
 		`{"custom_id":"r4","metadata":"no object"}`,
 	}
 	output := filepath.Join(t.TempDir(), "results.jsonl")
-	writeShard(t, output, Shard{0, 2}, completion(2, "two")+completion(0, odd), "")
-	writeShard(t, output, Shard{1, 2}, "", refusal(3)+mergeLine(1, true))
+	writeShard(t, output, Shard{Index: 0, Count: 2}, completion(2, "two")+completion(0, odd), "")
+	writeShard(t, output, Shard{Index: 1, Count: 2}, "", refusal(3)+mergeLine(1, true))
 	questionsOf := func() *questions {
 		return &questions{n: len(inputs), input: func(i int) []byte {
 			if inputs[i] == "" {

@@ -12,8 +12,8 @@ import (
 // MergeOptions say which parts to merge, and where to write the result.
 type MergeOptions struct {
 	Parts []Part
-	// Split is the number of shards of the input, for the counts of missing rows per shard; 0 if it is unknown.
-	Split int
+	// Split says how the input is divided, for the counts of missing rows per shard; its Count is 0 if that is unknown.
+	Split prompt.Shards
 	// Rows returns the rows of the input in order, then io.EOF. Merge uses their names only.
 	Rows func() (prompt.Row, error)
 	// To receives the lines. Document, if set, receives all rows in one file instead. If both are nil, Merge only
@@ -34,7 +34,7 @@ type Merged struct {
 	// Missing is the number of rows without a line. Absent holds the first of them.
 	Missing int64
 	Absent  []AbsentRow
-	// MissingIn counts the missing rows per shard and has Split elements; nil if the split is unknown or no row is
+	// MissingIn counts the missing rows per shard and has Split.Count elements; nil if the split is unknown or no row is
 	// missing.
 	MissingIn []int64
 
@@ -234,14 +234,14 @@ func (m *merge) miss(row wanted) error {
 		m.out = nil
 	}
 	shard := Shard{}
-	if m.Split > 0 {
+	if m.Split.Count > 0 {
 		if m.MissingIn == nil {
-			m.MissingIn = make([]int64, m.Split)
+			m.MissingIn = make([]int64, m.Split.Count)
 		}
-		in := row.index % int64(m.Split)
+		in := m.Split.Of(row.index)
 		m.MissingIn[in]++
-		if m.Split > 1 {
-			shard = Shard{Index: int(in), Count: m.Split}
+		if m.Split.Count > 1 {
+			shard = Shard{Index: int(in), Count: int(m.Split.Count)}
 		}
 	}
 	if len(m.Absent) < maxAbsent {

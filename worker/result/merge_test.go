@@ -121,7 +121,7 @@ func TestMergeIsInInputOrder(t *testing.T) {
 						files[0].WriteString(mergeLine(i, false))
 					}
 				}
-				writeShard(t, output, Shard{s, n}, files[0].String(), files[1].String())
+				writeShard(t, output, Shard{Index: s, Count: n}, files[0].String(), files[1].String())
 			}
 			m, answers, failures := mergeAll(t, output, rows, false)
 			if !m.Written || m.Missing+m.Strays+m.Doubles+m.Superseded != 0 || m.Rows != int64(rows) || m.Answered+m.Failed != m.Rows {
@@ -137,15 +137,15 @@ func TestMergeIsInInputOrder(t *testing.T) {
 func TestMergeTellsWhatIsMissing(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "results.jsonl")
 	torn := mergeLine(6, false)
-	p := writeShard(t, output, Shard{0, 3}, mergeLine(3, false)+mergeLine(0, false)+torn[:len(torn)-5], "")
+	p := writeShard(t, output, Shard{Index: 0, Count: 3}, mergeLine(3, false)+mergeLine(0, false)+torn[:len(torn)-5], "")
 	damaged := strings.Replace(mergeLine(4, false), `"error"`, "\x00error\"", 1)
-	q := writeShard(t, output, Shard{1, 3}, mergeLine(1, false)+damaged+mergeLine(7, false), "")
+	q := writeShard(t, output, Shard{Index: 1, Count: 3}, mergeLine(1, false)+damaged+mergeLine(7, false), "")
 	before := get(t, p.Results) + get(t, q.Results)
 	m, _, _ := mergeAll(t, output, 9, false)
 	if m.Written || m.Missing != 5 || fmt.Sprint(m.MissingIn) != "[1 1 3]" || len(m.Absent) != 5 {
 		t.Errorf("got %+v", m)
 	}
-	if a := m.Absent[1]; a.Line != 5 || a.CustomID != "r4" || a.Shard != (Shard{1, 3}) {
+	if a := m.Absent[1]; a.Line != 5 || a.CustomID != "r4" || a.Shard != (Shard{Index: 1, Count: 3}) {
 		t.Errorf("the second missing row is %+v", a)
 	}
 	want := map[string]Damage{
@@ -173,8 +173,8 @@ func TestMergeTellsWhatIsMissing(t *testing.T) {
 func TestMergeOfSeveralSplits(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "results.jsonl")
 	other := strings.Replace(mergeLine(1, false), "req_1", "req_2", 1)
-	p := writeShard(t, output, Shard{0, 2}, mergeLine(1, false), mergeLine(0, true)+mergeLine(2, true))
-	q := writeShard(t, output, Shard{2, 3}, mergeLine(0, false)+other, mergeLine(2, true))
+	p := writeShard(t, output, Shard{Index: 0, Count: 2}, mergeLine(1, false), mergeLine(0, true)+mergeLine(2, true))
+	q := writeShard(t, output, Shard{Index: 2, Count: 3}, mergeLine(0, false)+other, mergeLine(2, true))
 	m, answers, failures := mergeAll(t, output, 3, false)
 	if answers != mergeLine(0, false)+mergeLine(1, false) || failures != mergeLine(2, true) {
 		t.Errorf("merged to\n%s%s", answers, failures)
@@ -202,7 +202,7 @@ func TestPartsAndSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprintf("of %d:", n)
+		text := fmt.Sprintf("of %d:", n.Count)
 		for _, p := range found {
 			if p.Shard.Count == 0 {
 				text += " whole"
@@ -227,9 +227,9 @@ func TestPartsAndSplit(t *testing.T) {
 			t.Errorf("with %s: %s, want %s", step.file, got, step.want)
 		}
 	}
-	put(t, filepath.Join(dir, "results.run/split.json"), `{"n": 2, "more": {}}`)
-	if got := parts(); !strings.HasPrefix(got, "of 2:") {
-		t.Errorf("a pinned split is %s", got)
+	put(t, filepath.Join(dir, "results.run/split.json"), `{"n": 2, "block": 8, "more": {}}`)
+	if split, err := Split(output, nil); err != nil || split != (prompt.Shards{Count: 2, Block: 8}) {
+		t.Errorf("a pinned split is %+v, %v", split, err)
 	}
 	put(t, filepath.Join(dir, "results.run/split.json"), `{"n"`)
 	if _, err := Split(output, nil); err == nil || !strings.Contains(err.Error(), "split.json") {
@@ -269,7 +269,7 @@ func TestMergesDoNotMix(t *testing.T) {
 
 func TestMergeIsGivenUp(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "results.jsonl")
-	writeShard(t, output, Shard{0, 1}, mergeLine(0, false), "")
+	writeShard(t, output, Shard{Index: 0, Count: 1}, mergeLine(0, false), "")
 	parts, err := Parts(output)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fluxworker/worker/prompt"
 )
 
 // ErrNoOutput means that no file or folder of the output exists.
@@ -115,32 +117,33 @@ func (p Paths) exist() bool {
 	return false
 }
 
-// Split returns the number of shards that the runs of an output agreed on: the value in split.json, or the common count
-// of all parts. It is 1 for a whole output, and 0 if the parts disagree.
-func Split(output string, parts []Part) (int, error) {
+// Split returns how the runs of an output agreed to divide the input: the values in split.json, or the common count of all
+// parts. Count is 1 for a whole output, and 0 if the parts disagree.
+func Split(output string, parts []Part) (prompt.Shards, error) {
 	whole, err := PathsOf(output, Shard{})
 	if err != nil {
-		return 0, err
+		return prompt.Shards{}, err
 	}
 	var pinned struct {
-		N int `json:"n"`
+		N     int64 `json:"n"`
+		Block int64 `json:"block"`
 	}
 	err = whole.ReadJSON("split.json", &pinned)
 	switch {
 	case err == nil && pinned.N < 1:
-		return 0, &RecordError{Path: whole.In("split.json"), Damaged: true, Err: errors.New("it has no number of shards")}
+		return prompt.Shards{}, &RecordError{Path: whole.In("split.json"), Damaged: true, Err: errors.New("it has no number of shards")}
 	case err == nil:
-		return pinned.N, nil
+		return prompt.Shards{Count: pinned.N, Block: pinned.Block}, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return 0, err
+		return prompt.Shards{}, err
 	}
 	n := 0
 	for i, p := range parts {
 		if count := max(1, p.Shard.Count); i == 0 {
 			n = count
 		} else if n != count {
-			return 0, nil
+			return prompt.Shards{}, nil
 		}
 	}
-	return n, nil
+	return prompt.Shards{Count: int64(n)}, nil
 }

@@ -22,7 +22,10 @@ type Paths struct {
 }
 
 // Shard is one of Count parts of an output. Index counts from 0. A Count below 1 means the whole output.
-type Shard struct{ Index, Count int }
+type Shard struct {
+	Index, Count int
+	Block        int // see prompt.Shards; the names of files do not have it, so Parts leaves it 0
+}
 
 // String returns the shard as it appears in file names.
 func (s Shard) String() string { return fmt.Sprintf("%04d-of-%04d", s.Index, s.Count) }

@@ -15,15 +15,16 @@ import (
 // pinned is the split of an output, written by the first of its tasks: a later submission of some of the tasks gets the same
 // parts, whatever its own variables say.
 type pinned struct {
-	N int `json:"n"` // number of shards
+	N     int `json:"n"`               // number of shards
+	Block int `json:"block,omitempty"` // see prompt.Shards; an output of an older version has none
 	slurm.Split
 }
 
 const splitFile = "split.json"
 
 // Shard returns this run's part of the rows, and pins the split of the output: the first submission fixes the number of
-// shards. The zero Shard means all rows. Errors: ConfigError, result.WriteError.
-func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) (result.Shard, error) {
+// shards and the block. The zero Shard means all rows. Errors: ConfigError, result.WriteError.
+func Shard(output string, mode fs.FileMode, chosen slurm.Choice, block int, job slurm.Job) (result.Shard, error) {
 	whole, err := result.PathsOf(output, result.Shard{})
 	if err != nil {
 		return result.Shard{}, &outcome.ConfigError{Err: err}
@@ -33,19 +34,19 @@ func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) 
 		if chosen.Count <= 1 {
 			return result.Shard{}, nil
 		}
-		p, err := pin(whole, pinned{N: chosen.Count})
+		p, err := pin(whole, pinned{N: chosen.Count, Block: block})
 		if err == nil && p.N != chosen.Count {
 			ext := filepath.Ext(whole.Results)
 			err = &outcome.ConfigError{Err: fmt.Errorf("--shard %s: output %s was split into %d parts; take that count, or another --output with --resume-from '%s.*%s'",
 				chosen, output, p.N, strings.TrimSuffix(whole.Results, ext), ext)}
 		}
-		return result.Shard{Index: chosen.Index, Count: chosen.Count}, err
+		return result.Shard{Index: chosen.Index, Count: chosen.Count, Block: p.Block}, err
 	}
 	split, err := job.Split()
 	if err != nil {
 		return result.Shard{}, &outcome.ConfigError{Err: fmt.Errorf("--shard auto: %w", err)}
 	}
-	p, err := pin(whole, pinned{N: split.Count(), Split: split})
+	p, err := pin(whole, pinned{N: split.Count(), Block: block, Split: split})
 	if err != nil {
 		return result.Shard{}, err
 	}
@@ -59,7 +60,7 @@ func Shard(output string, mode fs.FileMode, chosen slurm.Choice, job slurm.Job) 
 	if mine.Count == 1 {
 		return result.Shard{}, nil
 	}
-	return result.Shard{Index: mine.Index, Count: mine.Count}, nil
+	return result.Shard{Index: mine.Index, Count: mine.Count, Block: p.Block}, nil
 }
 
 // pin writes the split, unless another task has written one, and returns the split of the output.

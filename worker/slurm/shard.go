@@ -10,7 +10,7 @@ import (
 const maxShards = 100_000
 
 // Choice is this process's part of the input, as --shard names it: shard Index, from 0, of Count, or Auto if the job's Split
-// decides. With n shards, shard i has the rows with number, from 0, equal to i modulo n. A Count of 1 is the whole input.
+// decides. A Count of 1 is the whole input.
 type Choice struct {
 	Auto         bool
 	Index, Count int // zero if Auto is set

@@ -87,11 +87,12 @@ func Of(output string) (Status, error) {
 			return s, &outcome.InputError{Err: err}
 		}
 	}
-	if split == 0 { // parts of several splits: the split that began last counts
+	count := int(split.Count)
+	if count == 0 { // parts of several splits: the split that began last counts
 		newest := slices.MaxFunc(parts, func(a, b result.Part) int { return found[a.Shard].began.Compare(found[b.Shard].began) })
-		split = max(1, newest.Shard.Count)
+		count = max(1, newest.Shard.Count)
 	}
-	s.list(parts, found, split)
+	s.list(parts, found, count)
 	return s, nil
 }
 
@@ -123,8 +124,8 @@ func (s *Status) list(parts []result.Part, found map[result.Shard]ShardStatus, s
 	s.sum(s.Shards[first:], maxRows)
 }
 
-// sum adds up the shards of a split. Shards get the rows in turn, so their numbers of rows differ by at most one: a shard
-// without a count gets the given estimate.
+// sum adds up the shards of a split. Their numbers of rows differ by at most a block of rows, see prompt.Shards: a shard without
+// a count gets the given estimate.
 func (s *Status) sum(shards []ShardStatus, rowsOfEach int64) {
 	s.Complete = true
 	t := &s.Total
