@@ -52,6 +52,9 @@ func (r *run) summary(started time.Time) record.Summary {
 	answered, failed := r.output.Durable()
 	s := r.counters.Summarize(started, answered, failed)
 	s.InFlight, s.Results, s.Errors, s.Shard = r.rows.InFlight(), r.paths.Results, r.paths.Errors, r.shard
+	if shared := r.rows.SharedPrefixes(); shared.Groups > 0 {
+		s.Shared = &shared
+	}
 	return s
 }
 

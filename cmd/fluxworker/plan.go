@@ -22,6 +22,7 @@ import (
 	"fluxworker/worker/plan"
 	"fluxworker/worker/record"
 	"fluxworker/worker/slurm"
+	"fluxworker/worker/tokens"
 )
 
 type planFlags struct {
@@ -97,7 +98,7 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 	info, from := f.look(ctx, config, console)
 	planner := config.Planner()
 	planner.Last = config.LastManifest()
-	planned, choice, err := planner.PlanRows(ctx, info, gpus)
+	planned, choice, shared, err := planner.PlanRows(ctx, info, gpus)
 	if err != nil {
 		return err
 	}
@@ -113,11 +114,12 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 		return json.NewEncoder(jsonEscaper{os.Stdout}).Encode(struct {
 			batcher.Plan
 			Context  *record.ContextChoice `json:"context_chosen,omitempty"`
+			Shared   float64               `json:"prompt_shared,omitempty"` // see tokens.Sharing.Share
 			Isolated bool                  `json:"isolated"`
 			Why      string                `json:"isolated_because"`
-		}{planned, choice, isolated, why})
+		}{planned, choice, shared.Share(), isolated, why})
 	}
-	if err := printPlan(planned, choice, s.model.Name, from); err != nil {
+	if err := printPlan(planned, choice, shared, s.model.Name, from); err != nil {
 		return err
 	}
 	_, err = printf(os.Stdout, "\nisolated: %t, %s\n", isolated, why)
@@ -187,12 +189,15 @@ func (f *planFlags) look(ctx context.Context, config worker.Config, console *con
 	}
 }
 
-func printPlan(p batcher.Plan, rows *record.ContextChoice, model, from string) error {
+func printPlan(p batcher.Plan, rows *record.ContextChoice, shared *tokens.Sharing, model, from string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	printf(w, "model\t%s, as known from %s\n", model, from)
 	printf(w, "slots\t%d, with %d tokens each (%s cache)\n", p.Slots, p.Context, p.KVCacheType)
 	if rows != nil {
 		printf(w, "rows\t%s\n", rows)
+	}
+	if text := shared.String(); text != "" {
+		printf(w, "prompts\t%s\n", text)
 	}
 	for i, s := range p.Servers {
 		printf(w, "\nserver %d\t%d slots on %s\n", i+1, s.Slots, deviceNames(s.Devices))

@@ -55,7 +55,7 @@ func validate(f *requestFlags, cmd *cobra.Command) error {
 	}
 	defer source.Close()
 	good, bad := 0, 0
-	need, estimate := new(tokens.Demand), tokens.NewEstimator()
+	need, estimate, shared := new(tokens.Demand), tokens.NewEstimator(), tokens.NewSharing()
 	for {
 		row, err := rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -67,6 +67,7 @@ func validate(f *requestFlags, cmd *cobra.Command) error {
 		if row.Reject == nil {
 			good++
 			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + min(tokens.Answer(&row.Request), tokens.LikelyAnswer))
+			shared.Add(&row.Request)
 			continue
 		}
 		if bad++; bad <= shownProblems {
@@ -80,6 +81,9 @@ func validate(f *requestFlags, cmd *cobra.Command) error {
 	if good > 0 {
 		printf(os.Stdout, "half of the rows need at most %d tokens of context, all but 1 %% at most %d, the longest %d (prompt estimated without the model, and max_tokens)\n",
 			need.At(0.5), need.At(0.99), need.Max())
+	}
+	if text := shared.String(); text != "" {
+		printf(os.Stdout, "%s\n", text)
 	}
 	if rows.GuessedText() {
 		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"context"
 	"slices"
+
+	"fluxworker/worker/prompt"
 )
 
 // asker takes rows from a queue, one after the other, for one row in flight of a server.
@@ -12,8 +14,8 @@ type asker struct {
 	reply  chan task
 
 	// These belong to the queue.
-	last prefix // of the last task
-	busy bool   // with the last task
+	last prompt.Prefix // of the last task
+	busy bool          // with the last task
 }
 
 // newAsker makes an asker that takes rows until the context ends.

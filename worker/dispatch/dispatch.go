@@ -97,7 +97,8 @@ type Dispatcher struct {
 	checks   chan struct{} // holds a token for each check of an answer; no more than there are cores
 
 	mu       sync.Mutex
-	limiters []namedLimiter // of all servers so far
+	limiters []namedLimiter        // of all servers so far
+	shared   record.SharedPrefixes // of all queues so far
 }
 
 // New makes a dispatcher. A nil deferrer defers no row.
@@ -123,7 +124,11 @@ type Supervise func(ctx context.Context, server int, lane *Lane) (gone, err erro
 func (d *Dispatcher) Run(intake, requests context.Context, q *Queue, servers []Server, supervise Supervise) error {
 	feed, stopFeed := context.WithCancel(intake)
 	go q.run(feed)
-	defer func() { stopFeed(); <-q.ended }()
+	defer func() {
+		stopFeed()
+		<-q.ended
+		d.addShared(q.shared)
+	}()
 
 	all, ctx := errgroup.WithContext(requests)
 	idle := make(chan struct{}) // closed when no server has a row any more
@@ -190,6 +195,24 @@ func (d *Dispatcher) InFlight() []record.InFlight {
 		all = append(all, record.InFlight{Server: l.server, Planned: l.limiter.planned, Last: int(l.limiter.limit.Load())})
 	}
 	return all
+}
+
+// SharedPrefixes returns the groups of rows that were asked one after the other.
+func (d *Dispatcher) SharedPrefixes() record.SharedPrefixes {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shared
+}
+
+// addShared adds the groups of a queue, and logs them.
+func (d *Dispatcher) addShared(s record.SharedPrefixes) {
+	if s.Groups > 0 {
+		d.log.Info().Int64("groups", s.Groups).Int64("rows", s.Rows).Int64("largest", s.Largest).
+			Msg("rows with the same beginning of their prompts were asked one after the other (--order auto)")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shared.Merge(s)
 }
 
 // namedLimiter is the limiter of one server.

@@ -10,12 +10,13 @@ import (
 
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
 )
 
 // task is a row on its way through the servers.
 type task struct {
 	row       prompt.Row
-	prefix    prefix
+	prefix    prompt.Prefix
 	retries   int              // after failures of the present server, and after invalid answers
 	invalid   int              // answers that did not have the form that the row demands
 	answers   []*ollama.Answer // so far; the row may demand several
@@ -51,7 +52,8 @@ type Queue struct {
 	idle  chan struct{} // holds a token when open was 0
 	ended chan struct{} // closed when run has returned: back has no receiver any more
 
-	complete bool // every row was done; valid after ended
+	complete bool                  // every row was done; valid after ended
+	shared   record.SharedPrefixes // valid after ended
 }
 
 // NewQueue makes an empty queue.
@@ -90,6 +92,7 @@ func (q *Queue) WaitFirst(ctx context.Context) bool {
 func (q *Queue) run(ctx context.Context) {
 	defer close(q.ended)
 	w, askers := newWindow(q.order.LookAhead), new(askers)
+	defer func() { q.shared = w.met() }() // before ended
 	if q.first != nil {
 		w.add(task{row: *q.first, prefix: q.prefixOfRow(q.first)}, false)
 		q.open.Store(1)

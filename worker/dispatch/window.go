@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
 )
 
 const (
@@ -20,13 +21,21 @@ const (
 // Rows with the same block behind the base are a group. The base is what most waiting rows have in common, such as a system
 // message: it is in every slot anyway, and no reason to wait for a slot.
 type window struct {
-	limit  int64 // bytes of the waiting rows
-	tasks  []*waitingTask
-	bytes  int64
-	base   int // levels
-	added  int // tasks since the base was chosen
-	groups map[uint64]int
-	shared int // tasks with a relative, that is another task of their group
+	limit   int64 // bytes of the waiting rows
+	tasks   []*waitingTask
+	bytes   int64
+	base    int // levels
+	added   int // tasks since the base was chosen
+	groups  map[uint64]group
+	shared  int // tasks with a relative, that is another task of their group
+	several int // tasks with several answers, which are relatives of themselves: each further answer reads the same prompt
+	over    record.SharedPrefixes
+}
+
+// group counts the tasks of a group since its first task came.
+type group struct {
+	rows    int64 // waiting, given out and done
+	waiting int
 }
 
 type waitingTask struct {
@@ -35,7 +44,10 @@ type waitingTask struct {
 	bytes int64
 }
 
-func newWindow(limit int64) *window { return &window{limit: limit, groups: make(map[uint64]int)} }
+// several reports whether the task reads its prompt several times.
+func (t *waitingTask) several() bool { return len(t.prefix) > 0 && t.row.Request.Answers() > 1 }
+
+func newWindow(limit int64) *window { return &window{limit: limit, groups: make(map[uint64]group)} }
 
 // full reports whether no further row should be read ahead. An empty window is never full.
 func (w *window) full() bool {
@@ -51,7 +63,10 @@ func (w *window) add(t task, cameBack bool) {
 	}
 	w.tasks = slices.Insert(w.tasks, at, e)
 	w.bytes += e.bytes
-	w.count(e.group, 1)
+	w.join(e.group, cameBack)
+	if e.several() {
+		w.several++
+	}
 	if w.added++; w.added > len(w.tasks)/4 {
 		w.rebase()
 	}
@@ -62,34 +77,64 @@ func (w *window) remove(i int) {
 	e := w.tasks[i]
 	w.tasks = slices.Delete(w.tasks, i, i+1)
 	w.bytes -= e.bytes
-	w.count(e.group, -1)
+	w.leave(e.group)
+	if e.several() {
+		w.several--
+	}
 }
 
-// count adds to the number of waiting tasks of a group, and keeps the number of tasks with a relative.
-func (w *window) count(group uint64, change int) {
-	if group == 0 {
+// join counts a task of a group that waits.
+func (w *window) join(id uint64, cameBack bool) {
+	if id == 0 {
 		return
 	}
-	relatives := func(n int) int {
-		if n > 1 {
-			return n
-		}
+	g := w.groups[id]
+	w.shared += relatives(g.waiting+1) - relatives(g.waiting)
+	g.waiting++
+	if !cameBack {
+		g.rows++
+	}
+	w.groups[id] = g
+}
+
+// leave counts a task of a group that waits no longer. A group is over when none of its tasks waits.
+func (w *window) leave(id uint64) {
+	if id == 0 {
+		return
+	}
+	g := w.groups[id]
+	w.shared += relatives(g.waiting-1) - relatives(g.waiting)
+	if g.waiting--; g.waiting > 0 {
+		w.groups[id] = g
+		return
+	}
+	w.over.Add(g.rows)
+	delete(w.groups, id)
+}
+
+// relatives returns the number of tasks with a relative among so many waiting tasks of a group.
+func relatives(waiting int) int {
+	if waiting < 2 {
 		return 0
 	}
-	was := w.groups[group]
-	is := was + change
-	w.shared += relatives(is) - relatives(was)
-	if is == 0 {
-		delete(w.groups, group)
-		return
+	return waiting
+}
+
+// met returns the groups so far, by the rows that were given out.
+func (w *window) met() record.SharedPrefixes {
+	met := w.over
+	for _, g := range w.groups {
+		met.Add(g.rows - int64(g.waiting))
 	}
-	w.groups[group] = is
+	return met
 }
 
 // shares reports whether so many tasks have a relative that nothing should wait at the servers' doors.
-func (w *window) shares() bool { return float64(w.shared) > sharingShare*float64(len(w.tasks)) }
+func (w *window) shares() bool {
+	return float64(w.shared+w.several) > sharingShare*float64(len(w.tasks))
+}
 
-func (w *window) groupOf(p prefix) uint64 {
+func (w *window) groupOf(p prompt.Prefix) uint64 {
 	if len(p) <= w.base {
 		return 0
 	}
@@ -99,13 +144,13 @@ func (w *window) groupOf(p prefix) uint64 {
 // rebase chooses the base anew: the longest prefix of a task that more than half of the tasks have. The first, the middle and
 // the last task are tried, since a prefix that most tasks have is that of one of them, as a rule.
 func (w *window) rebase() {
+	was, n := w.base, len(w.tasks)
 	w.added, w.base = 0, 0
-	n := len(w.tasks)
 	for _, i := range []int{0, n / 2, n - 1} {
 		candidate := w.tasks[i].prefix
 		levels := make([]int, len(candidate)+1) // number of tasks by levels in common
 		for _, t := range w.tasks {
-			levels[candidate.common(t.prefix)]++
+			levels[candidate.Common(t.prefix)]++
 		}
 		with := 0
 		for level := len(candidate); level > w.base; level-- {
@@ -115,25 +160,28 @@ func (w *window) rebase() {
 			}
 		}
 	}
+	if w.base == was {
+		return
+	}
 	clear(w.groups)
 	w.shared = 0
 	for _, t := range w.tasks {
 		t.group = w.groupOf(t.prefix)
-		w.count(t.group, 1)
+		w.join(t.group, false)
 	}
 }
 
 // choose returns the index of the task for an asker whose last task had the given prefix: the task that shares the most of it;
 // else the first task of a group that no other asker has; else the first task, so that no slot stands empty. held reports
 // whether another asker has the group. The window has a task.
-func (w *window) choose(last prefix, held func(group uint64) bool) int {
-	if group := w.groupOf(last); group != 0 && w.groups[group] > 0 {
+func (w *window) choose(last prompt.Prefix, held func(group uint64) bool) int {
+	if group := w.groupOf(last); group != 0 && w.groups[group].waiting > 0 {
 		best, most := 0, -1
 		for i, t := range w.tasks {
 			if t.group != group {
 				continue
 			}
-			if n := last.common(t.prefix); n > most {
+			if n := last.Common(t.prefix); n > most {
 				best, most = i, n
 			}
 			if most == len(last) {
@@ -163,9 +211,9 @@ func (w *window) choose(last prefix, held func(group uint64) bool) int {
 }
 
 // prefixOfRow returns the prefix of a row, or nil where the order of the input is wanted.
-func (q *Queue) prefixOfRow(row *prompt.Row) prefix {
+func (q *Queue) prefixOfRow(row *prompt.Row) prompt.Prefix {
 	if q.order.AsInput {
 		return nil
 	}
-	return prefixOf(q.seed, &row.Request)
+	return prompt.PrefixOf(q.seed, &row.Request)
 }

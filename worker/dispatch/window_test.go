@@ -12,6 +12,7 @@ import (
 
 	"fluxworker/test/seed"
 	"fluxworker/worker/prompt"
+	"fluxworker/worker/record"
 )
 
 // ask returns a row with a system message and a question about a document.
@@ -25,43 +26,12 @@ func text(word string, bytes int) string {
 	return strings.Repeat(word+" ", bytes/(len(word)+1)+1)[:bytes]
 }
 
-// Two prompts have as many levels in common as they have whole blocks.
-func TestPrefix(t *testing.T) {
-	s := maphash.MakeSeed()
-	of := func(system, document string) prefix {
-		r := ask(0, system, document, "?")
-		return prefixOf(s, &r.Request)
-	}
-	document := text("document", 10_000)
-	for _, tt := range []struct {
-		a, b   prefix
-		common int
-	}{
-		{of("", "short"), of("", "short"), 0},
-		{of("", document), of("", document), 30}, // 16 of 256 bytes, and then a sixteenth more each
-		{of("", document), of("", document[:1000]+"x"), 3},
-		{of("", document), of("other", document), 0},
-		{of("", document[:1000]), of("", document[:1000]+"more"), 3},
-	} {
-		if got := tt.a.common(tt.b); got != tt.common {
-			t.Errorf("%d and %d levels have %d in common, want %d", len(tt.a), len(tt.b), got, tt.common)
-		}
-	}
-	if n := len(of("", text("long", 1<<20))); n > 120 {
-		t.Errorf("a megabyte has %d levels", n)
-	}
-	withImage := prompt.Request{Messages: []prompt.Message{{Role: "user", Content: "?", Images: [][]byte{[]byte(text("pixel", 300))}}}}
-	withTool := prompt.Request{Tools: []prompt.Tool{{Name: "f", Description: text("tool", 300)}}, Messages: []prompt.Message{{Role: "user", Content: "?"}}}
-	if len(prefixOf(s, &withImage)) != 1 || len(prefixOf(s, &withTool)) != 1 {
-		t.Error("images or tools do not count")
-	}
-}
-
 // simulation answers rows in slots: a slot that has the beginning of a prompt needs a second for the rest, any other ten.
 type simulation struct {
 	slots  int
 	cached atomic.Int64 // rows that found their prefix in their slot
 	order  []int64      // of the rows
+	shared record.SharedPrefixes
 }
 
 // run asks all rows. Askers beyond the slots wait at the door, as those of a lane do.
@@ -78,19 +48,20 @@ func (s *simulation) run(t *testing.T, o Order, rows []prompt.Row) time.Duration
 		}()
 		began := time.Now()
 		go q.run(t.Context())
+		synctest.Wait() // until the window is full: the first choices among few rows are chance
 		done := make(chan int64, len(rows))
 		seed := maphash.MakeSeed()
 		for range s.slots {
 			go func() {
 				a := newAsker(t.Context(), false)
-				var slot prefix
+				var slot prompt.Prefix
 				for {
 					task, ok := q.take(a)
 					if !ok {
 						return
 					}
-					own := prefixOf(seed, &task.row.Request)
-					if len(own) > 0 && own.common(slot) == len(own) {
+					own := prompt.PrefixOf(seed, &task.row.Request)
+					if len(own) > 0 && own.Common(slot) == len(own) {
 						s.cached.Add(1)
 						time.Sleep(time.Second)
 					} else {
@@ -104,6 +75,7 @@ func (s *simulation) run(t *testing.T, o Order, rows []prompt.Row) time.Duration
 		}
 		<-q.ended
 		took = time.Since(began)
+		s.shared = q.shared
 		close(done)
 		for index := range done {
 			s.order = append(s.order, index)
@@ -141,6 +113,9 @@ func TestSharedPrefixesStayInTheirSlot(t *testing.T) {
 				// Each document is read once, but where it is split at the end so that no slot stands empty.
 				if least := len(rows) - 18 - slots; int(grouped.cached.Load()) < least {
 					t.Errorf("system %d bytes, shuffled %t: %d rows found their document, want at least %d", len(system), shuffled, grouped.cached.Load(), least)
+				}
+				if want := (record.SharedPrefixes{Groups: 18, Rows: 108, Largest: 6}); grouped.shared != want || plain.shared.Groups != 0 {
+					t.Errorf("system %d bytes, shuffled %t: the groups are %+v, and %+v in the order of the input", len(system), shuffled, grouped.shared, plain.shared)
 				}
 				if got > best*4/10 {
 					t.Errorf("system %d bytes, shuffled %t: %s, and %s in the order of the input", len(system), shuffled, got, best)
@@ -201,6 +176,13 @@ func TestLookAheadIsBounded(t *testing.T) {
 	}
 }
 
+func withAnswers(rows []prompt.Row, n int) []prompt.Row {
+	for i := range rows {
+		rows[i].Request.N = n
+	}
+	return rows
+}
+
 // While rows share prefixes, no row waits at a server's door; otherwise one does.
 func TestNothingWaitsAtTheDoor(t *testing.T) {
 	t.Parallel()
@@ -210,6 +192,7 @@ func TestNothingWaitsAtTheDoor(t *testing.T) {
 	}{
 		"shared":  {documents(5, 5, ""), false},
 		"nothing": {documents(25, 1, ""), true},
+		"several": {withAnswers(documents(25, 1, ""), 3), false}, // each further answer reads the same prompt
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := NewQueue(Order{LookAhead: 1 << 20})

@@ -124,16 +124,18 @@ func Chosen(p *batcher.Plan, d *tokens.Demand, e *tokens.Estimator, limit int, b
 	return c
 }
 
-// PlanRows plans with the context that suits the input's rows, and returns the choice, if FitContext is set and the input
-// gives a sample. Otherwise it is Plan, with a nil choice. Errors: those of Plan.
-func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Device) (batcher.Plan, *record.ContextChoice, error) {
+// PlanRows plans for the rows of the input. If FitContext is set and the input gives a sample, the plan has the context that
+// suits the rows, and PlanRows returns the choice; otherwise it is Plan, with a nil choice. shared is what the sampled rows share
+// with each other; nil without a sample. Errors: those of Plan.
+func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Device) (_ batcher.Plan, choice *record.ContextChoice, shared *tokens.Sharing, _ error) {
 	sample := new(tokens.Sample)
-	if p.FitContext && !p.Running && p.Input.Path != "" {
+	if p.Input.Path != "" {
 		sample = p.Sample(ctx, Always)
+		shared = sample.Sharing()
 	}
-	if sample.Rows() == 0 {
+	if sample.Rows() == 0 || !p.FitContext || p.Running {
 		plan, err := p.Plan(info, gpus)
-		return plan, nil, err
+		return plan, nil, shared, err
 	}
 	c := ContextPlanner{Planner: p, Info: info, GPUs: gpus}
 	limit, because := c.Limit()
@@ -142,8 +144,8 @@ func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Devi
 	demand := sample.Demand(e)
 	plan, err := c.Choose(demand, p.Request.MinContext, limit)
 	if err != nil {
-		return plan, nil, err
+		return plan, nil, shared, err
 	}
-	choice := Chosen(&plan, demand, e, limit, because)
-	return plan, &choice, nil
+	chosen := Chosen(&plan, demand, e, limit, because)
+	return plan, &chosen, shared, nil
 }

@@ -13,20 +13,22 @@ type Summary struct {
 	Started     time.Time `json:"started"`
 	WallSeconds float64   `json:"wall_seconds"` // the whole run, with the start of the servers
 	// AskSeconds is the time from the first pass to the end of the last, between passes included; the rates refer to it.
-	AskSeconds      float64 `json:"ask_seconds"`
-	OK              int64   `json:"rows_ok"`                // lines of this run in the results, synced to the disk
-	Failed          int64   `json:"rows_failed"`            // lines of this run in the errors, synced to the disk
-	Skipped         int64   `json:"rows_done_before"`       // rows with a line of an earlier run
-	FailedBefore    int64   `json:"rows_failed_before"`     // of the skipped rows, those with an error line
-	PutOff          int64   `json:"rows_put_off,omitempty"` // rows that were deferred to servers with a longer context
-	Cut             int64   `json:"rows_cut"`               // answered rows of this run with an answer that ended at max_tokens (finish_reason length)
-	Empty           int64   `json:"rows_empty"`             // answered rows of this run with an empty answer, as when a model thinks until max_tokens
-	TokensIn        int64   `json:"tokens_in"`
-	TokensCached    int64   `json:"tokens_in_cached,omitempty"` // of TokensIn, those that the slots had read already
-	TokensOut       int64   `json:"tokens_out"`
-	RowsPerSecond   float64 `json:"rows_per_second"`
-	TokensPerSecond float64 `json:"tokens_per_second"` // written by the model
-	Complete        bool    `json:"complete"`          // every row of the input has its line
+	AskSeconds   float64 `json:"ask_seconds"`
+	OK           int64   `json:"rows_ok"`                // lines of this run in the results, synced to the disk
+	Failed       int64   `json:"rows_failed"`            // lines of this run in the errors, synced to the disk
+	Skipped      int64   `json:"rows_done_before"`       // rows with a line of an earlier run
+	FailedBefore int64   `json:"rows_failed_before"`     // of the skipped rows, those with an error line
+	PutOff       int64   `json:"rows_put_off,omitempty"` // rows that were deferred to servers with a longer context
+	Cut          int64   `json:"rows_cut"`               // answered rows of this run with an answer that ended at max_tokens (finish_reason length)
+	Empty        int64   `json:"rows_empty"`             // answered rows of this run with an empty answer, as when a model thinks until max_tokens
+	TokensIn     int64   `json:"tokens_in"`
+	TokensCached int64   `json:"tokens_in_cached,omitempty"` // of TokensIn, those that the slots had read already
+	TokensOut    int64   `json:"tokens_out"`
+	// Shared counts the rows that were asked in groups; nil without a group.
+	Shared          *SharedPrefixes `json:"shared_prefixes,omitempty"`
+	RowsPerSecond   float64         `json:"rows_per_second"`
+	TokensPerSecond float64         `json:"tokens_per_second"` // written by the model
+	Complete        bool            `json:"complete"`          // every row of the input has its line
 
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
@@ -121,6 +123,9 @@ func (s Summary) String() string {
 		fmt.Fprintf(&b, " (%.0f %% of them read before)", 100*float64(s.TokensCached)/float64(s.TokensIn))
 	}
 	fmt.Fprintf(&b, ", %d out", s.TokensOut)
+	if s.Shared != nil {
+		fmt.Fprintf(&b, "\nshared  %s", s.Shared)
+	}
 	fmt.Fprintf(&b, "\nspeed   %.1f rows/s, %.1f tok/s", s.RowsPerSecond, s.TokensPerSecond)
 	fmt.Fprintf(&b, "\ntime    %.1f s, %.1f s of it answering", s.WallSeconds, s.AskSeconds)
 	return b.String()

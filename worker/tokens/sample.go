@@ -21,10 +21,11 @@ const (
 
 // Sample is a sample of an input's rows, by size. It is safe for concurrent use. The zero value is empty.
 type Sample struct {
-	mu    sync.Mutex
-	rows  []size
-	texts []string
-	bytes int // of texts
+	mu     sync.Mutex
+	rows   []size
+	texts  []string
+	bytes  int // of texts
+	shared *Sharing
 }
 
 // size is the size of a row.
@@ -42,6 +43,10 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 		return false
 	}
 	s.rows = append(s.rows, size{Weigh(r), Answer(r), 1})
+	if s.shared == nil {
+		s.shared = NewSharing()
+	}
+	s.shared.Add(r)
 	for i := range r.Messages {
 		text := r.Messages[i].Content
 		text = text[:min(len(text), maxMessageText)]
@@ -63,6 +68,12 @@ func (s *Sample) Merge(other *Sample, stands float64) {
 		row.stands = max(1, int64(stands+0.5))
 		s.rows = append(s.rows, row)
 	}
+	if other.shared != nil {
+		if s.shared == nil {
+			s.shared = NewSharing()
+		}
+		s.shared.merge(other.shared, stands)
+	}
 	for _, text := range other.texts {
 		if s.bytes += len(text); s.bytes <= maxText {
 			s.texts = append(s.texts, text)
@@ -75,6 +86,14 @@ func (s *Sample) Rows() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.rows)
+}
+
+// Sharing returns what the rows share with the rows before them; nil without rows. Of a sample in places of a file, rows of
+// different places are not compared. The caller must not add rows any more.
+func (s *Sample) Sharing() *Sharing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shared
 }
 
 // Scale scales an estimator by the vocabulary's tokens for the texts of the sample. A nil vocabulary changes nothing.

@@ -1,24 +1,22 @@
-package dispatch
+package prompt
 
 import (
 	"hash/maphash"
 	"sort"
-
-	"fluxworker/worker/prompt"
 )
 
 // blockBytes is the least length of a block of a prompt, in bytes. Rows that share less than a block are not worth an order: it
 // is about 60 tokens.
 const blockBytes = 256
 
-// prefix holds hashes of the beginnings of a prompt, each a block longer than the one before. Two prompts with the same hash at
+// Prefix holds hashes of the beginnings of a prompt, each a block longer than the one before. Two prompts with the same hash at
 // a level have all bytes up to there in common. Blocks grow with the position, so that a prompt of a megabyte has about a
 // hundred levels.
-type prefix []uint64
+type Prefix []uint64
 
-// prefixOf returns the prefix of a request as the model sees it: templates put the tools first, then the messages in their
-// order. A request for embeddings has none, because no slot keeps its text.
-func prefixOf(seed maphash.Seed, r *prompt.Request) prefix {
+// PrefixOf returns the prefix of a request as the model sees it: templates put the tools first, then the messages in their
+// order. A request for embeddings has none, because no slot keeps its text. Only prefixes with the same seed can be compared.
+func PrefixOf(seed maphash.Seed, r *Request) Prefix {
 	p := prefixer{next: blockBytes}
 	p.hash.SetSeed(seed)
 	for i := range r.Tools {
@@ -46,14 +44,14 @@ func prefixOf(seed maphash.Seed, r *prompt.Request) prefix {
 type prefixer struct {
 	hash     maphash.Hash
 	at, next int // bytes so far, and at the end of the block
-	levels   prefix
+	levels   Prefix
 }
 
-func (p *prefixer) text(s string)  { hash(p, s, p.hash.WriteString) }
-func (p *prefixer) bytes(b []byte) { hash(p, b, p.hash.Write) }
+func (p *prefixer) text(s string)  { addPart(p, s, p.hash.WriteString) }
+func (p *prefixer) bytes(b []byte) { addPart(p, b, p.hash.Write) }
 
-// hash adds a part of the prompt, and ends each block that the part fills.
-func hash[T string | []byte](p *prefixer, part T, write func(T) (int, error)) {
+// addPart adds a part of the prompt, and ends each block that the part fills.
+func addPart[T string | []byte](p *prefixer, part T, write func(T) (int, error)) {
 	for p.at+len(part) >= p.next {
 		n := p.next - p.at
 		write(part[:n])
@@ -68,11 +66,23 @@ func hash[T string | []byte](p *prefixer, part T, write func(T) (int, error)) {
 func (p *prefixer) end() {
 	p.levels = append(p.levels, p.hash.Sum64())
 	p.at = p.next
-	p.next += max(blockBytes, p.at/16)
+	p.next = nextLevel(p.at)
 }
 
-// common returns the number of levels that two prefixes have in common.
-func (p prefix) common(other prefix) int {
+// nextLevel returns the end of the block that begins at the given byte.
+func nextLevel(at int) int { return at + max(blockBytes, at/16) }
+
+// PrefixBytes returns the length of a prefix with so many levels, in bytes.
+func PrefixBytes(levels int) int {
+	at := 0
+	for range levels {
+		at = nextLevel(at)
+	}
+	return at
+}
+
+// Common returns the number of levels that two prefixes have in common.
+func (p Prefix) Common(other Prefix) int {
 	n := min(len(p), len(other))
 	return sort.Search(n, func(i int) bool { return p[i] != other[i] })
 }
