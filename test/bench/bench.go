@@ -58,6 +58,10 @@ func (b *bench) folder(pattern string) (path string, drop func(), err error) {
 
 // input makes rows in the scratch folder, once.
 func (b *bench) input(r rows) (string, error) {
+	if r.texts != nil {
+		path := b.path("texts.jsonl")
+		return path, r.file(path)
+	}
 	path := b.path(fmt.Sprintf("rows-%d-%d-%c.jsonl", r.count, r.bytes, r.last))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil

@@ -27,7 +27,7 @@ func engines(ctx context.Context, b *bench) ([]line, error) {
 		{"o", "Ollama v0.24.0", b.size.of(16, 480, 2400)},
 		{"n", "Ollama v0.34.3", b.size.of(16, 240, 960)},
 	} {
-		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"))
+		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"), engineSlots, 512)
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w (make engine builds it)", g.name, err)
 		}
@@ -93,8 +93,8 @@ type engine struct {
 	said chan struct{} // closed when it has said everything
 }
 
-// engine starts a real server, which must be stopped.
-func (b *bench) engine(ctx context.Context, program, models string) (*engine, error) {
+// engine starts a real server with so many slots of so many tokens, which must be stopped.
+func (b *bench) engine(ctx context.Context, program, models string, slots, context int, env ...string) (*engine, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func (b *bench) engine(ctx context.Context, program, models string) (*engine, er
 		return nil, err
 	}
 	e := &engine{cmd: exec.CommandContext(ctx, program, "serve"), said: make(chan struct{})}
-	e.cmd.Env = environment("HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(engineSlots),
-		"OLLAMA_CONTEXT_LENGTH=512", "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1")
+	e.cmd.Env = environment(append(env, "HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots),
+		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(context), "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1")...)
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has runners
 	output, err := e.cmd.StderrPipe()
 	if err == nil {

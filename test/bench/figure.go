@@ -19,6 +19,7 @@ func figures() []figure {
 		{"f", "resuming and merging", stored},
 		{"g", "start-up", startUp},
 		{"h", "eight servers over one", servers},
+		{"i", "makespan where rows share a prefix, real engines", prefixes},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -20,10 +21,16 @@ func (b *bench) loop(ctx context.Context, url string, connections int, r rows, a
 	if err != nil {
 		return usage{}, err
 	}
-	return b.process(ctx, process{dir: b.scratch, program: b.self, args: []string{
-		loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template,
-		"-rows", strconv.Itoa(r.count), "-bytes", strconv.Itoa(r.bytes), "-last", string(r.last),
-	}})
+	with := []string{loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template}
+	if r.texts != nil {
+		with = append(with, "-texts", b.path("texts.txt"))
+		if err := os.WriteFile(b.path("texts.txt"), []byte(strings.Join(r.texts, "\n")), 0o600); err != nil {
+			return usage{}, err
+		}
+	} else {
+		with = append(with, "-rows", strconv.Itoa(r.count), "-bytes", strconv.Itoa(r.bytes), "-last", string(r.last))
+	}
+	return b.process(ctx, process{dir: b.scratch, program: b.self, args: with})
 }
 
 // runLoop is the closed loop: it asks a server the same rows as fluxworker does, in the same bytes, and throws the answers
@@ -37,10 +44,18 @@ func runLoop(args []string) error {
 	var r rows
 	flags.IntVar(&r.count, "rows", 1, "how many there are")
 	flags.IntVar(&r.bytes, "bytes", shortRow, "length of a prompt")
+	texts := flags.String("texts", "", "`file` with a prompt in each line, instead of rows of one shape")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	r.last = (*last)[0]
+	if *texts != "" {
+		data, err := os.ReadFile(*texts)
+		if err != nil {
+			return err
+		}
+		r = rowsOf(strings.Split(string(data), "\n"))
+	}
 	return closedLoop(*url, *connections, *template, r)
 }
 
