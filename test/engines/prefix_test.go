@@ -61,3 +61,29 @@ func TestSharedPrefixes(t *testing.T) {
 		}
 	})
 }
+
+// A kill in the middle of a group loses nothing: the next run asks what is left of the group, and no row twice.
+func TestKilledInTheMiddleOfAGroup(t *testing.T) {
+	const documents, questions = 4, 6
+	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
+		j := g.NewJob(t, "--batch-size", "3", "--context", "768", "--temperature", "0")
+		j.UseFront(g)
+		prompts := make(map[string]string)
+		var rows []string
+		for d := range documents {
+			for q := range questions {
+				id := fmt.Sprintf("d%dq%d", d, q)
+				prompts[id] = strings.Repeat(string(rune('a'+d)), 300) + fmt.Sprint(" question ", q)
+				row, _ := json.Marshal(map[string]any{"custom_id": id, "prompt": prompts[id], "max_tokens": 60})
+				rows = append(rows, string(row))
+			}
+		}
+		j.Write(rows...)
+		for _, n := range []int{4, 11} {
+			j.Kill(j.StartAndHold(n))
+		}
+		j.Release()
+		j.Run(0)
+		j.CheckMixed(prompts, nil)
+	})
+}

@@ -64,6 +64,9 @@ func addPart[T string | []byte](p *prefixer, part T, write func(T) (int, error))
 
 // end ends a block.
 func (p *prefixer) end() {
+	if p.levels == nil {
+		p.levels = make(Prefix, 0, 8) // most prompts have no more
+	}
 	p.levels = append(p.levels, p.hash.Sum64())
 	p.at = p.next
 	p.next = nextLevel(p.at)
