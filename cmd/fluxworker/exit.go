@@ -18,6 +18,7 @@ import (
 // The exit codes, ordered so that the worst task's code is the one that srun returns.
 const (
 	exitOK           = 0
+	exitUnfit        = 1 // of doctor alone
 	exitRowsFailed   = 3
 	exitUsage        = 64
 	exitInput        = 65
@@ -37,6 +38,7 @@ var exitMeanings = []struct {
 	meaning string
 }{
 	{exitOK, "every row has an answer"},
+	{exitUnfit, "of doctor alone: a run would not work on this machine"},
 	{exitRowsFailed, "done, but some rows failed (--fail-on none makes it 0)"},
 	{exitUsage, "usage or configuration is wrong; nothing was started"},
 	{exitInput, "the input cannot be read, is empty, or changed since an earlier run"},
@@ -58,6 +60,9 @@ func exitTable() string {
 	}
 	return b.String()
 }
+
+// errUnfit ends doctor, whose report has the details.
+var errUnfit = errors.New("a run would not work here")
 
 // errRowsFailed ends a run that is done with some rows in the errors file.
 var errRowsFailed = errors.New("some rows failed")
@@ -98,6 +103,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errUnfit):
+		return exitUnfit
 	case errors.Is(err, errRowsFailed):
 		return exitRowsFailed
 	case errors.As(err, &usage), errors.As(err, &config), errors.As(err, &corrupt), errors.Is(err, ollama.ErrNotFound),

@@ -65,7 +65,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 		}
 	}
 	page.WriteString(".\n")
-	for _, name := range []string{"status", "merge", "models", "pull"} {
+	for _, name := range []string{"status", "merge", "models", "pull", "doctor"} {
 		fmt.Fprintf(&page, "\n## fluxworker %s\n\n", name)
 		writeFlags(&page, find(t, root, name).Flags(), nil)
 	}

@@ -17,7 +17,7 @@ func main() {
 	cmd, err := rootCommand().ExecuteC()
 	err = underItsOrigin(cmd.Flags(), err)
 	code := exitCode(err)
-	if err != nil && code != exitRowsFailed && !errors.Is(err, errUnfinished) {
+	if err != nil && code != exitRowsFailed && code != exitUnfit && !errors.Is(err, errUnfinished) {
 		fmt.Fprintln(os.Stderr, "fluxworker:", printable(err.Error()))
 	}
 	os.Exit(code)

@@ -103,6 +103,13 @@ func (f *runFlags) registerOllama(flags *pflag.FlagSet) {
 	secondsVar(flags, &f.loadTimeout, "load-timeout", 10*time.Minute, "limit `TIME` of each step of a server's start: to listen, to answer, to load the model")
 }
 
+// registerPlace adds the flags that say which servers are used and where, for run and doctor.
+func (f *runFlags) registerPlace(flags *pflag.FlagSet) {
+	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the running server at `URL` and start none; --slots is its number of slots; put an address with a password into FLUXWORKER_OLLAMA_URL, since every user of the node can read a command line")
+	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto requires a GPU, cpu runs without one")
+	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: run the server in its own namespaces, where no other user reaches it; auto does so if the kernel allows it, always fails if not")
+}
+
 func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.StringVar(&f.slots, "slots", automatic, "rows that each server answers at the same time: `N`, or auto for as many as the free GPU memory holds")
 	flags.StringVar(&f.context, "context", automatic, "tokens of each slot, prompt and answer together: `N`, or auto for a context that suits most rows; longer rows are then answered last, with a longer context")
@@ -110,9 +117,7 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.IntVar(&f.fallbackContext, "fallback-context", 0, "with a number for --context: if not even one slot fits, take less context, down to `N` tokens; 0 is no fallback")
 	flags.StringVar(&f.kvCacheType, "kv-cache-type", "f16", "`f16|q8_0|q4_0`: precision of the KV cache; a smaller type holds more slots, at some cost in quality")
 	flags.StringVar(&f.ubatch, "ubatch", automatic, "prompt tokens that a server processes at once: `N`, or auto for the largest of 2048, 1024 and 512 with which the most slots fit; a larger number reads prompts faster, and needs more GPU memory")
-	flags.StringVar(&f.ollamaURL, "ollama-url", "", "use the running server at `URL` and start none; --slots is its number of slots; put an address with a password into FLUXWORKER_OLLAMA_URL, since every user of the node can read a command line")
-	flags.StringVar(&f.device, "device", "auto", "`auto|cpu`: auto requires a GPU, cpu runs without one")
-	flags.StringVar(&f.isolate, "isolate", "auto", "`auto|always|never`: run the server in its own namespaces, where no other user reaches it; auto does so if the kernel allows it, always fails if not")
+	f.registerPlace(flags)
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
 	flags.StringVar(&f.order, "order", automatic, "`auto|input`: auto asks rows that share the beginning of their prompts one after the other in the same slot, so that a server reads it once; input is the order of the input")
 	f.lookAhead = defaultLookAhead

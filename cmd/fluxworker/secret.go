@@ -19,7 +19,7 @@ var secretLike = regexp.MustCompile(`(?i)(pass(word|wd|phrase)?|secret|token|api
 // warnOfSecrets warns of texts on the command line that every user of the node can read and should not.
 func warnOfSecrets(log zerolog.Logger, flags *pflag.FlagSet) {
 	typed := func(name string) string {
-		if f := flags.Lookup(name); originOf(f) == "--"+name {
+		if f := flags.Lookup(name); f != nil && originOf(f) == "--"+name {
 			return f.Value.String()
 		}
 		return ""
