@@ -98,7 +98,7 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 		return doctor.Config{}, err
 	}
 	f.run.pull = "missing" // a missing folder is a finding, and no mistake of usage
-	models, err := f.run.models(nil)
+	folders, err := f.run.modelFolders()
 	if err != nil {
 		return doctor.Config{}, err
 	}
@@ -109,10 +109,10 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 	scratch, skipped := worker.ScratchRoot(os.Getenv)
 	return doctor.Config{
 		Server: fleet.Settings{
-			Command: command, URL: f.run.ollamaURL, Models: models, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
+			Command: command, URL: f.run.ollamaURL, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
 			LoadTimeout: min(f.run.loadTimeout, doctorPatience), ScratchRoot: scratch,
 		},
-		Model: f.run.request.model, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
+		Model: f.run.request.model, Models: folders, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
 	}, nil
 }
 

@@ -110,7 +110,7 @@ func (f *pullFlags) config(console *console) (c worker.Config, err error) {
 	if c.Server.Command, err = f.run.command(); err != nil {
 		return c, err
 	}
-	if c.Server.Models, err = f.run.models(nil); err != nil {
+	if c.Server.Models, err = f.run.models(model.Tag(), nil); err != nil {
 		return c, err
 	}
 	if c.Place.Job, err = slurm.FromEnviron(os.Environ()); err != nil {

@@ -99,7 +99,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 // registerOllama adds the flags of Ollama and its models, for run and pull.
 func (f *runFlags) registerOllama(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ollama, "ollama", "ollama", "Ollama's program, or a `COMMAND` in quotes such as 'apptainer exec --nv ollama.sif ollama'")
-	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models)")
+	flags.StringVar(&f.ollamaModels, "ollama-models", "", "`FOLDER` with Ollama's models (default: OLLAMA_MODELS, else ~/.ollama/models); of several folders, A:B, the first that has the model counts, and a pull goes to the first that can be written")
 	secondsVar(flags, &f.loadTimeout, "load-timeout", 10*time.Minute, "limit `TIME` of each step of a server's start: to listen, to answer, to load the model")
 }
 
@@ -213,7 +213,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.checkFile(s.file); err != nil {
 		return worker.Config{}, err
 	}
-	models, err := f.models(s.file)
+	models, err := f.models(s.defaults.Model, s.file)
 	if err == nil && s.file == nil && f.ollamaURL == "" {
 		err = checkModels(models)
 	}

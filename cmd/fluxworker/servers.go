@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
@@ -106,27 +109,68 @@ func (f *runFlags) command() ([]string, error) {
 	return command, nil
 }
 
-// models returns the model folder of a server that the user would start. A server with a scratch HOME would not find it. A
-// model from a file needs no folder.
-func (f *runFlags) models(file *ollama.File) (string, error) {
+// models returns the model folder of a server that the user would start, for a model with the given tag. A server with a scratch
+// HOME would not find it. A model from a file needs no folder.
+//
+// Of several folders, such as a read-only store of the site and a folder of the user, it is the first that has the model; else the
+// first that can be written, where a pull may put it.
+func (f *runFlags) models(tag string, file *ollama.File) (string, error) {
 	if file != nil {
 		return "", nil
 	}
-	dir := f.ollamaModels
-	if _, err := os.Stat(dir); dir != "" && err != nil && f.pull == "never" {
-		return "", usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)
+	folders, err := f.modelFolders()
+	if err != nil {
+		return "", err
 	}
-	if dir == "" {
-		dir = os.Getenv("OLLAMA_MODELS")
+	for _, folder := range folders {
+		if ollama.HasModel(folder, tag) {
+			return folder, nil
+		}
 	}
-	if dir == "" {
+	for _, folder := range folders {
+		if canBeWritten(folder) {
+			return folder, nil
+		}
+	}
+	return folders[0], nil
+}
+
+// modelFolders returns the folders of --ollama-models, or the default; there is at least one. A path that exists is one folder, with
+// or without colons.
+func (f *runFlags) modelFolders() ([]string, error) {
+	list := cmp.Or(f.ollamaModels, os.Getenv("OLLAMA_MODELS"))
+	if list == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", usagef("find the folder with Ollama's models: %w; name it with --ollama-models", err)
+			return nil, usagef("find the folder with Ollama's models: %w; name it with --ollama-models", err)
 		}
-		dir = filepath.Join(home, ".ollama", "models")
+		list = filepath.Join(home, ".ollama", "models")
 	}
-	return filepath.Abs(dir)
+	folders := []string{list}
+	if _, err := os.Stat(list); err != nil {
+		folders = filepath.SplitList(list)
+	}
+	for i, folder := range folders {
+		if _, err := os.Stat(folder); err != nil && f.ollamaModels != "" && f.pull == "never" {
+			return nil, usagef("--ollama-models: %w; name the folder that holds Ollama's blobs and manifests", err)
+		}
+		var err error
+		if folders[i], err = filepath.Abs(folder); err != nil {
+			return nil, err
+		}
+	}
+	return folders, nil
+}
+
+// canBeWritten reports whether this user can make files in a folder, or can make the folder.
+func canBeWritten(folder string) bool {
+	for {
+		err := unix.Access(folder, unix.W_OK|unix.X_OK)
+		if !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			return err == nil
+		}
+		folder = filepath.Dir(folder)
+	}
 }
 
 // checkModels returns an error where the folder with the models is there and cannot be read: the server would end with its

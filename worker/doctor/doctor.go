@@ -33,8 +33,9 @@ type Finding struct {
 // Config says what a run would use.
 type Config struct {
 	Server  fleet.Settings
-	Model   string // to look for in the model folder; "" looks for none
-	Scratch string // the folder for the scratch of servers; "" means that none can be written to
+	Model   string   // to look for in the model folders; "" looks for none
+	Models  []string // the model folders, at least one
+	Scratch string   // the folder for the scratch of servers; "" means that none can be written to
 	// SkippedScratch describes the folders that were tried before Scratch.
 	SkippedScratch []string
 	Job            slurm.Job
@@ -51,7 +52,7 @@ func Examine(ctx context.Context, c Config) []Finding {
 	r.limits()
 	r.environment(c)
 	usable := r.gpus(ctx, c)
-	r.models(c)
+	c.Server.Models = r.models(c)
 	r.server(ctx, c, usable)
 	return r.findings
 }
