@@ -7,14 +7,19 @@ mkdir -p "$dir"
 
 engine=${FLUXWORKER_ENGINE_DIR:-.cache/engine}
 
-# An Ollama that is there is taken; else one is built, which takes some minutes the first time.
+# An Ollama that is there is taken. Else the new generation is built: its llama-server is ready-made, so that takes a minute or two.
+# Without Debian sid, which has llama-server, the old generation with its C++ is built in some minutes.
 if [ -n "${FLUXWORKER_OLLAMA:-}" ]; then
 	ollama=$FLUXWORKER_OLLAMA
 elif command -v ollama >/dev/null; then
 	ollama=$(command -v ollama)
 else
-	test/engine/build.sh old
-	ollama=$engine/o/bin/ollama
+	test/engine/build.sh new
+	ollama=$engine/n/bin/ollama
+	if [ ! -x "$ollama" ]; then
+		test/engine/build.sh old
+		ollama=$engine/o/bin/ollama
+	fi
 fi
 test/engine/build.sh store "$ollama"
 
@@ -37,3 +42,10 @@ head -n 3 "$dir/prompts.jsonl" | while read -r row; do
 	printf '  %s  %-24s -> %s\n' "$id" "$prompt" "$answer"
 done
 printf '\nthe results are in %s\n' "$dir/results.jsonl"
+cat <<'END'
+
+what to try next:
+  bin/fluxworker plan --model llama3.1:8b --gpu A100-80GB    what a run would start on a GPU that is not here
+  bin/fluxworker validate --model llama3.1:8b --input FILE   whether each row of your own file can be asked
+  bin/fluxworker doctor                                      what a real run still needs on this machine, with remedies
+END
