@@ -63,7 +63,7 @@ func (w *window) add(t task, cameBack bool) {
 	}
 	w.tasks = slices.Insert(w.tasks, at, e)
 	w.bytes += e.bytes
-	w.join(e.group, cameBack)
+	w.enter(e.group, cameBack)
 	if e.several() {
 		w.several++
 	}
@@ -83,8 +83,8 @@ func (w *window) remove(i int) {
 	}
 }
 
-// join counts a task of a group that waits.
-func (w *window) join(id uint64, cameBack bool) {
+// enter counts a task of a group that waits.
+func (w *window) enter(id uint64, cameBack bool) {
 	if id == 0 {
 		return
 	}
@@ -167,7 +167,7 @@ func (w *window) rebase() {
 	w.shared = 0
 	for _, t := range w.tasks {
 		t.group = w.groupOf(t.prefix)
-		w.join(t.group, false)
+		w.enter(t.group, false)
 	}
 }
 
