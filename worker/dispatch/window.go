@@ -33,6 +33,7 @@ type waitingTask struct {
 	task
 	group uint64 // the hash at the first level behind the base; 0 without such a level
 	bytes int64
+	load  load // of an embedding; zero before it is known
 }
 
 func newWindow(limit int64) *window { return &window{limit: limit, groups: make(map[uint64]int)} }
