@@ -58,7 +58,7 @@ func (b *bench) folder(pattern string) (path string, drop func(), err error) {
 
 // input makes rows in the scratch folder, once.
 func (b *bench) input(r rows) (string, error) {
-	path := b.path(fmt.Sprintf("rows-%d-%d-%c.jsonl", r.count, r.bytes, r.last))
+	path := b.path(fmt.Sprintf("rows-%d-%d-%c-%t.jsonl", r.count, r.bytes, r.last, r.embed))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}

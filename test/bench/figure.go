@@ -19,6 +19,7 @@ func figures() []figure {
 		{"f", "resuming and merging", stored},
 		{"g", "start-up", startUp},
 		{"h", "eight servers over one", servers},
+		{"k", "embeddings: rows that share requests over rows that are asked alone, real engines", embeddings},
 	}
 }
 
