@@ -62,7 +62,7 @@ func (b *bench) input(r rows) (string, error) {
 		path := b.path("texts.jsonl")
 		return path, r.file(path)
 	}
-	path := b.path(fmt.Sprintf("rows-%d-%d-%c.jsonl", r.count, r.bytes, r.last))
+	path := b.path(fmt.Sprintf("rows-%d-%d-%c-%t.jsonl", r.count, r.bytes, r.last, r.embed))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}

@@ -27,7 +27,7 @@ func TestEveryFigure(t *testing.T) {
 	t.Chdir("../..") // as make bench runs it
 	for _, f := range figures() {
 		t.Run(f.id, func(t *testing.T) {
-			if f.id == "c" || f.id == "i" {
+			if strings.Contains("cik", f.id) {
 				needEngines(t)
 			}
 			b, err := prepare(options{size: smoke, fluxworker: program, scratch: t.TempDir()})

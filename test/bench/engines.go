@@ -18,26 +18,35 @@ const engineSlots = 8
 // engines is figure c: the makespan over a closed loop's where real engines answer. Each engine serves both sides in turns.
 // What is taken is a process's whole life, less that of one with a single row.
 func engines(ctx context.Context, b *bench) ([]line, error) {
+	return b.onEachEngine(ctx, engineSlots, 512, func(ctx context.Context, e *engine) ([]line, error) {
+		rows := rows{count: b.size.of(16, 480, 2400), bytes: shortRow, last: longAnswer}
+		if e.isNew {
+			rows.count = b.size.of(16, 240, 960)
+		}
+		l, err := b.onEngine(ctx, e, rows)
+		l.what = fmt.Sprintf("makespan of `fluxworker run` over a closed loop's, %s, %d slots", e.name, engineSlots)
+		return []line{l}, err
+	})
+}
+
+// onEachEngine measures on a server of each generation, with so many slots of so many tokens.
+func (b *bench) onEachEngine(ctx context.Context, slots, context int, measure func(context.Context, *engine) ([]line, error)) ([]line, error) {
 	folder := engineFolder()
 	var lines []line
 	for _, g := range []struct {
 		folder, name string
-		rows         int
-	}{
-		{"o", "Ollama v0.24.0", b.size.of(16, 480, 2400)},
-		{"n", "Ollama v0.34.3", b.size.of(16, 240, 960)},
-	} {
-		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"), engineSlots, 512)
+	}{{"o", "Ollama v0.24.0"}, {"n", "Ollama v0.34.3"}} {
+		e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"), slots, context)
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w (make engine builds it)", g.name, err)
 		}
-		l, err := b.onEngine(ctx, e, rows{count: g.rows, bytes: shortRow, last: longAnswer})
+		e.name, e.isNew = g.name, g.folder == "n"
+		measured, err := measure(ctx, e)
 		e.stop()
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", g.name, err)
 		}
-		l.what = fmt.Sprintf("makespan of `fluxworker run` over a closed loop's, %s, %d slots", g.name, engineSlots)
-		lines = append(lines, l)
+		lines = append(lines, measured...)
 	}
 	return lines, nil
 }
@@ -67,12 +76,8 @@ func (b *bench) onEngine(ctx context.Context, e *engine, many rows) (line, error
 	var spans [2]sample
 	side := func(n int, client func(context.Context, rows) (usage, error)) func(context.Context, int) error {
 		return func(ctx context.Context, _ int) error {
-			least, err := client(ctx, one)
-			if err != nil {
-				return err
-			}
-			most, err := client(ctx, many)
-			spans[n] = append(spans[n], (most.took() - least.took()).Seconds())
+			span, err := beyond(ctx, client, one, many)
+			spans[n] = append(spans[n], span)
 			return err
 		}
 	}
@@ -88,13 +93,15 @@ func (b *bench) onEngine(ctx context.Context, e *engine, many rows) (line, error
 
 // engine is a running real server.
 type engine struct {
-	cmd  *exec.Cmd
-	url  string
-	said chan struct{} // closed when it has said everything
+	name  string
+	isNew bool // of the new generation
+	cmd   *exec.Cmd
+	url   string
+	said  chan struct{} // closed when it has said everything
 }
 
 // engine starts a real server with so many slots of so many tokens, which must be stopped.
-func (b *bench) engine(ctx context.Context, program, models string, slots, context int, env ...string) (*engine, error) {
+func (b *bench) engine(ctx context.Context, program, models string, slots, context int) (*engine, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -107,8 +114,8 @@ func (b *bench) engine(ctx context.Context, program, models string, slots, conte
 		return nil, err
 	}
 	e := &engine{cmd: exec.CommandContext(ctx, program, "serve"), said: make(chan struct{})}
-	e.cmd.Env = environment(append(env, "HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots),
-		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(context), "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1")...)
+	e.cmd.Env = environment("HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots),
+		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(context), "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1", "LLAMA_ARG_CACHE_RAM=0", "LLAMA_ARG_CTX_CHECKPOINTS=0") // as fluxworker starts it
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has runners
 	output, err := e.cmd.StderrPipe()
 	if err == nil {

@@ -21,6 +21,11 @@ func (b *bench) loop(ctx context.Context, url string, connections int, r rows, a
 	if err != nil {
 		return usage{}, err
 	}
+	return b.loopOver(ctx, url+"/api/chat", connections, r, template)
+}
+
+// loopOver runs the closed loop with the requests of a template. The URL names the endpoint, too.
+func (b *bench) loopOver(ctx context.Context, url string, connections int, r rows, template string) (usage, error) {
 	with := []string{loopCommand, "-url", url, "-connections", strconv.Itoa(connections), "-template", template}
 	if r.texts != nil {
 		with = append(with, "-texts", b.path("texts.txt"))
@@ -37,7 +42,7 @@ func (b *bench) loop(ctx context.Context, url string, connections int, r rows, a
 // away. Each connection asks its next row when it has the answer to the last. So it is what net/http has to give.
 func runLoop(args []string) error {
 	flags := flag.NewFlagSet(loopCommand, flag.ContinueOnError)
-	url := flags.String("url", "", "`URL` of the server")
+	url := flags.String("url", "", "`URL` of the endpoint")
 	connections := flags.Int("connections", 1, "how many rows are asked at once")
 	template := flags.String("template", "", "`file` with a request as fluxworker sends it")
 	last := flags.String("last", string(longAnswer), "the last `character` of a prompt")
@@ -90,7 +95,7 @@ func closedLoop(url string, connections int, template string, r rows) error {
 }
 
 func post(client *http.Client, url string, body []byte) error {
-	answer, err := client.Post(url+"/api/chat", "application/json", bytes.NewReader(body))
+	answer, err := client.Post(url, "application/json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func post(client *http.Client, url string, body []byte) error {
 	return err
 }
 
-// readTemplate splits a recorded request around its prompt.
+// readTemplate splits a request around its prompt or its text.
 func readTemplate(path string) (before, after []byte, err error) {
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -110,11 +115,15 @@ func readTemplate(path string) (before, after []byte, err error) {
 	}
 	var request struct {
 		Messages []struct{ Content json.RawMessage }
+		Input    []json.RawMessage
 	}
-	if err := json.Unmarshal(body, &request); err != nil || len(request.Messages) != 1 {
-		return nil, nil, fmt.Errorf("read %s: want a request with one message: %w", path, err)
+	if err := json.Unmarshal(body, &request); err != nil || len(request.Messages)+len(request.Input) != 1 {
+		return nil, nil, fmt.Errorf("read %s: want a request with one message or one text: %w", path, err)
 	}
-	content := request.Messages[0].Content
-	before, after, _ = bytes.Cut(body, content)
+	content := request.Input
+	for _, m := range request.Messages {
+		content = append(content, m.Content)
+	}
+	before, after, _ = bytes.Cut(body, content[0])
 	return append(before[:len(before):len(before)], '"'), append([]byte{'"'}, after...), nil
 }

@@ -50,7 +50,7 @@ func parse(args []string) (options, error) {
 	o.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 	for _, id := range o.only {
 		if !slices.ContainsFunc(figures(), func(f figure) bool { return f.id == id }) {
-			return o, fmt.Errorf("-only names %q; the figures are a to %s", id, figures()[len(figures())-1].id)
+			return o, fmt.Errorf("-only names %q; the figures are %s", id, figureIDs())
 		}
 	}
 	switch {
@@ -62,6 +62,15 @@ func parse(args []string) (options, error) {
 		o.size = smoke
 	}
 	return o, nil
+}
+
+// figureIDs lists the ids of all figures.
+func figureIDs() string {
+	var ids []string
+	for _, f := range figures() {
+		ids = append(ids, f.id)
+	}
+	return strings.Join(ids, ", ")
 }
 
 func (o options) wants(id string) bool { return len(o.only) == 0 || slices.Contains(o.only, id) }

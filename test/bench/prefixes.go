@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -65,25 +64,23 @@ func inTurn(salt string, atATime, texts, questions int) []string {
 // prefixes is figure i: the makespan where rows share the beginning of their prompts, over that of a closed loop in the order of
 // the file, and in the best order there is. What is taken is a process's whole life, less that of one with a single row.
 func prefixes(ctx context.Context, b *bench) ([]line, error) {
-	folder := engineFolder()
 	var lines []line
-	for _, g := range []struct{ folder, name string }{{"o", "Ollama v0.24.0"}, {"n", "Ollama v0.34.3"}} {
-		for _, slots := range []int{6, 16}[:b.size.of(1, 2, 2)] {
-			e, err := b.engine(ctx, filepath.Join(folder, g.folder, "bin", "ollama"), filepath.Join(folder, "models"), slots, prefixContext,
-				"LLAMA_ARG_CACHE_RAM=0", "LLAMA_ARG_CTX_CHECKPOINTS=0") // as fluxworker starts it
-			if err != nil {
-				return lines, fmt.Errorf("%s: %w (make engine builds it)", g.name, err)
-			}
+	for _, slots := range []int{6, 16}[:b.size.of(1, 2, 2)] {
+		measured, err := b.onEachEngine(ctx, slots, prefixContext, func(ctx context.Context, e *engine) ([]line, error) {
+			var lines []line
 			for _, o := range orders()[:b.size.of(1, 5, 5)] {
-				b.say("i: %s, %d slots: %s", g.name, slots, o.name)
-				l, err := b.ordered(ctx, e, g.name, slots, o)
+				b.say("i: %s, %d slots: %s", e.name, slots, o.name)
+				l, err := b.ordered(ctx, e, slots, o)
 				if err != nil {
-					e.stop()
-					return lines, fmt.Errorf("%s: %w", g.name, err)
+					return lines, err
 				}
 				lines = append(lines, l...)
 			}
-			e.stop()
+			return lines, nil
+		})
+		lines = append(lines, measured...)
+		if err != nil {
+			return lines, err
 		}
 	}
 	return lines, nil
@@ -93,7 +90,7 @@ func prefixes(ctx context.Context, b *bench) ([]line, error) {
 const prefixContext = 768
 
 // ordered measures one workload on one engine.
-func (b *bench) ordered(ctx context.Context, e *engine, name string, slots int, o order) ([]line, error) {
+func (b *bench) ordered(ctx context.Context, e *engine, slots int, o order) ([]line, error) {
 	settings := []string{"--context", strconv.Itoa(prefixContext)}
 	ours := func(ctx context.Context, r rows) (usage, error) {
 		ran, err := b.run(ctx, job{input: r, url: e.url, slots: slots, more: settings})
@@ -110,13 +107,9 @@ func (b *bench) ordered(ctx context.Context, e *engine, name string, slots int, 
 		return func(ctx context.Context, _ int) error {
 			salt++
 			texts := rowsOf(pick(o.texts(fmt.Sprintf("%d-%d", salt, slots), slots, questions)))
-			least, err := client(ctx, one)
-			if err != nil {
-				return err
-			}
-			most, err := client(ctx, texts)
+			took, err := beyond(ctx, client, one, texts)
 			count = texts.count
-			*into = append(*into, (most.took() - least.took()).Seconds())
+			*into = append(*into, took)
 			return err
 		}
 	}
@@ -125,7 +118,7 @@ func (b *bench) ordered(ctx context.Context, e *engine, name string, slots int, 
 	if err := repeat(ctx, b.size.of(1, 2, 5), side(&grouped, ours, asFile), side(&plain, bare, asFile), side(&best, bare, asBest)); err != nil {
 		return nil, err
 	}
-	what := fmt.Sprintf("makespan of `fluxworker run`, %s, %s, %d slots, over a closed loop's ", o.name, name, slots)
+	what := fmt.Sprintf("makespan of `fluxworker run`, %s, %s, %d slots, over a closed loop's ", o.name, e.name, slots)
 	seen := fmt.Sprintf("%s s, %s s in the order of the file, %s s in the best order, for %d rows", number(grouped.median()), number(plain.median()), number(best.median()), count)
 	limit := "a slot reads the question and the end of the text anew"
 	return []line{

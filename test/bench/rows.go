@@ -14,6 +14,7 @@ type rows struct {
 	count int
 	bytes int      // of a prompt
 	last  byte     // of a prompt: what the answer begins behind, by the stand-in's rule
+	embed bool     // a vector is asked for, not an answer
 	texts []string // with nothing in them that JSON escapes
 }
 
@@ -58,13 +59,17 @@ func appendNumber(into []byte, i int) []byte {
 func (r rows) write(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	prompt := r.prompts()
+	before, after := `","prompt":"`, "\"}\n"
+	if r.embed {
+		before, after = `","url":"/v1/embeddings","body":{"input":"`, "\"}}\n"
+	}
 	var line []byte
 	for i := range r.count {
 		line = append(line[:0], `{"custom_id":"request-`...)
 		line = appendNumber(line, i)
-		line = append(line, `","prompt":"`...)
+		line = append(line, before...)
 		line = prompt(line, i)
-		line = append(line, "\"}\n"...)
+		line = append(line, after...)
 		if _, err := out.Write(line); err != nil {
 			return fmt.Errorf("write rows: %w", err)
 		}

@@ -157,7 +157,9 @@ func checkVectors(t *testing.T, line map[string]any, texts []string, dimensions 
 			t.Errorf("%v: text %d has the vector %v", at(line, "custom_id"), i, item)
 		}
 	}
-	if n := at(body, "usage", "prompt_tokens"); n != float64(tokens) {
+	n, _ := at(body, "usage", "prompt_tokens").(float64)
+	estimated := at(body, "usage", "estimated") == true // it shared a request with other rows
+	if n != float64(tokens) && !estimated || n < 1 {
 		t.Errorf("%v: %v tokens, want %d", at(line, "custom_id"), n, tokens)
 	}
 }

@@ -212,7 +212,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"error":"llama runner process has terminated: %s"}`, words)
 		return
 	}
-	if r.URL.Path == "/api/chat" && !isProof(body) && !fakeollama.Hold(r.Context(), os.Getenv("FRONT_PASS"), int(f.passed.Add(1))) {
+	if isRow(r.URL.Path, body) && !fakeollama.Hold(r.Context(), os.Getenv("FRONT_PASS"), int(f.passed.Add(1))) {
 		return
 	}
 	if r.URL.Path == "/api/chat" {
@@ -231,6 +231,17 @@ func failsToLoad() bool {
 func number(text string) int {
 	n, _ := strconv.Atoi(text)
 	return n
+}
+
+// isRow reports whether a request asks for the answer of a row, or for the vectors of some rows.
+func isRow(path string, body []byte) bool {
+	switch path {
+	case "/api/chat":
+		return !isProof(body)
+	case "/api/embed": // without a text it loads the model
+		return !bytes.Contains(body, []byte(`"input":[]`)) && !bytes.Contains(body, []byte(`"input":["1"]`))
+	}
+	return false
 }
 
 // isProof reports whether a request is the worker's own: to load the model, and to prove that the server answers.

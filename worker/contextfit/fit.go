@@ -72,8 +72,9 @@ func (f *Fit) Saw(row *prompt.Row) {
 // Learn adds the token counts of an answer to the estimate.
 func (f *Fit) Learn(row *prompt.Row, a *ollama.Answer) {
 	f.asked.Add(1)
-	if e := row.Request.Embedding; e != nil && len(e.Input) > 1 {
-		return // the server counts all texts together, but the weight is that of the longest text
+	if e := row.Request.Embedding; e != nil && len(e.Input) > 1 { // the server counts all texts together
+		f.estimate.Note(tokens.WeighMean(e), a.PromptTokens/len(e.Input))
+		return
 	}
 	f.estimate.Note(tokens.Weigh(&row.Request), a.PromptTokens)
 }

@@ -59,6 +59,17 @@ func (s *askers) add(a *asker) {
 	}
 }
 
+// living returns the number of askers that may ask again.
+func (s *askers) living() int {
+	n := 0
+	for _, a := range s.all {
+		if a.ctx.Err() == nil {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
 // offer is a task for a waiting asker. The zero offer has no asker, and its channels block.
 type offer struct {
 	asker *asker

@@ -6,6 +6,7 @@
 //   - A server's failure is never a row's error. The only exception is a row that took servers down again and again, the
 //     last time alone (poison_row).
 //   - A row that pauses before its next try holds no slot.
+//   - Rows that share a request share nothing else: after a failure of the request each of them is asked alone.
 //   - dispatch knows a server only as a Server and the output only as a Sink: it starts no process and writes no file.
 package dispatch
 

@@ -22,6 +22,7 @@ type Lane struct {
 	asking    atomic.Int64 // rows that are with the server now
 	completed atomic.Int64 // requests that the server completed, successful or failed, since the lane began
 	failing   atomic.Int64 // rows in a row that the server did not answer
+	pace      pace         // of texts that become vectors
 
 	mu       sync.Mutex
 	suspects []task
@@ -88,21 +89,34 @@ func (l *Lane) askRows(a *asker, number int) error {
 			l.limiter.end() // nothing else wakes the askers that wait
 			return nil
 		}
-		out, err := l.try(ctx, &t)
-		switch out {
-		case serverLost:
-			l.diedWith(t)
-			return errLost
-		case tryAgain:
-			q.giveBack(t.retry(d.config.RetryDelay))
-		case tryOther:
-			t.retries, t.exhausted = 0, t.exhausted+1
-			q.giveBack(t.retry(d.config.RetryDelay))
-		default:
-			q.finish()
+		if companions := l.companions(ctx, &t); len(companions) > 0 {
+			err := l.askTogether(ctx, append([]task{t}, companions...))
+			if err != nil {
+				return err
+			}
+			continue
 		}
-		if err != nil {
+		if err := l.askAlone(ctx, t); err != nil {
 			return err
 		}
 	}
+}
+
+// askAlone asks one row, and gives its task back to the queue, or ends the task.
+func (l *Lane) askAlone(ctx context.Context, t task) error {
+	d, q := l.dispatcher, l.queue
+	out, err := l.try(ctx, &t)
+	switch out {
+	case serverLost:
+		l.diedWith(t)
+		return errLost
+	case tryAgain:
+		q.giveBack(t.retry(d.config.RetryDelay))
+	case tryOther:
+		t.retries, t.exhausted = 0, t.exhausted+1
+		q.giveBack(t.retry(d.config.RetryDelay))
+	default:
+		q.finish()
+	}
+	return err
 }

@@ -24,6 +24,7 @@ type task struct {
 	exhausted int              // servers that used up all retries
 	deaths    int              // servers that died while they had the row
 	notBefore time.Time        // the end of the pause before the next try
+	alone     bool             // it shares no request: a request with its texts and those of other rows failed
 }
 
 // maxPausing is the number of tasks in a pause from which no new row is taken: with a server that fails every request at
@@ -47,6 +48,7 @@ type Queue struct {
 	rows  *prefetch
 	first *prompt.Row // taken by WaitFirst; nil if WaitFirst was not called
 	asks  chan *asker
+	joins chan joining
 	back  chan task
 	open  atomic.Int64  // tasks that came from rows and are not done
 	idle  chan struct{} // holds a token when open was 0
@@ -59,7 +61,8 @@ type Queue struct {
 // NewQueue makes an empty queue.
 func NewQueue(o Order) *Queue {
 	return &Queue{
-		order: o, seed: maphash.MakeSeed(), rows: newPrefetch(), asks: make(chan *asker), back: make(chan task),
+		order: o, seed: maphash.MakeSeed(), rows: newPrefetch(), asks: make(chan *asker), joins: make(chan joining),
+		back: make(chan task),
 		idle: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 }
@@ -140,6 +143,8 @@ func (q *Queue) run(ctx context.Context) {
 			askers.serve(next)
 		case a := <-q.asks:
 			askers.add(a)
+		case j := <-q.joins:
+			j.reply <- w.join(j, len(w.tasks)/askers.living(), q.order.AsInput)
 		case <-next.gone:
 			askers.remove(next.asker)
 		case t := <-q.back:

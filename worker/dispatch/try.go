@@ -48,7 +48,11 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 	l.asking.Add(-1)
 	if err == nil {
 		l.alive()
-		d.latency.add(time.Since(began))
+		took := time.Since(began)
+		d.latency.add(took)
+		if e := t.row.Request.Embedding; e != nil {
+			l.pace.note(len(e.Input), took)
+		}
 		return done, d.sink.Answered(t.row, t.answers, t.retries)
 	}
 	if refused, ok := errors.AsType[*ollama.RequestError](err); ok {
@@ -74,8 +78,19 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 	case l.server.Down(ctx, failed):
 		return serverLost, nil
 	}
-	stalled := errors.Is(err, ollama.ErrTimeout) && l.completed.Load() == before && time.Since(began) >= d.config.StallTimeout
-	return l.retryOrGiveUp(t, err, stalled), nil
+	return l.retryOrGiveUp(t, err, l.stalled(err, began, before)), nil
+}
+
+// stalled reports whether the server completed no request at all while a request that began then failed with err. before is the
+// number of requests that were completed at that time.
+func (l *Lane) stalled(err error, began time.Time, before int64) bool {
+	return errors.Is(err, ollama.ErrTimeout) && l.completed.Load() == before && time.Since(began) >= l.dispatcher.config.StallTimeout
+}
+
+// endStalled ends a server that has stalled. A server that waits for a hung GPU spins, and so seems to work. But it completed
+// no request in all that time.
+func (l *Lane) endStalled() {
+	l.server.End(fmt.Errorf("it hangs: no answer at all within %s (--request-timeout)", l.dispatcher.config.RequestTimeout), false)
 }
 
 // alive resets the counts of unanswered rows: the server answers.
@@ -106,8 +121,7 @@ func (l *Lane) retryOrGiveUp(t *task, err error, stalled bool) outcome {
 	last := t.retries >= d.config.MaxRetries
 	switch {
 	case stalled && l.server.Own():
-		// A server that waits for a hung GPU spins, and so seems to work. But it completed no request in all that time.
-		l.server.End(fmt.Errorf("it hangs: no answer at all within %s (--request-timeout)", d.config.RequestTimeout), false)
+		l.endStalled()
 		return tryAgain
 	case last && l.server.Own() && l.failing.Add(1) >= maxUnanswered:
 		// The server lives, but answers no row at all, so the rows are not to blame. Other servers, or a restart, may do

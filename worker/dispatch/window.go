@@ -42,6 +42,7 @@ type waitingTask struct {
 	task
 	group uint64 // the hash at the first level behind the base; 0 without such a level
 	bytes int64
+	load  load // of an embedding; zero before it is known
 }
 
 // several reports whether the task reads its prompt several times.

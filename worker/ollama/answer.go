@@ -15,8 +15,9 @@ type Answer struct {
 	Vectors          [][]float32 // only for /v1/embeddings: one vector per input text; Text is empty then
 	FinishReason     string      // as Ollama reports it: "stop" or "length"
 	PromptTokens     int
-	CachedTokens     int // tokens of the prompt that the slot had read already; 0 if the server does not tell it
-	CompletionTokens int // reasoning tokens included
+	Estimated        bool // PromptTokens is an estimate of this row's part: the server has counted several rows together
+	CachedTokens     int  // tokens of the prompt that the slot had read already; 0 if the server does not tell it
+	CompletionTokens int  // reasoning tokens included
 	Created          time.Time
 	Timings          Timings
 }

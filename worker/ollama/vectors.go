@@ -23,14 +23,16 @@ type EmbeddingItem struct {
 	Embedding any    `json:"embedding"` // array of numbers, or a base64 string
 }
 
-// EmbeddingUsage holds the server's token counts.
+// EmbeddingUsage holds the server's token counts. Estimated extends OpenAI's schema: the server has counted the tokens of several
+// rows together, and the counts are an estimate of this row's part.
 type EmbeddingUsage struct {
-	PromptTokens int `json:"prompt_tokens"`
-	TotalTokens  int `json:"total_tokens"`
+	PromptTokens int  `json:"prompt_tokens"`
+	TotalTokens  int  `json:"total_tokens"`
+	Estimated    bool `json:"estimated,omitempty"`
 }
 
 func embeddingList(row prompt.Row, a *Answer) EmbeddingList {
-	list := EmbeddingList{Object: "list", Model: row.Request.Model, Usage: EmbeddingUsage{a.PromptTokens, a.PromptTokens}}
+	list := EmbeddingList{Object: "list", Model: row.Request.Model, Usage: EmbeddingUsage{a.PromptTokens, a.PromptTokens, a.Estimated}}
 	for i, v := range a.Vectors {
 		item := EmbeddingItem{Object: "embedding", Index: i, Embedding: v}
 		if row.Request.Embedding.Base64 {
