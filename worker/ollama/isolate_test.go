@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fluxworker/test/await"
+	"fluxworker/test/build"
 )
 
 func TestIsolatedPortIsNobodyElses(t *testing.T) {
@@ -244,13 +247,45 @@ func TestCheckIsolation(t *testing.T) {
 	s, _ := startFake(t, IsolateAlways) // skips
 	s.Stop()
 	for _, tt := range []struct {
-		command string
+		command []string
+		tried   bool
 		why     string
-	}{{os.Args[0], ""}, {"no-such-ollama", ""}, {apptainer(t, 0o755|os.ModeSetuid), "starter-suid"}} {
-		err := CheckIsolation([]string{tt.command}, DeviceCPU)
-		if (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
-			t.Errorf("%s: %v, want %q", tt.command, err, tt.why)
+	}{
+		{[]string{os.Args[0], fake}, true, ""},
+		{[]string{"no-such-ollama"}, false, ""},
+		{[]string{"false"}, true, "exit status 1"},
+		{[]string{apptainer(t, 0o755|os.ModeSetuid)}, true, "starter-suid"},
+	} {
+		tried, err := CheckIsolation(t.Context(), tt.command, DeviceCPU, await.Patience)
+		if tried != tt.tried || (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
+			t.Errorf("%s: tried %t, %v; want %t, %q", tt.command, tried, err, tt.tried, tt.why)
 		}
+	}
+}
+
+// A server sees the processes of its own namespace in /proc, under their ids there.
+func TestProcOfAServer(t *testing.T) {
+	dir, _ := openDir(t)
+	h := startHelper(t, order{Command: []string{"cat", "/proc/self/status"}, Isolate: IsolateAlways, Dir: dir}, nil)
+	needReport(t, IsolateAlways, h)
+	log, err := os.ReadFile(filepath.Join(dir, "server.log"))
+	if err != nil || !strings.Contains(string(log), "NSpid:\t2\n") {
+		t.Errorf("%v, %s; want one process id, 2", err, log)
+	}
+}
+
+// Where the kernel refuses a new /proc, as in most containers, an isolated server starts without one.
+func TestNoProcOfItsOwn(t *testing.T) {
+	if os.Getuid() != 0 {
+		build.Missing(t, "not root: no part of /proc can be hidden")
+	}
+	dir, _ := openDir(t)
+	h := startHelper(t, order{Command: []string{"cat", "/proc/self/status"}, Isolate: IsolateAlways, Dir: dir, HideProc: true},
+		&syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS})
+	needReport(t, IsolateAlways, h)
+	log, err := os.ReadFile(filepath.Join(dir, "server.log"))
+	if err != nil || !strings.Contains(string(log), "\t2\n") || strings.Contains(string(log), "NSpid:\t2\n") {
+		t.Errorf("%v, %s; want two process ids, the second 2", err, log)
 	}
 }
 
