@@ -90,7 +90,8 @@ func checkUntouched(t *testing.T) {
 
 // A GGUF file outside of what a container shows is bound in, too.
 func TestFileInAContainer(t *testing.T) {
-	j := newJob(t, "apptainer exec "+folder+" ollama", "--gguf", gguf)
+	j := newJob(t, "apptainer exec "+folder+" ollama", "--gguf", gguf, "--deadline", "none")
+	j.Env = append(j.Env, "SLURM_JOB_ID=1", "SLURM_CPUS_PER_TASK=1") // the file cannot say num_thread 1, as the other tests' model does
 	j.Own()
 	j.Run(0)
 	j.CheckRows(rows)

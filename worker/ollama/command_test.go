@@ -90,7 +90,7 @@ func TestEnvironment(t *testing.T) {
 		changed := s
 		tt.change(&changed)
 		env := environment(job, changed)
-		if n := strings.Count(strings.Join(env, "\n"), "CUDA_VISIBLE_DEVICES="); n != 1 || !slices.Contains(env, "CUDA_VISIBLE_DEVICES="+tt.visible) {
+		if n := strings.Count("\n"+strings.Join(env, "\n"), "\nCUDA_VISIBLE_DEVICES="); n != 1 || !slices.Contains(env, "CUDA_VISIBLE_DEVICES="+tt.visible) {
 			t.Errorf("%d settings of CUDA_VISIBLE_DEVICES in %q, want only %s", n, env, tt.visible)
 		}
 		if !slices.Contains(env, tt.also) {

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,32 +45,41 @@ func containerVariables(job, settings []string, s Settings) []string {
 		}
 	}
 	folders := strings.Join(binds(s, lookup(job, "HOME")), ",")
+	home := s.Home
+	if strings.Contains(home, ":") {
+		home = "" // it would name two folders
+	}
 	for _, prefixes := range [][2]string{{"APPTAINER_", "SINGULARITY_"}, {"SINGULARITY_", "APPTAINER_"}} {
 		own := func(option string) string {
 			return cmp.Or(lookup(job, prefixes[0]+option), lookup(job, prefixes[1]+option))
 		}
 		env = append(env,
 			prefixes[0]+"BIND="+strings.Trim(own("BIND")+","+folders, ","),
-			prefixes[0]+"HOME="+cmp.Or(own("HOME"), s.Home))
+			prefixes[0]+"HOME="+cmp.Or(own("HOME"), home))
 	}
 	return env
 }
 
-// binds lists the folders and files that a server must see: its scratch folder, its models, and the user's home folder, whose
-// place the scratch folder takes. A path that does not exist, or that a bind cannot name, is left out.
+// binds lists the folders and files that a server must see: the user's home folder, whose place the scratch folder takes, the
+// scratch folder, and the models. A path that does not exist, or that a bind cannot name, is left out.
 func binds(s Settings, home string) []string {
+	var list []string
+	add := func(path string) {
+		below := func(folder string) bool { return strings.HasPrefix(path+"/", folder+"/") }
+		if filepath.IsAbs(path) && path != "/" && !strings.ContainsAny(path, `,:\`) && !slices.ContainsFunc(list, below) {
+			list = append(list, path)
+		}
+	}
+	if _, err := os.Stat(home); err == nil {
+		add(home) // with its links: commands name it so
+	}
 	paths := []string{home, s.Home, s.Models, filepath.Join(s.Models, "blobs"), filepath.Join(s.Models, "manifests")}
 	if s.File != nil {
 		paths = append(paths, s.File.Path, s.File.Projector)
 	}
-	var list []string
 	for _, path := range paths {
-		real, err := filepath.EvalSymlinks(path)
-		if err != nil || !filepath.IsAbs(real) || real == "/" || strings.ContainsAny(real, `,:\`) {
-			continue
-		}
-		if !slices.ContainsFunc(list, func(folder string) bool { return strings.HasPrefix(real+"/", folder+"/") }) {
-			list = append(list, real)
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			add(real)
 		}
 	}
 	return list

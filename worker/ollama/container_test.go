@@ -17,7 +17,7 @@ func TestContainerVariables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for link, to := range map[string]string{"models/blobs": "disk/blobs", "link": "models"} {
+	for link, to := range map[string]string{"models/blobs": "disk/blobs", "link": "models", "u": "home"} {
 		if err := os.Symlink(at(to), at(link)); err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +40,7 @@ func TestContainerVariables(t *testing.T) {
 		{"in the home folder", []string{home}, Settings{Models: at("home/models")}, "APPTAINER_BIND", both},
 		{"not there", []string{home}, Settings{Models: at("none")}, "APPTAINER_BIND", both},
 		{"cannot be named", []string{home}, Settings{Models: at("a,b")}, "APPTAINER_BIND", both},
+		{"home by a link", []string{"HOME=" + at("u")}, Settings{Models: at("none")}, "APPTAINER_BIND", at("u") + "," + both},
 		{"home is the root", []string{"HOME=/"}, Settings{Models: at("models")}, "APPTAINER_BIND", at("scratch") + "," + at("models") + "," + at("disk/blobs")},
 		{"a file", []string{home}, Settings{Models: at("scratch"), File: &File{Path: at("gguf/m.gguf")}}, "APPTAINER_BIND", both + "," + at("gguf/m.gguf")},
 		{"beside the user's", []string{home, "APPTAINER_BIND=/a:/b:ro"}, Settings{Models: at("none")}, "APPTAINER_BIND", "/a:/b:ro," + both},
