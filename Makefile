@@ -18,7 +18,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build probe demo engine slurm nfs test test-unit test-script test-standin test-engine test-slurm test-nfs test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -57,19 +57,23 @@ slurm:
 nfs:
 	@test/nfs/install.sh
 
+## apptainer: a real Apptainer, unpacked from Debian sid's packages into .cache/apptainer; nothing is installed
+apptainer:
+	@test/containers/install.sh
+
 # One test program of each package; a machine that is busy makes them slower, and none of them red.
 TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
-UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/gpu)
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu)
 # What measures. The second takes three minutes: make test-one T=TestUnrelatedPromptsStayInTheJobsMemory runs it.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
 MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
-## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster (docs/testing.md)
-test: engine slurm build
+## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
+test: engine slurm apptainer build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
 	$(TEST) -p 3 -skip '$(FIGURES)' $(MOST)
 
@@ -93,6 +97,10 @@ test-engine: engine build
 test-slurm: engine slurm
 	$(TEST) -skip '$(FIGURES)' ./test/slurm ./test/cluster
 	$(TEST) -run '^TestLive' ./worker/slurm
+
+## test-container: servers in containers of a real Apptainer
+test-container: engine apptainer
+	$(TEST) ./test/containers
 
 ## test-nfs: two nodes with kernels of their own, and locks on an NFS server (v3 and v4.1)
 test-nfs: nfs

@@ -109,7 +109,7 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 		}
 		return f.printSbatch(os.Stdout, config, planned, flags, s.dotenv)
 	}
-	isolated, why := isolation(config.Server)
+	isolated, why := isolation(ctx, config.Server)
 	if f.asJSON {
 		return json.NewEncoder(jsonEscaper{os.Stdout}).Encode(struct {
 			batcher.Plan
@@ -126,18 +126,21 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 	return err
 }
 
-// isolation reports whether servers would run in their own namespaces on this machine, and the reason.
-func isolation(s fleet.Settings) (isolated bool, why string) {
+// isolation reports whether servers would run in their own namespaces on this machine, and the reason. It starts a server to
+// find out.
+func isolation(ctx context.Context, s fleet.Settings) (isolated bool, why string) {
 	switch {
 	case s.URL != "":
 		return false, "--ollama-url names a server that runs already"
 	case s.Isolate == ollama.IsolateNever:
 		return false, "--isolate is never"
 	}
-	err := ollama.CheckIsolation(s.Command, s.Device)
+	tried, err := ollama.CheckIsolation(ctx, s.Command, s.Device, s.LoadTimeout)
 	switch {
+	case err == nil && tried:
+		return true, "a server of this command started in namespaces of its own"
 	case err == nil:
-		return true, "the kernel of this machine allows namespaces for servers"
+		return true, "the kernel of this machine allows namespaces; " + s.Command[0] + " is not installed here, so no server was tried"
 	case s.Isolate == ollama.IsolateAlways:
 		return false, "and run would fail here, since --isolate is always: " + err.Error()
 	default:

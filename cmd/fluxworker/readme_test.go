@@ -95,7 +95,7 @@ func TestPageOfLLMFluxNamesSettings(t *testing.T) {
 
 // foreignFlags are flags of other programs that the pages name.
 var foreignFlags = map[string]bool{
-	"nv": true, "userns": true, "cleanenv": true, "containall": true, // apptainer
+	"nv": true, "userns": true, "cleanenv": true, "containall": true, "env": true, // apptainer
 	"partition": true, "account": true, "array": true, "gres": true, "mem": true, "cpus-per-task": true, "time": true, "pty": true, // sbatch, srun
 	"merge": true, // llama-gguf-split
 }

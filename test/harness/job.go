@@ -35,7 +35,13 @@ type Job struct {
 // left.
 func New(t *testing.T, args ...string) *Job {
 	t.Helper()
-	j := &Job{T: t, Binary: build.UnderTest(t), Dir: t.TempDir(), mark: fmt.Sprintf("FLUXTEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
+	return NewOf(t, build.UnderTest(t), args...)
+}
+
+// NewOf is New for tests that build the program themselves.
+func NewOf(t *testing.T, binary string, args ...string) *Job {
+	t.Helper()
+	j := &Job{T: t, Binary: binary, Dir: t.TempDir(), mark: fmt.Sprintf("FLUXTEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
 	j.Args = append([]string{"run", "--model", "bigram", "--input", "prompts.jsonl", "--output", "results.jsonl",
 		"--device", "cpu", "--context", "512", "--batch-size", "8"}, args...)
 	t.Cleanup(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -56,6 +57,7 @@ func (i Inspector) start(ctx context.Context) (*ollama.Server, error) {
 	isolate := i.Isolate
 	if i.PullMissing {
 		isolate = ollama.IsolateNever // a pull needs the network
+		os.MkdirAll(i.Models, 0o755)  // a container sees the folder only if it exists; fetch reports an error
 	}
 	ctx, cancel := loading(ctx, i.LoadTimeout)
 	defer cancel()

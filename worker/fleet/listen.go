@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rs/zerolog"
 
@@ -17,7 +18,7 @@ func listening(ctx context.Context, command []string, s ollama.Settings, scratch
 		return nil, err
 	}
 	err = server.WaitListening(ctx, s.Device)
-	if err == nil || s.Isolate != ollama.IsolateAuto || !server.Isolated() || ctx.Err() != nil {
+	if err == nil || s.Isolate != ollama.IsolateAuto || !server.Isolated() || ctx.Err() != nil || errors.Is(err, ollama.ErrSettings) {
 		return server, err
 	}
 	server.Stop()

@@ -1,40 +1,44 @@
 package ollama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // CheckIsolation returns the reason why a server of this command could not be isolated on this machine, or nil if it could.
-// It starts an isolated program that does nothing.
-func CheckIsolation(command []string, device Device) error {
-	if program, err := exec.LookPath(command[0]); err == nil {
-		if err := checkSetuid(program, command[1:]); err != nil {
-			return err
-		}
-	}
-	if device != DeviceCPU {
-		if err := checkDeviceFiles("/dev"); err != nil {
-			return err
-		}
-	}
+// It starts the command isolated, waits until the server listens, and ends it. tried is false where the command does not exist
+// here: then a program that does nothing takes its place, and the result holds for the machine alone.
+func CheckIsolation(ctx context.Context, command []string, device Device, limit time.Duration) (tried bool, err error) {
 	dir, err := os.MkdirTemp("", "fluxworker-try-")
 	if err != nil {
-		return fmt.Errorf("try isolation: %w", err)
+		return false, fmt.Errorf("try isolation: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s, err := Start([]string{"true"}, Settings{Device: DeviceCPU, Isolate: IsolateAlways}, dir, filepath.Join(dir, "log"))
-	var failed *ServerError
-	switch {
-	case err == nil:
-		s.Stop()
-		return nil
-	case errors.As(err, &failed):
-		return failed.Err
-	default:
-		return fmt.Errorf("try isolation: %w", err)
+	if device != DeviceCPU {
+		if err := checkDeviceFiles("/dev"); err != nil {
+			return true, err
+		}
 	}
+	settings := Settings{Models: dir, Slots: 1, Context: 1, Device: DeviceCPU, LoadTimeout: limit, Isolate: IsolateAlways}
+	start := func(command []string) (*Server, error) {
+		return Start(command, settings, dir, filepath.Join(dir, "log"))
+	}
+	s, err := start(command)
+	if errors.Is(err, ErrNotFound) {
+		if s, err = start([]string{"true"}); err == nil {
+			s.Stop()
+		}
+		return false, WithoutLog(err)
+	}
+	if err != nil {
+		return true, WithoutLog(err)
+	}
+	defer s.Stop()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return true, WithoutLog(s.WaitListening(ctx, DeviceCPU))
 }

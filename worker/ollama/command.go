@@ -50,20 +50,55 @@ func inherited(name string) bool {
 	}, name)
 }
 
-// environment returns the server's environment, made from the job's environment and the settings.
+// environment returns the server's environment: the job's variables that are inherited, the settings, and the variables that
+// take both into a container.
 func environment(job []string, s Settings) []string {
-	env := make([]string, 0, len(job)+16)
+	settings := s.variables()
+	set := make(map[string]bool)
+	for _, v := range settings {
+		set[variableName(v)] = true
+	}
+	var env []string
 	for _, v := range job {
-		if name, _, _ := strings.Cut(v, "="); inherited(name) {
+		name := variableName(v)
+		inside := insideName(name)
+		// With two variables of the same name, the choice between them would depend on the program.
+		if inherited(inside) && !set[inside] && !slices.Contains(containerOptions, name) {
 			env = append(env, v)
 		}
 	}
+	return append(append(env, settings...), containerVariables(job, settings, s)...)
+}
+
+// variables returns the environment variables that stand for the settings, as NAME=VALUE.
+func (s Settings) variables() []string {
+	env := []string{
+		"HOME=" + s.Home,
+		"TMPDIR=" + s.Home,             // the job's TMPDIR may belong to another node; files left in Home are removed with the server
+		"CUDA_DEVICE_ORDER=PCI_BUS_ID", // the order of NVML; CUDA's default puts the fastest GPU first
+		"GIN_MODE=release",
+		"OLLAMA_NUM_PARALLEL=" + strconv.Itoa(s.Slots),
+		"OLLAMA_CONTEXT_LENGTH=" + strconv.Itoa(s.Context),
+		"OLLAMA_HOST=127.0.0.1:0", // the kernel chooses the port, the log reports it
+		"OLLAMA_MODELS=" + s.Models,
+		"OLLAMA_MAX_LOADED_MODELS=1",
+		"OLLAMA_FLASH_ATTENTION=1", // batcher's memory figures assume it; the old generation needs it for a quantised cache
+		"OLLAMA_KEEP_ALIVE=-1",
+		"OLLAMA_LOAD_TIMEOUT=" + s.LoadTimeout.String(),
+		"OLLAMA_NOPRUNE=1",            // other jobs share the model folder
+		"OLLAMA_NO_CLOUD=1",           // otherwise Ollama connects to the internet every few hours
+		"LLAMA_ARG_CACHE_RAM=0",       // otherwise llama-server keeps 8 GiB of prompts in host memory, and SLURM kills the job
+		"LLAMA_ARG_CTX_CHECKPOINTS=0", // otherwise it keeps up to 32 copies of a slot's window or recurrent state there
+		// An image may set the following variables: to have prompts logged, or to let web pages in.
+		"OLLAMA_DEBUG=0",
+		"OLLAMA_DEBUG_LOG_REQUESTS=0",
+		"OLLAMA_ORIGINS=",
+	}
 	switch {
 	case s.Device == DeviceCPU:
-		env = set(env, "CUDA_VISIBLE_DEVICES", "-1")
-		env = set(env, "ROCR_VISIBLE_DEVICES", "-1")
+		env = append(env, "CUDA_VISIBLE_DEVICES=-1", "ROCR_VISIBLE_DEVICES=-1")
 	case len(s.Devices) > 0:
-		env = set(env, "CUDA_VISIBLE_DEVICES", strings.Join(s.Devices, ","))
+		env = append(env, "CUDA_VISIBLE_DEVICES="+strings.Join(s.Devices, ","))
 	}
 	if len(s.Devices) > 1 {
 		env = append(env, "OLLAMA_SCHED_SPREAD=1") // otherwise Ollama fills the first GPU with all that it thinks fits
@@ -74,30 +109,13 @@ func environment(job []string, s Settings) []string {
 	if s.KVCacheType != "" {
 		env = append(env, "OLLAMA_KV_CACHE_TYPE="+s.KVCacheType)
 	}
-	return append(env,
-		"HOME="+s.Home,
-		"TMPDIR="+s.Home,               // the job's TMPDIR may belong to another node; files left in Home are removed with the server
-		"CUDA_DEVICE_ORDER=PCI_BUS_ID", // the order of NVML; CUDA's default puts the fastest GPU first
-		"GIN_MODE=release",
-		"OLLAMA_HOST=127.0.0.1:0", // the kernel chooses the port, the log reports it
-		"OLLAMA_MODELS="+s.Models,
-		"OLLAMA_NUM_PARALLEL="+strconv.Itoa(s.Slots),
-		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(s.Context),
-		"OLLAMA_MAX_LOADED_MODELS=1",
-		"OLLAMA_FLASH_ATTENTION=1", // batcher's memory figures assume it; the old generation needs it for a quantised cache
-		"OLLAMA_KEEP_ALIVE=-1",
-		"OLLAMA_LOAD_TIMEOUT="+s.LoadTimeout.String(),
-		"OLLAMA_NOPRUNE=1",            // other jobs share the model folder
-		"OLLAMA_NO_CLOUD=1",           // otherwise Ollama connects to the internet every few hours
-		"LLAMA_ARG_CACHE_RAM=0",       // otherwise llama-server keeps 8 GiB of prompts in host memory, and SLURM kills the job
-		"LLAMA_ARG_CTX_CHECKPOINTS=0", // otherwise it keeps up to 32 copies of a slot's window or recurrent state there
-	)
+	return env
 }
 
-// set replaces a variable. With two variables of the same name, the choice between them would depend on the program.
-func set(env []string, name, value string) []string {
-	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
-	return append(env, name+"="+value)
+// variableName returns the name of a variable NAME=VALUE.
+func variableName(v string) string {
+	name, _, _ := strings.Cut(v, "=")
+	return name
 }
 
 // SplitCommand splits a command line into words at blanks. Quotes and backslashes work as in a shell; nothing is

@@ -37,6 +37,7 @@ func TestEnvironment(t *testing.T) {
 		"PATH=/bin", "LD_LIBRARY_PATH=/cuda", "CUDA_VISIBLE_DEVICES=GPU-1", "SLURM_JOB_ID=7", "HTTPS_PROXY=http://p:1",
 		"HOME=/home/u", "TMPDIR=/login/tmp", "OLLAMA_HOST=0.0.0.0:11434", "OLLAMA_NUM_PARALLEL=64", "OLLAMA_KV_CACHE_TYPE=q4_0",
 		"ROCR_VISIBLE_DEVICES=0", "GPU_DEVICE_ORDINAL=0", "ZE_AFFINITY_MASK=0", "HIP_VISIBLE_DEVICES=",
+		"APPTAINERENV_OLLAMA_NUM_PARALLEL=64", "SINGULARITYENV_OLLAMA_HOST=0.0.0.0", "APPTAINERENV_HTTPS_PROXY=http://p:2",
 		"LLAMA_ARG_CTX_SIZE=1", "LLAMA_API_KEY=x", "LLAMA_LOG_VERBOSITY=9", "MTMD_DEBUG_EMBEDDINGS=1", "OLLAMA_DEBUG=2", "OLLAMA_DEBUG_LOG_REQUESTS=1", "OLLAMA_ORIGINS=*", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1", "FLUXWORKER_MODEL=x",
 	}
 	s := Settings{Models: "/m", Home: "/scratch/h", Slots: 8, Context: 2048, Device: DeviceAuto, LoadTimeout: 90 * time.Second}
@@ -47,6 +48,16 @@ func TestEnvironment(t *testing.T) {
 		"HOME": "/scratch/h", "TMPDIR": "/scratch/h", "OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": "/m", "OLLAMA_NUM_PARALLEL": "8",
 		"OLLAMA_CONTEXT_LENGTH": "2048", "OLLAMA_LOAD_TIMEOUT": "1m30s", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MAX_LOADED_MODELS": "1", "OLLAMA_FLASH_ATTENTION": "1",
 		"OLLAMA_NO_CLOUD": "1", "OLLAMA_NOPRUNE": "1", "LLAMA_ARG_CACHE_RAM": "0", "LLAMA_ARG_CTX_CHECKPOINTS": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "GIN_MODE": "release",
+		"OLLAMA_DEBUG": "0", "OLLAMA_DEBUG_LOG_REQUESTS": "0", "OLLAMA_ORIGINS": "",
+	}
+	for _, v := range s.variables() { // the same in a container
+		if name, value, _ := strings.Cut(v, "="); name != "HOME" {
+			want["APPTAINERENV_"+name], want["SINGULARITYENV_"+name] = value, value
+		}
+	}
+	want["APPTAINERENV_HTTPS_PROXY"] = "http://p:2"
+	for _, prefix := range []string{"APPTAINER_", "SINGULARITY_"} {
+		want[prefix+"HOME"], want[prefix+"BIND"] = "/scratch/h", ""
 	}
 	got := make(map[string]string)
 	for _, v := range env {
@@ -79,7 +90,7 @@ func TestEnvironment(t *testing.T) {
 		changed := s
 		tt.change(&changed)
 		env := environment(job, changed)
-		if n := strings.Count(strings.Join(env, "\n"), "CUDA_VISIBLE_DEVICES="); n != 1 || !slices.Contains(env, "CUDA_VISIBLE_DEVICES="+tt.visible) {
+		if n := strings.Count("\n"+strings.Join(env, "\n"), "\nCUDA_VISIBLE_DEVICES="); n != 1 || !slices.Contains(env, "CUDA_VISIBLE_DEVICES="+tt.visible) {
 			t.Errorf("%d settings of CUDA_VISIBLE_DEVICES in %q, want only %s", n, env, tt.visible)
 		}
 		if !slices.Contains(env, tt.also) {

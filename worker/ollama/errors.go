@@ -18,6 +18,9 @@ var ErrModelsFull = errors.New("no room for the model")
 // ErrNoGPU means that the server computes on the CPU although --device cpu is not set.
 var ErrNoGPU = errors.New("no usable GPU")
 
+// ErrSettings means that the server has other settings than those of Start.
+var ErrSettings = errors.New("the server does not run with the settings of this run")
+
 // ErrNotFound means that the server's program does not exist.
 var ErrNotFound = errors.New("server program not found")
 

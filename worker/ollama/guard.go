@@ -149,7 +149,7 @@ func killDescendants() {
 }
 
 // killNamespace kills everything in the PID namespace except its first process, the guard. The process ids in /proc do
-// not help: /proc was mounted outside the namespace.
+// not help: the guard's own /proc is that of the outside.
 func killNamespace() { syscall.Kill(-1, syscall.SIGKILL) }
 
 // descendants lists the processes below pid from /proc. From outside, it includes the processes of an isolated server.

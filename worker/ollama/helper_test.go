@@ -27,11 +27,12 @@ const nobody = 65534
 type order struct {
 	Connect string // connect to this address from outside, and nothing else
 
-	Command []string
-	Isolate Isolation
-	Dir     string
-	Listens bool // wait for the server and ask it something
-	Forbid  bool // forbid user namespaces first; wants to be root of one
+	Command  []string
+	Isolate  Isolation
+	Dir      string
+	Listens  bool // wait for the server and ask it something
+	Forbid   bool // forbid user namespaces first; wants to be root of one
+	HideProc bool // hide a part of /proc first; wants a mount namespace of its own
 }
 
 // report is what it says.
@@ -77,6 +78,11 @@ func (o order) run() (r report, server *Server) {
 	}
 	if o.Forbid {
 		if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+			return fail(err)
+		}
+	}
+	if o.HideProc {
+		if err := syscall.Mount("tmpfs", "/proc/tty", "tmpfs", 0, ""); err != nil {
 			return fail(err)
 		}
 	}

@@ -37,7 +37,8 @@ func (i Isolation) check() error {
 }
 
 // namespaces returns the attributes of an isolated guard. Other users and groups map to nobody. The rights of the
-// supplementary groups remain, because a process without privileges cannot drop them.
+// supplementary groups remain, because a process without privileges cannot drop them. The guard uses the capabilities to
+// prepare the namespaces, and drops them before the server starts.
 func namespaces() *syscall.SysProcAttr {
 	uid, gid := os.Geteuid(), os.Getegid()
 	return &syscall.SysProcAttr{
@@ -45,7 +46,10 @@ func namespaces() *syscall.SysProcAttr {
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}, // to bring up loopback; the guard drops it before the server starts
+		AmbientCaps: []uintptr{
+			unix.CAP_NET_ADMIN, // to bring up loopback
+			unix.CAP_SYS_ADMIN, // to mount /proc
+		},
 	}
 }
 

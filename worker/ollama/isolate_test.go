@@ -6,10 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"fluxworker/test/await"
+	"fluxworker/test/build"
 )
 
 func TestIsolatedPortIsNobodyElses(t *testing.T) {
@@ -244,12 +248,39 @@ func TestCheckIsolation(t *testing.T) {
 	s, _ := startFake(t, IsolateAlways) // skips
 	s.Stop()
 	for _, tt := range []struct {
-		command string
+		command []string
+		tried   bool
 		why     string
-	}{{os.Args[0], ""}, {"no-such-ollama", ""}, {apptainer(t, 0o755|os.ModeSetuid), "starter-suid"}} {
-		err := CheckIsolation([]string{tt.command}, DeviceCPU)
-		if (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
-			t.Errorf("%s: %v, want %q", tt.command, err, tt.why)
+	}{
+		{[]string{os.Args[0], fake}, true, ""},
+		{[]string{"no-such-ollama"}, false, ""},
+		{[]string{"false"}, true, "exit status 1"},
+		{[]string{apptainer(t, 0o755|os.ModeSetuid)}, true, "starter-suid"},
+	} {
+		tried, err := CheckIsolation(t.Context(), tt.command, DeviceCPU, await.Patience)
+		if tried != tt.tried || (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
+			t.Errorf("%s: tried %t, %v; want %t, %q", tt.command, tried, err, tt.tried, tt.why)
+		}
+	}
+}
+
+// A server sees the processes of its own namespace in /proc, each with the one id that it has there. Where the kernel refuses a
+// new /proc, as in most containers, the server starts with that of the outside, where each process has two ids.
+func TestProcOfAServer(t *testing.T) {
+	if os.Getuid() != 0 {
+		build.Missing(t, "not root: no part of /proc can be hidden")
+	}
+	for _, tt := range []struct {
+		hide bool
+		ids  string
+	}{{false, `NSpid:\t\d+\n`}, {true, `NSpid:\t\d+\t\d+\n`}} {
+		dir, _ := openDir(t)
+		h := startHelper(t, order{Command: []string{"cat", "/proc/self/status"}, Isolate: IsolateAlways, Dir: dir, HideProc: tt.hide},
+			&syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS})
+		needReport(t, IsolateAlways, h)
+		log, err := os.ReadFile(filepath.Join(dir, "server.log"))
+		if err != nil || !regexp.MustCompile(tt.ids).Match(log) {
+			t.Errorf("a part hidden: %t: %v, %s; want %s", tt.hide, err, log, tt.ids)
 		}
 	}
 }

@@ -27,6 +27,7 @@ func initNamespaces() (*net.UnixConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the socket broker: %w", err)
 	}
+	mountProc()
 	err = raiseLoopback()
 	if err == nil {
 		err = dropCapabilities()
@@ -73,6 +74,17 @@ func raiseLoopback() error {
 		return fmt.Errorf("bring loopback up: %w; AppArmor may restrict user namespaces: they exist then, but without privileges", err)
 	}
 	return nil
+}
+
+// mountProc gives the calling thread and its children a /proc of the new PID namespace. The /proc from outside has other
+// process ids, so a program that looks for its own children there, such as an Apptainer without setuid, finds other
+// processes. The kernel keeps the mount inside: the mounts of a namespace of another user namespace never propagate back.
+// The kernel refuses a new /proc where parts of the old /proc are hidden, as in most containers. Ollama itself does not
+// need a new /proc, so the server then starts without.
+func mountProc() {
+	if unix.Unshare(unix.CLONE_NEWNS) == nil {
+		unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	}
 }
 
 // dropCapabilities removes all capabilities of the calling thread and its children. The capabilities hold in the

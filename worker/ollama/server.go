@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stopTimeout is the sum of the guard's own limits plus a margin.
@@ -23,7 +26,9 @@ type Server struct {
 	lifeline *os.File      // our end of the guard's pipe; closing it ends the server
 	log      *serverLog
 	logPath  string
+	settings []string // the variables that carry the settings
 	address  string
+	escaped  atomic.Pointer[[]escaped] // of a listening server without namespaces
 	done     chan struct{}
 	err      error // why the server ended; valid after done is closed
 }
@@ -51,7 +56,8 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 			return nil, &ServerError{Op: "make a model folder", Err: err}
 		}
 	}
-	srv := &Server{log: newServerLog(), logPath: logPath, done: make(chan struct{})}
+	s.Home, s.Models = withoutLinks(s.Home), withoutLinks(s.Models)
+	srv := &Server{log: newServerLog(), logPath: logPath, settings: s.variables(), done: make(chan struct{})}
 	if err := srv.startIsolatedOrNot(program, command[1:], s); err != nil {
 		os.RemoveAll(s.Home)
 		return nil, &ServerError{Op: "start server", Err: err}
@@ -68,6 +74,11 @@ func (s *Server) wait(output *os.File, scratch string) {
 		// If the guard itself was killed, the server died with it (parent-death signal), but the server's runners did
 		// not. They are in the guard's process group unless they left it on purpose.
 		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+		if list := s.escaped.Load(); list != nil {
+			for _, e := range *list {
+				e.kill()
+			}
+		}
 	}
 	select {
 	case <-s.log.ended:
@@ -86,13 +97,25 @@ func (s *Server) wait(output *os.File, scratch string) {
 	close(s.done)
 }
 
-// describe decodes a guard's exit code: above 128 it stands for the signal that ended the server.
+// describe decodes a guard's exit code: 128 and the number of a signal stand for the signal that ended the server. Other codes
+// above 128 are the server's own, such as the 255 of Apptainer.
 func describe(err error) error {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 128 {
-		return fmt.Errorf("signal: %v", syscall.Signal(exit.ExitCode()-128))
+	if errors.As(err, &exit) {
+		if signal := syscall.Signal(exit.ExitCode() - 128); unix.SignalName(signal) != "" {
+			return fmt.Errorf("signal: %v", signal)
+		}
 	}
 	return err
+}
+
+// withoutLinks resolves the symbolic links of a path: a link may lead nowhere in a container. A path that does not exist stays
+// as it is.
+func withoutLinks(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // Done returns a channel that is closed when all processes of the server are gone. Err returns the reason then.
@@ -159,13 +182,24 @@ func (s *Server) Layers() *Layers {
 	return s.log.layers
 }
 
-// WaitListening waits until the server has reported its port and its device. Unless device is DeviceCPU it returns
-// ErrNoGPU for a server without a GPU: such a server would run, but a hundred times slower.
+// WaitListening waits until the server has reported its settings, its port and its device. It returns ErrSettings for a server
+// that has other settings than those of Start. Unless device is DeviceCPU it returns ErrNoGPU for a server without a GPU: such
+// a server would run, but a hundred times slower.
 func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	const op = "start server"
 	select {
 	case s.address = <-s.log.address:
+		if !s.Isolated() {
+			list := escapedFrom(s.cmd.Process.Pid)
+			s.escaped.Store(&list)
+		}
+		if err := s.checkSettings(); err != nil {
+			return s.Failed(op, err)
+		}
 	case <-s.done:
+		if err := s.checkSettings(); err != nil {
+			return s.Failed(op, err)
+		}
 		err := s.err
 		if s.Isolated() {
 			err = fmt.Errorf("%w; it was isolated: if it is a container that needs setuid, use --isolate auto or never", err)

@@ -173,6 +173,27 @@ func TestWaitListening(t *testing.T) {
 	})
 }
 
+// 128 and the number of a signal stand for the signal; Apptainer ends with 255.
+func TestExitCodes(t *testing.T) {
+	for _, tt := range []struct{ end, want string }{
+		{"exit 3", "the server ended: exit status 3"},
+		{"exit 255", "the server ended: exit status 255"},
+		{"kill -KILL $$", "the server ended: signal: killed"},
+		{"exit 143", "the server ended: signal: terminated"}, // a shell whose child was terminated
+	} {
+		dir := t.TempDir()
+		s, err := Start([]string{"sh", "-c", tt.end}, Settings{Models: dir, Isolate: IsolateNever}, dir, filepath.Join(dir, "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Stop)
+		<-s.Done()
+		if err := s.Err(); err.Error() != "run server: "+tt.want {
+			t.Errorf("%s: %v, want %s", tt.end, err, tt.want)
+		}
+	}
+}
+
 func TestStartNamesAMissingProgram(t *testing.T) {
 	_, err := Start([]string{"no-such-ollama"}, Settings{}, t.TempDir(), filepath.Join(t.TempDir(), "log"))
 	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), `"no-such-ollama"`) || !strings.Contains(err.Error(), "--ollama") {

@@ -37,8 +37,9 @@ type serverLog struct {
 
 	mu     sync.Mutex
 	tail   []string
-	layers *Layers // of the last model load
-	noRoom bool    // an allocation on a GPU failed
+	config map[string]string // the settings that the server reported, by variable
+	layers *Layers           // of the last model load
+	noRoom bool              // an allocation on a GPU failed
 }
 
 // Layers holds the number of a model's layers on the GPU and in total.
@@ -90,6 +91,9 @@ func (l *serverLog) parse(line string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if config := parseConfig(line); config != nil {
+		l.config = config
+	}
 	if m := offloaded.FindStringSubmatch(line); m != nil {
 		gpu, _ := strconv.Atoi(m[1])
 		all, _ := strconv.Atoi(m[2])
