@@ -93,8 +93,8 @@ type engine struct {
 	said chan struct{} // closed when it has said everything
 }
 
-// engine starts a real server, which must be stopped.
-func (b *bench) engine(ctx context.Context, program, models string) (*engine, error) {
+// engine starts a real server, which must be stopped. Of a variable that is set twice, the last value counts.
+func (b *bench) engine(ctx context.Context, program, models string, env ...string) (*engine, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func (b *bench) engine(ctx context.Context, program, models string) (*engine, er
 		return nil, err
 	}
 	e := &engine{cmd: exec.CommandContext(ctx, program, "serve"), said: make(chan struct{})}
-	e.cmd.Env = environment("HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(engineSlots),
-		"OLLAMA_CONTEXT_LENGTH=512", "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1")
+	e.cmd.Env = environment(append([]string{"HOME=" + home, "TMPDIR=" + home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS=" + models, "OLLAMA_NUM_PARALLEL=" + strconv.Itoa(engineSlots),
+		"OLLAMA_CONTEXT_LENGTH=512", "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1"}, env...)...)
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has runners
 	output, err := e.cmd.StderrPipe()
 	if err == nil {

@@ -19,6 +19,7 @@ func figures() []figure {
 		{"f", "resuming and merging", stored},
 		{"g", "start-up", startUp},
 		{"h", "eight servers over one", servers},
+		{"j", "mixed lengths: context passes over one pool of cells", pool},
 	}
 }
 
