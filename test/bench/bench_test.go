@@ -27,7 +27,7 @@ func TestEveryFigure(t *testing.T) {
 	t.Chdir("../..") // as make bench runs it
 	for _, f := range figures() {
 		t.Run(f.id, func(t *testing.T) {
-			if strings.Contains("cik", f.id) {
+			if strings.Contains("cijk", f.id) {
 				needEngines(t)
 			}
 			b, err := prepare(options{size: smoke, fluxworker: program, scratch: t.TempDir()})
@@ -83,9 +83,9 @@ func TestOptions(t *testing.T) {
 		size size
 		only string
 	}{
-		{nil, true, short, "abcdefgh"},
+		{nil, true, short, "abcdefghj"},
 		{[]string{"-full", "-only", "a,c"}, true, full, "ac"},
-		{[]string{"-smoke"}, true, smoke, "abcdefgh"},
+		{[]string{"-smoke"}, true, smoke, "abcdefghj"},
 		{[]string{"-smoke", "-full"}, false, 0, ""},
 		{[]string{"-only", "z"}, false, 0, ""},
 		{[]string{"a"}, false, 0, ""},

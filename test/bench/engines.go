@@ -100,8 +100,8 @@ type engine struct {
 	said  chan struct{} // closed when it has said everything
 }
 
-// engine starts a real server with so many slots of so many tokens, which must be stopped.
-func (b *bench) engine(ctx context.Context, program, models string, slots, context int) (*engine, error) {
+// engine starts a real server with so many slots of so many tokens, which must be stopped. env has further variables.
+func (b *bench) engine(ctx context.Context, program, models string, slots, context int, env ...string) (*engine, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -114,8 +114,8 @@ func (b *bench) engine(ctx context.Context, program, models string, slots, conte
 		return nil, err
 	}
 	e := &engine{cmd: exec.CommandContext(ctx, program, "serve"), said: make(chan struct{})}
-	e.cmd.Env = environment("HOME="+home, "TMPDIR="+home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS="+models, "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots),
-		"OLLAMA_CONTEXT_LENGTH="+strconv.Itoa(context), "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1", "LLAMA_ARG_CACHE_RAM=0", "LLAMA_ARG_CTX_CHECKPOINTS=0") // as fluxworker starts it
+	e.cmd.Env = environment(append([]string{"HOME=" + home, "TMPDIR=" + home, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_MODELS=" + models, "OLLAMA_NUM_PARALLEL=" + strconv.Itoa(slots),
+		"OLLAMA_CONTEXT_LENGTH=" + strconv.Itoa(context), "OLLAMA_KEEP_ALIVE=-1", "OLLAMA_NOPRUNE=1", "LLAMA_ARG_CACHE_RAM=0", "LLAMA_ARG_CTX_CHECKPOINTS=0"}, env...)...) // as fluxworker starts it
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has runners
 	output, err := e.cmd.StderrPipe()
 	if err == nil {

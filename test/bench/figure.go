@@ -20,6 +20,7 @@ func figures() []figure {
 		{"g", "start-up", startUp},
 		{"h", "eight servers over one", servers},
 		{"i", "makespan where rows share a prefix, real engines", prefixes},
+		{"j", "mixed lengths: context passes over one pool of cells", pool},
 		{"k", "embeddings: rows that share requests over rows that are asked alone, real engines", embeddings},
 	}
 }
