@@ -14,6 +14,8 @@ const (
 	// PageOfLLMFlux has blocks that need a reader who has used LLMFlux: cmd/fluxworker/testdata/script/coming_from_llmflux.txtar
 	// runs them, and the tests of the other pages leave the page out.
 	PageOfLLMFlux = "docs/coming-from-llmflux.md"
+	// PageOfInstall has blocks that need the archives of a release: TestInstallPage runs them.
+	PageOfInstall = "docs/install.md"
 )
 
 // Pages lists the pages of the documentation by their paths from the repository's root, the README first. A test runs each
@@ -60,13 +62,13 @@ func Blocks(t *testing.T, page, language string) []string {
 	return found
 }
 
-// EachBlock calls do for each fenced block of one language on all pages but PageOfLLMFlux. A test that finds fewer than the
-// least number of blocks fails.
+// EachBlock calls do for each fenced block of one language on all pages but PageOfLLMFlux and PageOfInstall. A test that finds
+// fewer than the least number of blocks fails.
 func EachBlock(t *testing.T, language string, least int, do func(page, block string)) {
 	t.Helper()
 	n := 0
 	for _, page := range Pages(t) {
-		if page == PageOfLLMFlux {
+		if page == PageOfLLMFlux || page == PageOfInstall {
 			continue
 		}
 		for _, block := range Blocks(t, page, language) {
