@@ -12,13 +12,16 @@ RELEASE := $(VERSION)$(if $(COMMIT),+$(COMMIT))
 # How long "make fuzz" stays with each target.
 FUZZTIME ?= 30s
 
+# Where "make release" puts the archives.
+DIST ?= dist
+
 # The oldest glibc that the NVML probe must start on: CentOS 7's.
 GLIBC_FLOOR := 2.17
 
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -31,6 +34,11 @@ version:
 ## build: bin/fluxworker, one static file
 build: probe
 	CGO_ENABLED=0 $(GO) build -trimpath -tags fluxworker_probe -ldflags '-s -w -X main.release=$(RELEASE)' -o bin/fluxworker ./cmd/fluxworker
+
+## release: the archives of VERSION for x86_64 and aarch64, with checksums, bills of materials and recipes, in dist
+release:
+	@packaging/install.sh
+	@GO="$(GO)" RELEASE="$(RELEASE)" GLIBC_FLOOR="$(GLIBC_FLOOR)" packaging/release.sh "$(DIST)"
 
 ## probe: gpu/probe.bin, the part of fluxworker that asks NVML; test/build builds it in the same way
 probe:
@@ -61,11 +69,16 @@ nfs:
 apptainer:
 	@test/containers/install.sh
 
+## release-tools: what the tests of a release need: qemu-user, compilers, and folders with old and bare systems in .cache/release
+release-tools:
+	@packaging/install.sh
+	@test/release/install.sh
+
 # One test program of each package; a machine that is busy makes them slower, and none of them red.
 TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
-UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu)
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu -e /test/release)
 # What measures. The second takes three minutes: make test-one T=TestUnrelatedPromptsStayInTheJobsMemory runs it.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
@@ -73,7 +86,7 @@ MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
-test: engine slurm apptainer build
+test: engine slurm apptainer release-tools build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
 	$(TEST) -p 3 -skip '$(FIGURES)' $(MOST)
 
@@ -101,6 +114,10 @@ test-slurm: engine slurm
 ## test-container: servers in containers of a real Apptainer
 test-container: engine apptainer
 	$(TEST) ./test/containers
+
+## test-release: archives of "make release" in bare places and, with qemu-user, on arm64; get-ollama.sh
+test-release: engine release-tools
+	$(TEST) ./test/release
 
 ## test-nfs: two nodes with kernels of their own, and locks on an NFS server (v3 and v4.1)
 test-nfs: nfs
@@ -150,6 +167,7 @@ lint: probe
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags fluxworker_probe ./gpu
+	$(GO) vet -tags manpages ./cmd/fluxworker
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(GOLANGCI) run ./...
 	@scripts/shellcheck.sh
@@ -168,4 +186,4 @@ gobench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf bin gpu/probe.bin .cache/demo .cache/test
+	rm -rf bin dist gpu/probe.bin .cache/demo .cache/test

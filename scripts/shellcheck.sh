@@ -17,4 +17,7 @@ if ! command -v shellcheck >/dev/null; then
 	[ "${CI:-}" != true ]
 	exit
 fi
-git ls-files -z '*.sh' '*.sbatch' '.ci/*' | xargs -0 shellcheck --shell=bash
+mapfile -t scripts < <(git ls-files '*.sh' '*.sbatch' '.ci/*')
+mapfile -t posix < <(awk 'FNR == 1 && $0 == "#!/bin/sh" { print FILENAME }' "${scripts[@]}")
+shellcheck --shell=bash "${scripts[@]}"
+shellcheck --shell=sh "${posix[@]}"

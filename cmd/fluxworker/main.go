@@ -1,3 +1,5 @@
+//go:build !manpages
+
 // Command fluxworker answers a file of prompts with a local Ollama server inside a SLURM job.
 package main
 

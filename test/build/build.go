@@ -47,6 +47,11 @@ func Static(name, pkg string) (string, error) {
 	return program(name, []string{"CGO_ENABLED=0"}, pkg)
 }
 
+// StaticFor is Static for another architecture, such as arm64. The name must say which.
+func StaticFor(arch, name, pkg string) (string, error) {
+	return program(name, []string{"CGO_ENABLED=0", "GOARCH=" + arch}, pkg)
+}
+
 // Folder is Cache for callers that are no test.
 func Folder() (string, error) { return cache() }
 

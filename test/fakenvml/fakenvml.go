@@ -52,6 +52,12 @@ func BuildOld(t testing.TB) string {
 	return library(t, &old)
 }
 
+// BuildARM64 returns a folder with the library for programs of arm64.
+func BuildARM64(t testing.TB) string {
+	t.Helper()
+	return library(t, &arm64)
+}
+
 // Write replaces the table of a program that loads the library, atomically, also while the program runs.
 func Write(t testing.TB, path, table string) {
 	t.Helper()
@@ -77,15 +83,17 @@ var source embed.FS
 
 // variant is a library that is built once.
 type variant struct {
-	define string
-	once   sync.Once
-	dir    string
-	err    error
+	compiler string
+	define   string
+	once     sync.Once
+	dir      string
+	err      error
 }
 
 var (
-	current = variant{define: "CURRENT_DRIVER"}
-	old     = variant{define: "FAKE_OLD_DRIVER"}
+	current = variant{compiler: "gcc", define: "CURRENT_DRIVER"}
+	old     = variant{compiler: "gcc", define: "FAKE_OLD_DRIVER"}
+	arm64   = variant{compiler: "aarch64-linux-gnu-gcc", define: "CURRENT_DRIVER"}
 )
 
 func library(t testing.TB, v *variant) string {
@@ -123,7 +131,7 @@ func (v *variant) compile(cache string) (string, error) {
 	}
 	defer os.RemoveAll(private)
 	hash := sha256.New()
-	fmt.Fprintln(hash, v.define, headers)
+	fmt.Fprintln(hash, v.compiler, v.define, headers)
 	err = fs.WalkDir(source, "lib", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -143,7 +151,7 @@ func (v *variant) compile(cache string) (string, error) {
 		return dir, nil
 	}
 	// With -z defs a missing function fails here, and not in the middle of a test.
-	cmd := exec.Command("gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wl,-z,defs", "-Wl,-soname,libnvidia-ml.so.1", "-D"+v.define,
+	cmd := exec.Command(v.compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Wl,-z,defs", "-Wl,-soname,libnvidia-ml.so.1", "-D"+v.define,
 		"-I"+headers, "-o", "libnvidia-ml.so.1", "nvml.c", "table.c")
 	cmd.Dir = private
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -16,6 +16,8 @@ const (
 	PageOfLLMFlux = "docs/coming-from-llmflux.md"
 	// PageOfContainers has a job script that needs Apptainer: test/containers runs it, and TestPageJobScripts leaves it out.
 	PageOfContainers = "docs/containers.md"
+	// PageOfInstall has blocks that need the archives of a release: TestInstallPage runs them.
+	PageOfInstall = "docs/install.md"
 )
 
 // Pages lists the pages of the documentation by their paths from the repository's root, the README first. A test runs each
@@ -62,13 +64,13 @@ func Blocks(t *testing.T, page, language string) []string {
 	return found
 }
 
-// EachBlock calls do for each fenced block of one language on all pages but PageOfLLMFlux and PageOfContainers. A test that finds fewer than the
-// least number of blocks fails.
+// EachBlock calls do for each fenced block of one language on all pages but those with tests of their own. A test that finds fewer
+// than the least number of blocks fails.
 func EachBlock(t *testing.T, language string, least int, do func(page, block string)) {
 	t.Helper()
 	n := 0
 	for _, page := range Pages(t) {
-		if page == PageOfLLMFlux || page == PageOfContainers {
+		if page == PageOfLLMFlux || page == PageOfContainers || page == PageOfInstall {
 			continue
 		}
 		for _, block := range Blocks(t, page, language) {

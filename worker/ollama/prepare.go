@@ -23,6 +23,9 @@ import (
 // silently cut prompts.
 const minVersion = "v0.17.4"
 
+// fetchOllama is the way out for users without an Ollama, or with an old one.
+const fetchOllama = "fetch Ollama without root by get-ollama.sh, which is beside fluxworker in its archive"
+
 // Info holds the properties of a server and its model.
 type Info struct {
 	Version      string   `json:"ollama_version"`
@@ -105,7 +108,7 @@ func checkVersion(version string) error {
 	if version == "0.0.0" || semver.IsValid(v) && semver.Compare(v, minVersion) >= 0 {
 		return nil
 	}
-	return fmt.Errorf("the server is Ollama %s, which silently cuts long prompts; use %s or later", version, minVersion[1:])
+	return fmt.Errorf("the server is Ollama %s, which silently cuts long prompts; use %s or later, or %s", version, minVersion[1:], fetchOllama)
 }
 
 // Describe returns what the server knows about the model. The error is ErrModelMissing if the server does not have the

@@ -38,8 +38,8 @@ type Server struct {
 func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q: %w; load the module that has it, or give --ollama PATH (put a path with blanks into extra quotes)",
-			ErrNotFound, command[0], errors.Unwrap(err))
+		return nil, fmt.Errorf("%w: %q: %w; load the module that has it, give --ollama PATH (put a path with blanks into extra quotes), or %s",
+			ErrNotFound, command[0], errors.Unwrap(err), fetchOllama)
 	}
 	// A command found in the current folder was given with its path (--ollama ./ollama).
 	if program, err = filepath.Abs(program); err != nil {
