@@ -21,6 +21,9 @@ func main() {
 	code := exitCode(err)
 	if err != nil && code != exitRowsFailed && code != exitUnfit && !errors.Is(err, errUnfinished) {
 		fmt.Fprintln(os.Stderr, "fluxworker:", printable(err.Error()))
+		if code == exitNoGPU || code == exitModelMissing || errors.Is(err, ollama.ErrNotFound) { // the first of several missing parts, often
+			fmt.Fprintln(os.Stderr, "`fluxworker doctor` lists all that a run still needs on this machine")
+		}
 	}
 	os.Exit(code)
 }

@@ -32,10 +32,10 @@ func (r *report) server(ctx context.Context, c Config, gpus bool) {
 	trial, err := i.Try(ctx)
 	switch {
 	case errors.Is(err, ollama.ErrNotFound):
-		r.fail(check, "install Ollama without root by scripts/get-ollama.sh, load its module, or name the program with --ollama", "%v", err)
+		r.fail(check, "fetch Ollama without root by get-ollama.sh, load its module, or name the program with --ollama", "%v", err)
 		return
 	case err != nil:
-		r.fail(check, "the message has the end of the server's log; scripts/get-ollama.sh installs an Ollama that is known to work", "%v", err)
+		r.fail(check, "the message has the end of the server's log; get-ollama.sh fetches an Ollama that is known to work", "%v", err)
 		return
 	}
 	r.ok(check, "%s, %s, %s", trial.Version, generation(trial.Version), where(settings))
