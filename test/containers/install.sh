@@ -22,7 +22,7 @@ log=$(mktemp)
 trap 'rm -rf "$draft" "$log"' EXIT
 
 say "unpacking Debian sid's apptainer into .cache/apptainer"
-if ! sid_packages "$draft/fetch" apptainer squashfuse dash coreutils >"$log" 2>&1; then
+if ! sid_packages "$draft/fetch" apptainer squashfuse fuse3 dash coreutils >"$log" 2>&1; then
 	tail -n 20 "$log" >&2
 	say "LOUD: Debian sid cannot be reached: tests with Apptainer will skip"
 	exit 0
@@ -34,6 +34,8 @@ for deb in "$draft"/fetch/apt/cache/archives/*.deb; do dpkg-deb -x "$deb" "$draf
 sed 's|^\(nobody:[^:]*:[^:]*:[^:]*:[^:]*\):.*|\1:/mnt/nobody:/bin/sh|' /etc/passwd >"$draft/tree/etc/passwd"
 cp /etc/group /etc/hosts "$draft/tree/etc/"
 cp -L /etc/resolv.conf "$draft/tree/etc/" 2>/dev/null || : >"$draft/tree/etc/resolv.conf"
-cp -L /etc/localtime "$draft/tree/etc/" 2>/dev/null || cp "$draft/tree/usr/share/zoneinfo/Etc/UTC" "$draft/tree/etc/localtime"
+cp -L /etc/localtime "$draft/tree/etc/" 2>/dev/null || : >"$draft/tree/etc/localtime"
+mkdir -p "$draft/tree/var/tmp"
+chmod 1777 "$draft/tree/var/tmp"
 chmod 755 "$draft/tree"
 mv -T "$draft/tree" "$to" 2>/dev/null || [ -e "$to" ] # another process may have been faster

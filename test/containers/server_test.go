@@ -137,6 +137,7 @@ func TestPlanTriesTheCommand(t *testing.T) {
 	for _, tt := range []struct{ command, want string }{
 		{"apptainer exec " + folder + " ollama", "isolated: true, a server of this command started"},
 		{"apptainer exec /mnt/none.sif ollama", "isolated: false, other users of the node could reach a server's port: the server ended: exit status 255"},
+		{"apptainer exec /mnt/none.sif ollama", "; the last line of its log: FATAL: "},
 	} {
 		j := newJob(t, tt.command)
 		j.Own()

@@ -22,7 +22,8 @@ func listening(ctx context.Context, command []string, s ollama.Settings, scratch
 		return server, err
 	}
 	server.Stop()
-	log.Warn().Err(ollama.WithoutLog(err)).
+	// The second start replaces the log of the first.
+	log.Warn().Err(ollama.WithLastLine(err)).
 		Msg("the server does not start in namespaces of its own; starting it once more without them, where other users of this node can reach its port (--isolate never does so at once)")
 	s.Isolate = ollama.IsolateNever
 	return listening(ctx, command, s, scratchRoot, logPath, log)

@@ -40,5 +40,5 @@ func CheckIsolation(ctx context.Context, command []string, device Device, limit 
 	defer s.Stop()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return true, WithoutLog(s.WaitListening(ctx, DeviceCPU))
+	return true, WithLastLine(s.WaitListening(ctx, DeviceCPU))
 }
