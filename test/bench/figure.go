@@ -20,6 +20,7 @@ func figures() []figure {
 		{"g", "start-up", startUp},
 		{"h", "eight servers over one", servers},
 		{"i", "makespan where rows share a prefix, real engines", prefixes},
+		{"k", "a model on a slow file system, real engines", staging},
 	}
 }
 
