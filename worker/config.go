@@ -10,6 +10,7 @@ import (
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/resume"
+	"fluxworker/worker/stage"
 )
 
 // Config holds the settings of a run.
@@ -30,6 +31,7 @@ type Config struct {
 	SampleTime time.Duration // limit of the sample of the input by which the context is chosen; 0 is the default
 
 	Server fleet.Settings
+	Stage  stage.When     // whether the model's files are read before servers load them; "" is stage.Never
 	Order  dispatch.Order // in which rows are asked
 
 	RequestTimeout time.Duration // for one answer

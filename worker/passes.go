@@ -19,10 +19,11 @@ import (
 
 // passes is the state of a run after the model was inspected.
 type passes struct {
-	run   *run
-	info  ollama.Info
-	gpus  []gpu.Device // nil on the CPU and with a server that runs already
-	fleet *fleet.Fleet
+	run    *run
+	info   ollama.Info
+	gpus   []gpu.Device // nil on the CPU and with a server that runs already
+	fleet  *fleet.Fleet
+	staged bool // the model's files were read ahead, or are not to be
 }
 
 // serve waits for the first row, and then runs the first pass and the later passes, for rows that need a longer context. It
@@ -115,6 +116,7 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 		for _, w := range planned.Warnings {
 			p.run.log.Warn().Msg(w)
 		}
+		p.stage(intake, planned.Host)
 		serving, err := p.fleet.Start(intake, planned, p.run.config.threads(len(planned.Servers), p.info))
 		if _, offloaded := errors.AsType[*fleet.OffloadError](err); !offloaded || p.run.fit == nil || !p.run.fit.Shorten() {
 			return serving, err

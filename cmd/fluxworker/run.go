@@ -15,6 +15,7 @@ import (
 	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/record"
+	"fluxworker/worker/stage"
 )
 
 const (
@@ -47,6 +48,7 @@ type runFlags struct {
 	device          string
 	isolate         string
 	pull            string
+	stage           string
 	allowCPULayers  bool
 	requestTimeout  time.Duration
 	loadTimeout     time.Duration
@@ -119,6 +121,7 @@ func (f *runFlags) registerServers(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ubatch, "ubatch", automatic, "prompt tokens that a server processes at once: `N`, or auto for the largest of 2048, 1024 and 512 with which the most slots fit; a larger number reads prompts faster, and needs more GPU memory")
 	f.registerPlace(flags)
 	flags.StringVar(&f.pull, "pull", "never", "`never|missing`: fetch a model that the server does not have; of all tasks that share the model folder, one fetches it")
+	flags.StringVar(&f.stage, "stage", string(stage.Auto), "`auto|always|never`: read the model's files in sequence before servers load them; auto does so on network file systems, where a server's page faults are slow, if the memory of the job holds the files")
 	flags.StringVar(&f.order, "order", automatic, "`auto|input`: auto asks rows that share the beginning of their prompts one after the other in the same slot, so that a server reads it once; input is the order of the input")
 	f.lookAhead = defaultLookAhead
 	flags.Var(&f.lookAhead, "look-ahead", "with --order auto: rows are put in order within the next `SIZE` of the input, and the next 1024 rows")
@@ -250,6 +253,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  f.retryDelay,
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all, AnswerMemory: answers,
+		Stage: stage.When(f.stage),
 		Order: dispatch.Order{AsInput: f.order == "input", LookAhead: int64(f.lookAhead)},
 		Grace: f.grace, Version: version(),
 	}, nil
@@ -263,6 +267,7 @@ func (f *runFlags) check() error {
 		{"device", f.device, []string{string(ollama.DeviceAuto), string(ollama.DeviceCPU)}},
 		{"isolate", f.isolate, []string{string(ollama.IsolateAuto), string(ollama.IsolateAlways), string(ollama.IsolateNever)}},
 		{"pull", f.pull, []string{"never", "missing"}},
+		{"stage", f.stage, []string{string(stage.Auto), string(stage.Always), string(stage.Never)}},
 		{"fail-on", f.failOn, []string{"rows", "none"}},
 		{"order", f.order, []string{automatic, "input"}},
 		{"kv-cache-type", f.kvCacheType, []string{"f16", "q8_0", "q4_0"}},

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fluxworker/test/build"
+	"fluxworker/test/slowfs"
 	"fluxworker/worker/prompt"
 )
 
@@ -27,8 +28,11 @@ func TestEveryFigure(t *testing.T) {
 	t.Chdir("../..") // as make bench runs it
 	for _, f := range figures() {
 		t.Run(f.id, func(t *testing.T) {
-			if strings.Contains("cijk", f.id) {
+			if strings.Contains("cijkl", f.id) {
 				needEngines(t)
+			}
+			if f.id == "l" {
+				slowfs.Need(t)
 			}
 			b, err := prepare(options{size: smoke, fluxworker: program, scratch: t.TempDir()})
 			if err != nil {

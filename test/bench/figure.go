@@ -22,6 +22,7 @@ func figures() []figure {
 		{"i", "makespan where rows share a prefix, real engines", prefixes},
 		{"j", "mixed lengths: context passes over one pool of cells", pool},
 		{"k", "embeddings: rows that share requests over rows that are asked alone, real engines", embeddings},
+		{"l", "a model on a slow file system, real engines", staging},
 	}
 }
 

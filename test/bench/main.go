@@ -3,7 +3,7 @@
 //
 //	usage: go run ./test/bench [-only a,b] [-full] [-fluxworker FILE] [-scratch FOLDER] [-out FILE]
 //
-// Servers are stand-ins (test/fakeollama) but for figures c, i, j and k, which ask the real engines. Everything runs as a process of
+// Servers are stand-ins (test/fakeollama) but for figures c and i to l, which ask the real engines. Everything runs as a process of
 // its own: fluxworker, each stand-in, and the closed loop that fluxworker is held against.
 package main
 

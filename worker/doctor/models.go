@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fluxworker/worker/filesystem"
 	"fluxworker/worker/ollama"
 )
 
@@ -39,7 +40,7 @@ func (r *report) models(c Config) (chosen string) {
 // modelFolder describes a folder with models; remedy is "" where a server can read it.
 func modelFolder(path string) (text, remedy string) {
 	const askOwner = "ask the owner of the folder to let you read it"
-	f, err := folderAt(path)
+	f, err := filesystem.At(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return path + " does not exist", "fetch a model with `fluxworker pull --model NAME`, or name the folder with --ollama-models or OLLAMA_MODELS"
@@ -54,8 +55,8 @@ func modelFolder(path string) (text, remedy string) {
 			return err.Error(), askOwner
 		}
 	}
-	if f.readOnly || !writable(path) {
-		return fmt.Sprintf("%s: %s, read-only: runs work, pulls do not", path, f.fileSystem), ""
+	if f.ReadOnly || !writable(path) {
+		return fmt.Sprintf("%s: %s, read-only: runs work, pulls do not", path, f.Name), ""
 	}
-	return fmt.Sprintf("%s: %s", path, f), ""
+	return fmt.Sprintf("%s: %s", path, described(f)), ""
 }

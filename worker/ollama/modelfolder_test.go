@@ -3,6 +3,8 @@ package ollama
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -30,5 +32,33 @@ func TestHasModel(t *testing.T) {
 	}
 	if HasModel(filepath.Join(folder, "none"), "llama3.2:3b") {
 		t.Error("a folder that is not there has a model")
+	}
+}
+
+// The files of a model are the blobs of its manifest.
+func TestModelFiles(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "manifests", "registry.ollama.ai", "library", "m")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for tag, manifest := range map[string]string{
+		"latest":  `{"config":{"digest":"sha256:c0"},"layers":[{"digest":"sha256:aa","size":1},{"digest":"sha256:bb"}]}`,
+		"outside": `{"config":{"digest":"sha256:c0"},"layers":[{"digest":"../../aa"}]}`,
+		"torn":    `{"config":`,
+	} {
+		if err := os.WriteFile(filepath.Join(path, tag), []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blob := func(name string) string { return filepath.Join(folder, "blobs", name) }
+	files, err := ModelFiles(folder, "M")
+	if want := []string{blob("sha256-aa"), blob("sha256-bb"), blob("sha256-c0")}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("files are %q (%v), want %q", files, err, want)
+	}
+	for name, want := range map[string]string{"m:outside": "is no digest", "m:torn": "read manifest", "m:none": "find model m:none in "} {
+		if files, err := ModelFiles(folder, name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: files are %q, error %v, want an error with %q", name, files, err, want)
+		}
 	}
 }

@@ -1,0 +1,167 @@
+package stage
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"fluxworker/batcher"
+)
+
+const (
+	// readers is the number of parallel readers. test/bench/RESULTS.md has the rates of other numbers.
+	readers = 8
+	// segment is what one reader reads in sequence, in bytes: long enough for the read-ahead of the file system to open up.
+	segment = 32 << 20
+	// piece is the length of one read, in bytes.
+	piece = 4 << 20
+	// reportEvery is the time between two lines about the progress.
+	reportEvery = 10 * time.Second
+)
+
+// span is a part of a file.
+type span struct {
+	path       string
+	start, end int64
+}
+
+// spans cuts files into parts of one segment at most.
+func spans(files []file) (list []span) {
+	for _, f := range files {
+		for at := int64(0); at < f.size; at += segment {
+			list = append(list, span{f.path, at, min(at+segment, f.size)})
+		}
+	}
+	return list
+}
+
+// readAll reads files with several readers, and logs the progress.
+func readAll(ctx context.Context, files []file, log zerolog.Logger) error {
+	list := spans(files)
+	var next, read atomic.Int64
+	finished := make(chan struct{})
+	var reporting sync.WaitGroup
+	reporting.Go(func() { report(&read, finished, log) })
+	defer reporting.Wait()
+	defer close(finished)
+
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(readers, len(list)) {
+		g.Go(func() error {
+			r := reader{buffer: make([]byte, piece), read: &read}
+			defer r.close()
+			for {
+				i := next.Add(1) - 1
+				if i >= int64(len(list)) {
+					return nil
+				}
+				if err := r.span(ctx, list[i]); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// reader reads spans, one after the other.
+type reader struct {
+	buffer []byte
+	read   *atomic.Int64 // bytes, of all readers
+	open   *os.File      // nil before the first span
+}
+
+func (r *reader) span(ctx context.Context, s span) error {
+	if err := r.turnTo(s.path); err != nil {
+		return err
+	}
+	for at := s.start; at < s.end; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := r.open.ReadAt(r.buffer[:min(piece, s.end-at)], at)
+		at += int64(n)
+		r.read.Add(int64(n))
+		if err == io.EOF { // the file became shorter; the server will say so
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turnTo opens a file, unless it is open. A reader opens a file once: some file systems drop the page cache of a file at an open.
+func (r *reader) turnTo(path string) (err error) {
+	if r.open != nil && r.open.Name() == path {
+		return nil
+	}
+	r.close()
+	r.open, err = os.Open(path)
+	return err
+}
+
+func (r *reader) close() {
+	if r.open != nil {
+		r.open.Close()
+		r.open = nil
+	}
+}
+
+// report logs the progress until the readers have finished.
+func report(read *atomic.Int64, finished <-chan struct{}, log zerolog.Logger) {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for before := int64(0); ; {
+		select {
+		case <-finished:
+			return
+		case <-tick.C:
+			now := read.Load()
+			log.Info().Str("read", batcher.Size(now)).Float64("mb_per_s", rounded(float64(now-before)/1e6/reportEvery.Seconds())).Msg("reading the model's files ahead")
+			before = now
+		}
+	}
+}
+
+const (
+	// samples is the number of places at which warnIfDropped reads.
+	samples = 16
+	// slowRead is a time that no read of one page takes out of the page cache, and that every request to another machine takes.
+	slowRead = 100 * time.Microsecond
+)
+
+// warnIfDropped warns where the file system did not keep what was read. The fastest of several reads counts, since the kernel may
+// give the core to another process in the middle of any of them.
+func warnIfDropped(files []file, log zerolog.Logger) {
+	largest := slices.MaxFunc(files, func(a, b file) int { return cmp.Compare(a.size, b.size) })
+	f, err := os.Open(largest.path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) // a hint: without it each sample may read more than a page
+	page := make([]byte, os.Getpagesize())
+	fastest := time.Duration(math.MaxInt64)
+	for i := range int64(samples) {
+		began := time.Now()
+		if _, err := f.ReadAt(page, largest.size/samples*i); err != nil && err != io.EOF {
+			return
+		}
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > slowRead {
+		log.Warn().Dur("read_again_ms", fastest).Msg("the file system did not keep the model's files in the page cache, so reading them ahead gains nothing here: add --stage never, or copy the model to a folder of the node in the job script")
+	}
+}
