@@ -44,7 +44,7 @@ type mixedRow struct {
 
 // mixedRows makes rows whose prompts share nothing. The model has one token for each byte of a prompt.
 func mixedRows(count int) []mixedRow {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same rows on each machine
+	random := rand.New(rand.NewPCG(1, 2)) // the same rows on each machine
 	rows := make([]mixedRow, count)
 	for i := range rows {
 		length := mixedPrompt
@@ -77,7 +77,7 @@ func pool(ctx context.Context, b *bench) ([]line, error) {
 	}
 	m := mixed{bench: b, program: program, models: b.path("mixed-models"), rows: mixedRows(b.size.of(10, 40, 80))}
 	if err := m.importModel(ctx); err != nil {
-		return nil, fmt.Errorf("Ollama v0.34.3: %w (make engine builds it)", err)
+		return nil, fmt.Errorf("the new engine: %w (make engine builds it)", err)
 	}
 	isLong := func(r mixedRow) bool { return r.cells > shortContext }
 	short := slices.DeleteFunc(slices.Clone(m.rows), isLong)
