@@ -44,7 +44,7 @@ type mixedRow struct {
 
 // mixedRows makes rows whose prompts share nothing. The model has one token for each byte of a prompt.
 func mixedRows(count int) []mixedRow {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same rows on each machine
+	random := rand.New(rand.NewPCG(1, 2)) // the same rows on each machine
 	rows := make([]mixedRow, count)
 	for i := range rows {
 		length := mixedPrompt
