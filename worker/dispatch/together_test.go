@@ -230,8 +230,11 @@ func TestRowsThatShareRequests(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			sink := newLineSink()
 			servers := []*embedder{newEmbedder(true), newEmbedder(true)}
+			var drawing sync.Mutex // the servers answer at the same time
 			for _, s := range servers {
 				s.fails = func(texts int) error {
+					drawing.Lock()
+					defer drawing.Unlock()
 					shared := texts > 4 && texts < 40
 					switch n := random.IntN(30); {
 					case n == 0 && shared:
