@@ -116,7 +116,9 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 		for _, w := range planned.Warnings {
 			p.run.log.Warn().Msg(w)
 		}
-		p.stage(intake, planned.Host)
+		if p.stage(intake, planned.Host); intake.Err() != nil {
+			return nil, context.Cause(intake)
+		}
 		serving, err := p.fleet.Start(intake, planned, p.run.config.threads(len(planned.Servers), p.info))
 		if _, offloaded := errors.AsType[*fleet.OffloadError](err); !offloaded || p.run.fit == nil || !p.run.fit.Shorten() {
 			return serving, err

@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Latency time.Duration // of each request for a part of a file; the kernel asks for 128 KiB at most
 	Forgets bool          // an open of a file drops the pages that earlier reads left in the page cache
+	HoldAt  int64         // requests wait until Release as soon as programs have asked for this many bytes; 0 holds none
 }
 
 // FS is a mounted file system.
@@ -38,6 +39,7 @@ type FS struct {
 
 	mu       sync.Mutex
 	read     map[string]int64 // bytes by the name of the program
+	all      int64            // bytes of all programs
 	inFlight int
 	most     int
 	held     chan struct{} // closed when requests may go on
@@ -134,6 +136,10 @@ func (f *FS) Release() {
 func (f *FS) begin(bytes int, program string) {
 	f.mu.Lock()
 	f.read[program] += int64(bytes)
+	if at := f.options.HoldAt; f.all < at && f.all+int64(bytes) >= at {
+		f.held = make(chan struct{})
+	}
+	f.all += int64(bytes)
 	f.inFlight++
 	f.most = max(f.most, f.inFlight)
 	held := f.held

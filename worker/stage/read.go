@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,20 +59,35 @@ func readAll(ctx context.Context, files []file, log zerolog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(readers, len(list)) {
 		g.Go(func() error {
-			r := reader{buffer: make([]byte, piece), read: &read}
-			defer r.close()
-			for {
-				i := next.Add(1) - 1
-				if i >= int64(len(list)) {
-					return nil
+			return offMainThread(func() error {
+				r := reader{buffer: make([]byte, piece), read: &read}
+				defer r.close()
+				for {
+					i := next.Add(1) - 1
+					if i >= int64(len(list)) {
+						return nil
+					}
+					if err := r.span(ctx, list[i]); err != nil {
+						return err
+					}
 				}
-				if err := r.span(ctx, list[i]); err != nil {
-					return err
-				}
-			}
+			})
 		})
 	}
 	return g.Wait()
+}
+
+// offMainThread calls f on another thread than the first of the process. The kernel hands a signal of the process to the first
+// thread, and while that thread waits for a file system, the signal waits with it.
+func offMainThread(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		return f()
+	}
+	done := make(chan error)
+	go func() { done <- offMainThread(f) }() // elsewhere: this thread is taken
+	return <-done
 }
 
 // reader reads spans, one after the other.
