@@ -348,15 +348,17 @@ func TestGetOllamaArguments(t *testing.T) {
 	f.refuses("there is no zstd; load the module that has it", "0.17.4", f.folder)
 }
 
-// The versions in the script are those of the program and of its tests.
+// The versions in the script are those of the program, of its tests, of the recipes and of the pages.
 func TestGetOllamaVersions(t *testing.T) {
 	text, err := os.ReadFile(script)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for file, pattern := range map[string]string{
-		"../../worker/ollama/prepare.go": `const minVersion = "v([0-9.]+)"`,
-		"../engine/n/go.mod":             `github.com/ollama/ollama v([0-9.]+)`,
+		"../../worker/ollama/prepare.go":           `const minVersion = "v([0-9.]+)"`,
+		"../engine/n/go.mod":                       `github.com/ollama/ollama v([0-9.]+)`,
+		"../../packaging/apptainer/fluxworker.def": `From: ollama/ollama:([0-9.]+)`,
+		"../../docs/install.md":                    `get-ollama.sh ([0-9.]+) /scratch`,
 	} {
 		source, err := os.ReadFile(file)
 		if err != nil {

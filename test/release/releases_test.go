@@ -49,13 +49,6 @@ func (r *releases) add(version, name string, archive []byte) {
 	r.files[sums] = append(r.files[sums], fmt.Sprintf("%x  ./%s\n", sha256.Sum256(archive), name)...)
 }
 
-// change changes the server between two calls of the script.
-func (r *releases) change(do func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	do()
-}
-
 // seen returns the requests until now, and forgets them.
 func (r *releases) seen() []string {
 	r.mu.Lock()
