@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -57,9 +57,10 @@ demo: build
 engine:
 	@$(ENGINE) all
 
-## slurm: the programs of a SLURM cluster, which the tests start; installed with apt-get where they are missing
+## slurm: the programs of a SLURM cluster, which the tests start; installed with apt-get where they are missing. SLURM=24.11 or 26.05 unpacks that version into .cache/slurm, too
 slurm:
 	@test/slurm/install.sh
+	@[ -z "$(SLURM)" ] || test/slurm/unpack.sh "$(SLURM)"
 
 ## nfs: an NFS server and a kernel for test nodes, unpacked from Debian's packages into .cache/nfs; nothing is installed
 nfs:
@@ -106,10 +107,26 @@ test-standin:
 test-engine: engine build
 	$(TEST) ./test/engines
 
-## test-slurm: jobs of a real SLURM cluster
+# Tests run on this SLURM in place of the machine's.
+ON_SLURM = $(if $(SLURM),-exec "'$(CURDIR)/test/slurm/within.sh' $(SLURM)")
+
+## test-slurm: jobs of a real SLURM cluster, of the machine's version or of SLURM=24.11 or 26.05
 test-slurm: engine slurm
-	$(TEST) -skip '$(FIGURES)' ./test/slurm ./test/cluster
-	$(TEST) -run '^TestLive' ./worker/slurm
+	$(TEST) $(ON_SLURM) -skip '$(FIGURES)' ./test/slurm ./test/cluster
+	$(TEST) $(ON_SLURM) -run '^TestLive' ./worker/slurm
+
+# What a version of SLURM may change: its variables, signals and requeues, the ends of jobs, and the job scripts.
+BY_VERSION := ^(TestLive|TestScancel|TestTimeLimit|TestSignalOption|TestRequeue|TestPreemption|TestKilledTest|TestEndsOfJobs|TestJobScripts|TestPlannedScript|TestWrongRequests)
+
+## test-slurms: what a newer SLURM may change, on 24.11 and 26.05; what Debian's mirror does not have any more is left out
+test-slurms: engine
+	@for version in 24.11 26.05; do \
+		$(MAKE) --no-print-directory slurm SLURM=$$version || exit 1; \
+		[ ! -e .cache/slurm/$$version ] || $(MAKE) --no-print-directory test-by-version SLURM=$$version || exit 1; \
+	done
+
+test-by-version:
+	$(TEST) $(ON_SLURM) -p 3 -run '$(BY_VERSION)' ./test/slurm ./test/cluster ./worker/slurm
 
 ## test-container: servers in containers of a real Apptainer
 test-container: engine apptainer

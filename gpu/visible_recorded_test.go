@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// recorded returns the environments that package worker/slurm has recorded on a real cluster, by the context's name and
-// its processes.
+// recorded returns the environments that package worker/slurm has recorded on real clusters, by the version of SLURM, the
+// context's name ("22.05/sbatch") and its processes.
 func recorded(t *testing.T) map[string][][]string {
 	t.Helper()
-	files, err := filepath.Glob("../worker/slurm/testdata/*.env")
+	files, err := filepath.Glob("../worker/slurm/testdata/*/*.env")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recorded environments: %v", err)
 	}
@@ -25,7 +25,8 @@ func recorded(t *testing.T) map[string][][]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, _, _ := strings.Cut(filepath.Base(f), ".")
+		context, _, _ := strings.Cut(filepath.Base(f), ".")
+		name := filepath.Base(filepath.Dir(f)) + "/" + context
 		contexts[name] = append(contexts[name], strings.Split(strings.TrimSpace(string(b)), "\n"))
 	}
 	return contexts
@@ -69,27 +70,29 @@ func TestRecordedStepsShareWhatTheySee(t *testing.T) {
 		"sbatch-gpus-4":                "a b c d",
 		"sbatch-from-step":             "b",
 	} {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, env := range recorded(t)[name] {
-				s := shareOf(t, env)
-				text := short(s.Devices)
-				if s.Tasks > 1 {
-					text += fmt.Sprintf(" %d/%d", s.Rank+1, s.Tasks)
+		for _, version := range []string{"22.05", "24.11", "26.05"} {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				var got []string
+				for _, env := range recorded(t)[version+"/"+name] {
+					s := shareOf(t, env)
+					text := short(s.Devices)
+					if s.Tasks > 1 {
+						text += fmt.Sprintf(" %d/%d", s.Rank+1, s.Tasks)
+					}
+					got = append(got, text)
 				}
-				got = append(got, text)
-			}
-			if text := strings.Join(got, "|"); text != want {
-				t.Errorf("got %s, want %s", text, want)
-			}
-		})
+				if text := strings.Join(got, "|"); text != want {
+					t.Errorf("got %s, want %s", text, want)
+				}
+			})
+		}
 	}
 }
 
 // Whatever else is recorded: tasks of a step together never overbook a GPU, and use each that one of them sees.
 func TestRecordedTasksNeverOverbook(t *testing.T) {
 	for name, envs := range recorded(t) {
-		if !strings.HasPrefix(name, "step-gpu") && !strings.HasPrefix(name, "job-gpu") {
+		if context := filepath.Base(name); !strings.HasPrefix(context, "step-gpu") && !strings.HasPrefix(context, "job-gpu") {
 			continue
 		}
 		used, seen := map[string]map[int]int{}, map[string]bool{}
@@ -127,7 +130,7 @@ func TestRecordedTasksNeverOverbook(t *testing.T) {
 
 func TestRecordedWithoutGPUs(t *testing.T) {
 	for name, envs := range recorded(t) {
-		if !slices.Contains([]string{"sbatch", "array-2-alone", "batch-n4", "salloc-shell", "step-two-nodes", "step-in-array", "sbatch-from-array-step"}, name) {
+		if !slices.Contains([]string{"sbatch", "array-2-alone", "batch-n4", "salloc-shell", "step-two-nodes", "step-in-array", "sbatch-from-array-step"}, filepath.Base(name)) {
 			continue
 		}
 		for _, env := range envs {

@@ -46,11 +46,12 @@ func ShareByLocalID(devices []Device, localID, tasks int) (Share, error) {
 
 // StepTasks returns how many tasks of this process's step on this node see the same GPUs, including this task, and this
 // task's position among them, from 0. Outside a step, and if SLURM gave the task its own GPUs, the result is 0 of 1.
-// Only SLURM_STEP_ID shows a step, because SLURM_NTASKS in a batch script describes later steps. A job that was
-// submitted inside a step inherits the step's variables; SLURM_GTIDS lists other tasks then and reveals it.
+// Only SLURM_STEP_ID shows a step, because SLURM_NTASKS in a batch script describes later steps; since SLURM 26.05 the id is
+// negative outside a step. A job that was submitted inside a step inherits the step's variables; SLURM_GTIDS lists other
+// tasks then and reveals it.
 func StepTasks(env []string) (rank, tasks int) {
 	vars := environ(env)
-	if !vars.has("SLURM_STEP_ID") {
+	if id := trimmed(vars.get("SLURM_STEP_ID")); id == "" || strings.HasPrefix(id, "-") {
 		return 0, 1
 	}
 	local, err := strconv.Atoi(trimmed(vars.get("SLURM_LOCALID")))

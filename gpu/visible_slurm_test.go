@@ -84,6 +84,7 @@ func TestStepTasks(t *testing.T) {
 	}{
 		{"no job", nil, 0, 1},
 		{"batch script with -n 4", []string{"SLURM_JOB_ID=7", "SLURM_NTASKS=4", "SLURM_PROCID=0", "SLURM_LOCALID=0", "SLURM_TASKS_PER_NODE=4"}, 0, 1},
+		{"batch script of SLURM 26.05 with -n 4", []string{"SLURM_JOB_ID=7", "SLURM_STEP_ID=-5", "SLURM_LOCALID=0", "SLURM_TASKS_PER_NODE=4"}, 0, 1},
 		{"srun -n4", step, 2, 4},
 		{"srun -n4 --gpus-per-task=1", append(slices.Clone(step), "SLURM_GPUS_PER_TASK=1"), 0, 1},
 		{"srun -n4 --tres-per-task", append(slices.Clone(step), "SLURM_TRES_PER_TASK=cpu=4,gres/gpu=1"), 0, 1},

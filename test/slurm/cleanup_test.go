@@ -114,7 +114,8 @@ func leftovers(t *testing.T, dir string) string {
 			continue // it has ended
 		}
 		argv, _ := os.ReadFile(p + "/cmdline")
-		if bytes.Contains(env, []byte("SLURM_CONF="+dir+"/")) || bytes.Contains(argv, []byte(dir+"/")) {
+		cwd, _ := os.Readlink(p + "/cwd") // all that a slurmstepd of newer versions tells
+		if bytes.Contains(env, []byte("SLURM_CONF="+dir+"/")) || bytes.Contains(argv, []byte(dir+"/")) || strings.HasPrefix(cwd, dir+"/") {
 			left = append(left, strings.ReplaceAll(string(argv), "\x00", " "))
 		}
 	}

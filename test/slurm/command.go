@@ -44,7 +44,9 @@ func (c *Cluster) command(ctx context.Context, dir, name string, args ...string)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = c.Env()
-	cmd.WaitDelay = time.Second // a grandchild may hold the pipes
+	// A grandchild may hold the pipes for good. So does a child that another test is starting, until its exec, which takes
+	// seconds on a busy machine.
+	cmd.WaitDelay = 20 * time.Second
 	return cmd
 }
 
@@ -58,6 +60,18 @@ func run(t testing.TB, cmd *exec.Cmd) string {
 		t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args, " "), err, out, stderr.String())
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// Version returns the version of the cluster's SLURM without the patch level, such as "22.05".
+func (c *Cluster) Version(t testing.TB) string {
+	t.Helper()
+	said := run(t, c.Command(t, "", "sbatch", "--version")) // "slurm-wlm 22.05.8"
+	_, full, _ := strings.Cut(said, " ")
+	parts := strings.SplitN(full, ".", 3)
+	if len(parts) != 3 {
+		t.Fatalf("sbatch --version prints %q", said)
+	}
+	return parts[0] + "." + parts[1]
 }
 
 // Sbatch submits a script's text, which starts with "#!", from folder dir and returns the job's id. An empty text

@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2013,SC2044,SC2086 # process ids and our own folders have no blanks
 #
 # Ends one cluster of this package: bash -s DIR TAG, with a pipe as standard input that closes when the test is over.
-# Only processes that carry this cluster's mark are ended: its SLURM_CONF in their environment, a parent that has it, or
-# one of its cgroups. Every daemon, every job and every command of the test is started with that mark.
+# Only processes that carry this cluster's mark are ended: its SLURM_CONF in their environment, a parent that has it, one
+# of its cgroups, or the daemons' working folder. Every daemon, every job and every command of the test is started with
+# that mark. The folder gives away the slurmstepd of newer versions, which has no parent and an empty environment.
 dir=$1 tag=$2
 mark="SLURM_CONF=$dir/etc/slurm.conf"
 shopt -s nullglob
@@ -13,6 +14,10 @@ marked() {
 	for f in $(grep -lzxF -- "$mark" /proc/[0-9]*/environ 2>/dev/null); do
 		pid=${f#/proc/}
 		parents+="${pid%/environ} "
+	done
+	for f in $(find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$dir/log" 2>/dev/null); do
+		pid=${f#/proc/}
+		parents+="${pid%/cwd} "
 	done
 	for f in /sys/fs/cgroup/*/slurm_"$tag"* /sys/fs/cgroup/slurm_"$tag"*; do
 		for pid in $(find "$f" -name cgroup.procs -exec cat {} + 2>/dev/null); do parents+="$pid "; done

@@ -133,15 +133,23 @@ func init() {
 	}
 }
 
+// onlyController names the case whose environment does not say when the job ends.
+const onlyController = "the environment says nothing"
+
 func TestLiveAsk(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{CPUs: 16})
+	byVersion := slurm.FromEndTime
+	if c.Version(t) == "22.05" { // which does not set the variable
+		byVersion = slurm.FromController
+	}
 	for _, x := range []struct {
 		name, script string
 		args         []string
 		left         time.Duration // 0 for no limit
 		want         []string      // each process's id and split
 	}{
+		{onlyController, "exec env -u SLURM_JOB_END_TIME %s", []string{"--time=3"}, 3 * time.Minute, []string{"JOB one job: 0/1"}},
 		{"a limit", "exec %s", []string{"--time=3"}, 3 * time.Minute, []string{"JOB one job: 0/1"}},
 		{"days", "exec %s", []string{"--time=2-01:00:00"}, 49 * time.Hour, []string{"JOB one job: 0/1"}},
 		{"no limit", "exec %s", []string{"--time=UNLIMITED"}, 0, []string{"JOB one job: 0/1"}},
@@ -175,8 +183,12 @@ func TestLiveAsk(t *testing.T) {
 				}
 				continue
 			}
-			if a.Job.EndFrom != slurm.FromController {
-				t.Errorf("%s: the end is from %q", x.name, a.Job.EndFrom)
+			from := byVersion
+			if x.name == onlyController {
+				from = slurm.FromController
+			}
+			if a.Job.EndFrom != from {
+				t.Errorf("%s: the end is from %q, want %s", x.name, a.Job.EndFrom, from)
 			}
 			// The controller's own word, which it prints in seconds.
 			end, err := time.ParseInLocation("2006-01-02T15:04:05", c.Job(t, a.Job.Ref())["EndTime"], time.Local)
@@ -200,7 +212,7 @@ func TestLiveAskControllerDown(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Nodes: 1})
 	dir := t.TempDir()
 	p := cluster.NewPipe(t, dir)
-	c.Sbatch(t, dir, "#!/bin/bash\nmkfifo gate; echo up >"+p.Path+"; cat gate; "+job(t, "ask", p), "--array=1-1")
+	c.Sbatch(t, dir, "#!/bin/bash\nunset SLURM_JOB_END_TIME; mkfifo gate; echo up >"+p.Path+"; cat gate; "+job(t, "ask", p), "--array=1-1")
 	p.Line(t)
 	c.Stop(t, "slurmctld", 15)
 	release(t, dir)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	cluster "fluxworker/test/slurm"
 	"fluxworker/worker/slurm"
@@ -76,7 +77,7 @@ func place(j slurm.Job) string {
 }
 
 var (
-	noise = regexp.MustCompile(`^SLURM\w*(_CONF|CLUSTER_NAME|WORKING_CLUSTER|_PORT|_PID|_HOST|_HOSTNAME|_DIR|_IPADDR|_ADDR|_ADDR_PATTERN|_UMASK|UMASK|NODE_ALIASES|PRIO_PROCESS|_GID|_UID)=`)
+	noise = regexp.MustCompile(`^SLURM\w*(_CONF|CLUSTER_NAME|WORKING_CLUSTER|_PORT|_PID|_HOST|_HOSTNAME|_DIR|_IPADDR|_ADDR|_ADDR_PATTERN|_UMASK|UMASK|NODE_ALIASES|PRIO_PROCESS|_GID|_UID|_SLUID)=`)
 	node  = regexp.MustCompile(`fw[a-z]{6}n`)
 )
 
@@ -91,10 +92,14 @@ func tidy(env []string) []string {
 	return kept
 }
 
+// versions are those of the recorded environments. "make test-slurm SLURM=24.11" compares them with a live cluster of that version.
+var versions = []string{"22.05", "24.11", "26.05"}
+
 // The live cluster's environments equal those in testdata, so the tests of testdata match reality.
 func TestLiveEnvironmentsAreAsRecorded(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{GPUs: 4})
+	version := c.Version(t)
 	for _, x := range situations {
 		dir := t.TempDir()
 		p := cluster.NewPipe(t, dir)
@@ -103,7 +108,7 @@ func TestLiveEnvironmentsAreAsRecorded(t *testing.T) {
 		for range x.tasks {
 			var env []string
 			read(t, p, &env)
-			check(t, x, tidy(env))
+			check(t, version, x, tidy(env))
 		}
 		c.Empty(t)
 	}
@@ -121,38 +126,41 @@ func start(t *testing.T, c *cluster.Cluster, dir string, x situation, script str
 	}
 }
 
-func check(t *testing.T, x situation, env []string) {
+func check(t *testing.T, version string, x situation, env []string) {
 	t.Helper()
 	live, err := slurm.FromEnviron(env)
 	if err != nil {
 		t.Errorf("%s: %v", x.name, err)
 	}
-	file := filepath.Join("testdata", x.name+"."+place(live))
+	name := x.name + "." + place(live)
 	if *record {
+		file := recordingFile(version, name)
 		if err := os.WriteFile(file, []byte(strings.Join(env, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	recorded, err := slurm.FromEnviron(recording(t, file))
+	recorded, err := slurm.FromEnviron(recording(t, version, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, j := range []*slurm.Job{&live, &recorded} {
-		j.ID, j.Array.JobID = min(j.ID, 1), min(j.Array.JobID, 1) // which job it was does not count
+		j.ID, j.Array.JobID, j.End = min(j.ID, 1), min(j.Array.JobID, 1), time.Time{} // which job it was does not count, nor when
 		if j.InArray() {
 			j.Node, j.GPUs.Job = "", "" // tasks get what others have left free at that moment
 		}
 	}
 	if !reflect.DeepEqual(live, recorded) {
-		t.Errorf("%s:\n live     %+v\n recorded %+v", file, live, recorded)
+		t.Errorf("SLURM %s, %s:\n live     %+v\n recorded %+v", version, name, fields(live), fields(recorded))
 	}
 }
 
-// recording returns a recorded environment.
-func recording(t *testing.T, file string) []string {
+func recordingFile(version, name string) string { return filepath.Join("testdata", version, name) }
+
+// recording returns an environment that a version has set.
+func recording(t *testing.T, version, name string) []string {
 	t.Helper()
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(recordingFile(version, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,20 +176,22 @@ func TestSplitOfRecordedJobs(t *testing.T) {
 		"array-list.task9":            "",
 		"array-list-as-if-even.task3": "",
 	} {
-		j, err := slurm.FromEnviron(recording(t, "testdata/"+file+".env"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		split, err := j.Split()
-		if want == "" {
-			if err == nil || !strings.Contains(err.Error(), "--shard i/n") {
-				t.Errorf("%s: %v, %v", file, split, err)
+		for _, version := range versions {
+			j, err := slurm.FromEnviron(recording(t, version, file+".env"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			continue
-		}
-		s, errShard := split.Shard(j)
-		if err := errors.Join(err, errShard); err != nil || s.String() != want {
-			t.Errorf("%s: %v, %v, want %s", file, s, err, want)
+			split, err := j.Split()
+			if want == "" {
+				if err == nil || !strings.Contains(err.Error(), "--shard i/n") {
+					t.Errorf("%s, %s: %v, %v", version, file, split, err)
+				}
+				continue
+			}
+			s, errShard := split.Shard(j)
+			if err := errors.Join(err, errShard); err != nil || s.String() != want {
+				t.Errorf("%s, %s: %v, %v, want %s", version, file, s, err, want)
+			}
 		}
 	}
 }

@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fluxworker/test/await"
+	"fluxworker/test/build"
+	"fluxworker/test/harness"
+	"fluxworker/test/slurm"
+)
+
+// wrongRequests are requests that the cluster of TestWrongRequests refuses, or never starts. docs/slurm.md has a row for each
+// answer.
+var wrongRequests = []struct {
+	args    []string
+	refused string // by sbatch
+	waits   string // squeue's reason; both where the answer depends on SLURM's version
+}{
+	{args: []string{"--partition=nosuch"}, refused: "Invalid partition name specified"},
+	{args: []string{"--partition=cpuonly"}, refused: "Requested node configuration is not available"},
+	{args: []string{"--gres=gpu:3"}, refused: "Requested node configuration is not available"},
+	{args: []string{"--gres=gpu:a100:1"}, refused: "Requested node configuration is not available"},
+	{args: []string{"--constraint=a100"}, refused: "Invalid feature specification"},
+	{args: []string{"--mem=70G"}, refused: "Memory specification can not be satisfied"},
+	{args: []string{"--cpus-per-task=64"}, refused: "CPU count per node can not be satisfied", waits: "PartitionConfig"},
+	{args: []string{"--partition=small"}, waits: "MaxMemPerLimit"},
+	{args: []string{"--partition=small", "--mem=100", "--time=02:00:00"}, waits: "PartitionTimeLimit"},
+	{args: []string{"--partition=closed"}, waits: "PartitionDown"},
+	{args: []string{"--nodelist=drained"}, waits: "ReqNodeNotAvail"},
+}
+
+// What a user sees of a script of plan --sbatch whose request does not suit the cluster.
+func TestWrongRequests(t *testing.T) {
+	page, err := os.ReadFile("../../docs/slurm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2, Conf: []string{
+		"NodeName=cpunode NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 State=DOWN",
+		"PartitionName=cpuonly Nodes=cpunode State=UP",
+		"PartitionName=small Nodes=ALL MaxMemPerNode=1000 MaxTime=60 State=UP",
+		"PartitionName=closed Nodes=ALL State=DOWN",
+	}})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(`{"prompt":"a"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script, err := c.Command(t, dir, build.Fluxworker(t), "plan", "--sbatch", "--input", "in.jsonl", "--output", "out.jsonl", "--rate", "5",
+		"--model", "llama3.2:3b", "--gpu", "A100-40GB", "--ollama", "nonexistent").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Scontrol(t, "update", "NodeName="+c.Nodes[0], "State=DRAIN", "Reason=test")
+	for _, x := range wrongRequests {
+		name := strings.Join(x.args, " ")
+		args := append([]string{"--parsable"}, x.args...)
+		for i, a := range args {
+			args[i] = strings.Replace(a, "drained", c.Nodes[0], 1)
+		}
+		sbatch := c.Command(t, dir, "sbatch", args...)
+		sbatch.Stdin = strings.NewReader(string(script))
+		out, err := sbatch.CombinedOutput()
+		said := strings.TrimSpace(string(out))
+		for _, word := range []string{x.refused, x.waits} {
+			if word != "" && !strings.Contains(string(page), ": `"+word+"`") {
+				t.Errorf("docs/slurm.md has no row for %s", word)
+			}
+		}
+		if err != nil {
+			if x.refused == "" || !strings.Contains(said, x.refused) {
+				t.Errorf("%s: %v: sbatch says %q, want %q", name, err, said, x.refused)
+			}
+			continue
+		}
+		if x.waits == "" {
+			t.Errorf("%s: sbatch accepts the job, want %q", name, x.refused)
+			continue
+		}
+		await.Until(t, name+" to wait for "+x.waits, func() bool {
+			reason, err := c.Command(t, dir, "squeue", "--noheader", "--jobs="+said, "--format=%T %r").Output()
+			return err == nil && strings.HasPrefix(string(reason), "PENDING "+x.waits)
+		})
+	}
+}
+
+// A job with too little memory: the kernel kills the server, fluxworker names the memory that would do, and the same script
+// with that memory answers the remaining rows.
+func TestJobOutOfMemory(t *testing.T) {
+	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
+		const rows = 20
+		c := slurm.Start(t, slurm.Options{Nodes: 1, ConstrainMemory: true})
+		dir := t.TempDir()
+		input := strings.Repeat(`{"prompt":"count 3","max_tokens":4}`+"\n", rows)
+		if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(input), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		script, err := c.Command(t, dir, build.Fluxworker(t), "plan", "--sbatch", "--input", "in.jsonl", "--output", "out.jsonl", "--rate", "5",
+			"--model", "bigram", "--device", "cpu", "--context", "512", "--ollama", g.Ollama, "--ollama-models", g.Models).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := c.Sbatch(t, dir, string(script), "--mem=30M")
+		c.Await(t, id, "OUT_OF_MEMORY")
+		out, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("slurm-%s.out", id)))
+		for _, want := range []string{"the job has 30.0 MiB of host memory", "--mem=4G would do", "oom"} {
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("the job does not say %q (%v):\n%s", want, err, out)
+			}
+		}
+		c.Await(t, c.Sbatch(t, dir, string(script)), "COMPLETED")
+		answers, err := os.ReadFile(filepath.Join(dir, "out.jsonl"))
+		if n := strings.Count(string(answers), `"status_code":200`); err != nil || n != rows {
+			t.Errorf("%d answers, %v; want %d", n, err, rows)
+		}
+	})
+}
