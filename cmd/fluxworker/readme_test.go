@@ -97,6 +97,7 @@ func TestPageOfLLMFluxNamesSettings(t *testing.T) {
 var foreignFlags = map[string]bool{
 	"nv": true, "userns": true, "cleanenv": true, "containall": true, "env": true, // apptainer
 	"partition": true, "account": true, "array": true, "gres": true, "mem": true, "cpus-per-task": true, "time": true, "pty": true, // sbatch, srun
+	"qos": true, "constraint": true, "me": true, // sbatch, squeue
 	"merge": true, // llama-gguf-split
 }
 
