@@ -87,3 +87,25 @@ func TestKilledInTheMiddleOfAGroup(t *testing.T) {
 		j.CheckMixed(prompts, nil)
 	})
 }
+
+// Of a row with several answers the prompt is read once: the other answers follow in the same slot.
+func TestSeveralAnswersReadThePromptOnce(t *testing.T) {
+	const documents, answers = 6, 3
+	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
+		j := g.NewJob(t, "--batch-size", "3", "--context", "768", "--temperature", "0")
+		var rows []string
+		for d := range documents {
+			rows = append(rows, fmt.Sprintf(`{"body":{"messages":[{"role":"user","content":%q}],"n":%d,"max_tokens":60}}`, strings.Repeat(string(rune('a'+d)), 500)+"u", answers))
+		}
+		j.Write(rows...)
+		j.Run(0)
+		var s struct {
+			In     int `json:"tokens_in"`
+			Cached int `json:"tokens_in_cached"`
+		}
+		j.Read("results.run/summary.json", &s)
+		if read := s.In - s.Cached; g.Name == "new" && read > s.In*5/12 { // a third, where no slot was taken
+			t.Errorf("the server read %d of %d tokens of %d prompts, each for %d answers", read, s.In, documents, answers)
+		}
+	})
+}
