@@ -19,16 +19,18 @@ var wrongRequests = []struct {
 	args    []string
 	refused string // by sbatch
 	waits   string // squeue's reason; both where the answer depends on SLURM's version
+	strict  string // sbatch refuses so where the site wants limits to be checked at once (EnforcePartLimits)
 }{
 	{args: []string{"--partition=nosuch"}, refused: "Invalid partition name specified"},
 	{args: []string{"--partition=cpuonly"}, refused: "Requested node configuration is not available"},
 	{args: []string{"--gres=gpu:3"}, refused: "Requested node configuration is not available"},
 	{args: []string{"--gres=gpu:a100:1"}, refused: "Requested node configuration is not available"},
+	{args: []string{"--gres=gpux:1"}, refused: "Invalid generic resource (gres) specification"},
 	{args: []string{"--constraint=a100"}, refused: "Invalid feature specification"},
 	{args: []string{"--mem=70G"}, refused: "Memory specification can not be satisfied"},
-	{args: []string{"--cpus-per-task=64"}, refused: "CPU count per node can not be satisfied", waits: "PartitionConfig"},
-	{args: []string{"--partition=small"}, waits: "MaxMemPerLimit"},
-	{args: []string{"--partition=small", "--mem=100", "--time=02:00:00"}, waits: "PartitionTimeLimit"},
+	{args: []string{"--cpus-per-task=64"}, refused: "CPU count per node can not be satisfied", waits: "PartitionConfig", strict: "More processors requested than permitted"},
+	{args: []string{"--partition=small"}, waits: "MaxMemPerLimit", strict: "Memory required by task is not available"},
+	{args: []string{"--partition=small", "--mem=100", "--time=02:00:00"}, waits: "PartitionTimeLimit", strict: "Requested time limit is invalid"},
 	{args: []string{"--partition=closed"}, waits: "PartitionDown"},
 	{args: []string{"--nodelist=drained"}, waits: "ReqNodeNotAvail"},
 }
@@ -39,50 +41,61 @@ func TestWrongRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2, Conf: []string{
-		"NodeName=cpunode NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 State=DOWN",
-		"PartitionName=cpuonly Nodes=cpunode State=UP",
-		"PartitionName=small Nodes=ALL MaxMemPerNode=1000 MaxTime=60 State=UP",
-		"PartitionName=closed Nodes=ALL State=DOWN",
-	}})
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(`{"prompt":"a"}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	script, err := c.Command(t, dir, build.Fluxworker(t), "plan", "--sbatch", "--input", "in.jsonl", "--output", "out.jsonl", "--rate", "5",
-		"--model", "llama3.2:3b", "--gpu", "A100-40GB", "--ollama", "nonexistent").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Scontrol(t, "update", "NodeName="+c.Nodes[0], "State=DRAIN", "Reason=test")
 	for _, x := range wrongRequests {
-		name := strings.Join(x.args, " ")
-		args := append([]string{"--parsable"}, x.args...)
-		for i, a := range args {
-			args[i] = strings.Replace(a, "drained", c.Nodes[0], 1)
-		}
-		sbatch := c.Command(t, dir, "sbatch", args...)
-		sbatch.Stdin = strings.NewReader(string(script))
-		out, err := sbatch.CombinedOutput()
-		said := strings.TrimSpace(string(out))
-		for _, word := range []string{x.refused, x.waits} {
+		for _, word := range []string{x.refused, x.waits, x.strict} {
 			if word != "" && !strings.Contains(string(page), ": `"+word+"`") {
 				t.Errorf("docs/slurm.md has no row for %s", word)
 			}
 		}
-		if err != nil {
-			if x.refused == "" || !strings.Contains(said, x.refused) {
-				t.Errorf("%s: %v: sbatch says %q, want %q", name, err, said, x.refused)
+	}
+	for _, limits := range []string{"NO", "ALL"} {
+		t.Run("EnforcePartLimits="+limits, func(t *testing.T) {
+			t.Parallel()
+			c := slurm.Start(t, slurm.Options{Nodes: 1, GPUs: 2, Conf: []string{
+				"EnforcePartLimits=" + limits,
+				"NodeName=cpunode NodeAddr=127.0.0.1 CPUs=8 RealMemory=8000 State=DOWN",
+				"PartitionName=cpuonly Nodes=cpunode State=UP",
+				"PartitionName=small Nodes=ALL MaxMemPerNode=1000 MaxTime=60 State=UP",
+				"PartitionName=closed Nodes=ALL State=DOWN",
+			}})
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(`{"prompt":"a"}`+"\n"), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			continue
-		}
-		if x.waits == "" {
-			t.Errorf("%s: sbatch accepts the job, want %q", name, x.refused)
-			continue
-		}
-		await.Until(t, name+" to wait for "+x.waits, func() bool {
+			script, err := c.Command(t, dir, build.Fluxworker(t), "plan", "--sbatch", "--input", "in.jsonl", "--output", "out.jsonl", "--rate", "5",
+				"--model", "llama3.2:3b", "--gpu", "A100-40GB", "--ollama", "nonexistent").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Scontrol(t, "update", "NodeName="+c.Nodes[0], "State=DRAIN", "Reason=test")
+			for _, x := range wrongRequests {
+				refused, waits := x.refused, x.waits
+				if limits == "ALL" && x.strict != "" {
+					refused, waits = x.strict, ""
+				}
+				answer(t, c, dir, string(script), x.args, refused, waits)
+			}
+		})
+	}
+}
+
+// answer submits a script and checks what SLURM answers.
+func answer(t *testing.T, c *slurm.Cluster, dir, script string, args []string, refused, waits string) {
+	t.Helper()
+	name := strings.Join(args, " ")
+	sbatch := c.Command(t, dir, "sbatch", append([]string{"--parsable"}, strings.Fields(strings.Replace(name, "drained", c.Nodes[0], 1))...)...)
+	sbatch.Stdin = strings.NewReader(script)
+	out, err := sbatch.CombinedOutput()
+	said := strings.TrimSpace(string(out))
+	switch {
+	case err != nil && (refused == "" || !strings.Contains(said, refused)):
+		t.Errorf("%s: %v: sbatch says %q, want %q", name, err, said, refused)
+	case err == nil && waits == "":
+		t.Errorf("%s: sbatch accepts the job, want %q", name, refused)
+	case err == nil:
+		await.Until(t, name+" to wait for "+waits, func() bool {
 			reason, err := c.Command(t, dir, "squeue", "--noheader", "--jobs="+said, "--format=%T %r").Output()
-			return err == nil && strings.HasPrefix(string(reason), "PENDING "+x.waits)
+			return err == nil && strings.HasPrefix(string(reason), "PENDING "+waits)
 		})
 	}
 }
@@ -103,10 +116,11 @@ func TestJobOutOfMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := c.Sbatch(t, dir, string(script), "--mem=30M")
+		// SLURM does not tell the code of such a job, so the script does.
+		id := c.Sbatch(t, dir, strings.Replace(string(script), "exec ", "", 1)+"\necho code $?\n", "--mem=30M")
 		c.Await(t, id, "OUT_OF_MEMORY")
 		out, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("slurm-%s.out", id)))
-		for _, want := range []string{"the job has 30.0 MiB of host memory", "--mem=4G would do", "oom"} {
+		for _, want := range []string{"the job has 30.0 MiB of host memory", "--mem=4G would do", "fluxworker: prepare server: load model", "code 82", "oom-kill"} {
 			if err != nil || !strings.Contains(string(out), want) {
 				t.Errorf("the job does not say %q (%v):\n%s", want, err, out)
 			}

@@ -38,3 +38,9 @@ for deb in "$debs"/{slurm,munge,lib}*.deb; do dpkg-deb -x "$deb" "$draft/tree"; 
 for program in slurmctld slurmd slurmstepd; do ln -sf "$program-wlm" "$draft/tree/usr/sbin/$program"; done
 chmod 755 "$draft/tree"
 mv -T "$draft/tree" "$to" 2>/dev/null || [ -e "$to" ] # another process may have been faster
+# Not root, a kernel without overlayfs, a release whose libraries do not suit the machine's programs...
+if ! "$root/test/slurm/within.sh" "$version" slurmd -V >"$draft/log" 2>&1; then
+	cat "$draft/log" >&2
+	rm -rf "$to"
+	cannot "its slurmd does not run over the machine's /usr"
+fi
