@@ -54,5 +54,5 @@ type able struct {
 var ables = []able{
 	{"tiny-tools", "llama", "calls tools, by a template of Ollama's kind and one in its file", "TestToolsOnEngines, TestToolsOfAFile"},
 	{"tiny-thinking", "llama", "thinks as much as it is told to, and calls a tool at the end of a thought; by templates as tiny-tools has", "TestThinkingOnEngines, TestThinkingOfAFile"},
-	{"tiny-bert", "bert", "makes vectors and nothing else", "TestEmbedder, TestEmbedderFile, TestVectorsAreTheServers"},
+	{"tiny-bert", "bert", "makes vectors and nothing else", "TestEmbedder, TestEmbedderFile, TestVectorsAreTheServers, TestRowsShareRequestsForVectors"},
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -169,6 +170,7 @@ func serveFront(argv []string) int {
 // front passes requests on to a server and counts them.
 type front struct {
 	proxy    *httputil.ReverseProxy
+	file     string // with what was seen; each front has a name of its own, since all have the same process id in their namespaces
 	mu       sync.Mutex
 	inFlight int
 	seen     Seen
@@ -182,6 +184,7 @@ func listenInFront(server string) (string, error) {
 		return "", err
 	}
 	f := &front{
+		file:  fmt.Sprintf("%016x", rand.Uint64()),
 		proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server}),
 		seen:  Seen{Devices: os.Getenv("CUDA_VISIBLE_DEVICES"), Slots: os.Getenv("OLLAMA_NUM_PARALLEL")},
 	}
@@ -285,10 +288,9 @@ func (f *front) count(change int) {
 	f.seen.Requests++
 	f.seen.Peak = max(f.seen.Peak, f.inFlight)
 	data, _ := json.Marshal(f.seen)
-	name, _ := os.Readlink("/proc/self")                               // the process id outside of the server's own namespace, where each front has the same
-	draft := filepath.Join(os.Getenv("FRONT_SEEN"), "..", "tmp", name) // a killed front leaves no half of one
+	draft := filepath.Join(os.Getenv("FRONT_SEEN"), "..", "tmp", f.file) // a killed front leaves no half of one
 	os.WriteFile(draft, data, 0o600)
-	os.Rename(draft, filepath.Join(os.Getenv("FRONT_SEEN"), name))
+	os.Rename(draft, filepath.Join(os.Getenv("FRONT_SEEN"), f.file))
 }
 
 // pretendGPU makes /api/ps say that a loaded model is on the GPU, as far as the GPU holds it.
