@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -103,18 +103,14 @@ func newRecorder(c config, argv, env []string, log *logger) *recorder {
 	}
 }
 
-// ownFile returns the path of the record's file. If path is a folder, each server of a run has its own file in it. The
-// name is the process id outside the namespaces, because inside all servers have the same id.
+// ownFile returns the path of the record's file. If path is a folder, each server of a run has its own file in it, with a random
+// name: in their namespaces all servers have the same process id.
 func ownFile(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
 		return path
 	}
-	self, err := os.Readlink("/proc/self")
-	if err != nil {
-		self = strconv.Itoa(os.Getpid())
-	}
-	return filepath.Join(path, self+".json")
+	return filepath.Join(path, fmt.Sprintf("%016x.json", rand.Uint64()))
 }
 
 // keep writes the file when it is out of date, with limited frequency, until the context ends.
