@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"math"
 	"os"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -151,33 +151,40 @@ func report(read *atomic.Int64, finished <-chan struct{}, log zerolog.Logger) {
 	}
 }
 
-const (
-	// samples is the number of places at which warnIfDropped reads.
-	samples = 16
-	// slowRead is a time that no read of one page takes out of the page cache, and that every request to another machine takes.
-	slowRead = 100 * time.Microsecond
-)
+// samples is the number of places at which inPageCache looks.
+const samples = 16
 
-// warnIfDropped warns where the file system did not keep what was read. The fastest of several reads counts, since the kernel may
-// give the core to another process in the middle of any of them.
+// warnIfDropped warns where the file system did not keep what was read.
 func warnIfDropped(files []file, log zerolog.Logger) {
 	largest := slices.MaxFunc(files, func(a, b file) int { return cmp.Compare(a.size, b.size) })
-	f, err := os.Open(largest.path)
+	if kept, err := inPageCache(largest); err == nil && !kept {
+		log.Warn().Msg("the file system did not keep the model's files in the page cache, so reading them ahead gains nothing here: add --stage never, or copy the model to a folder of the node in the job script")
+	}
+}
+
+// inPageCache reports whether pages of a file are in the page cache. It reads no page: the kernel tells which pages are there
+// (mincore(2)). Of a file that this user may not write, the kernel says that all are there.
+func inPageCache(f file) (bool, error) {
+	open, err := os.Open(f.path)
 	if err != nil {
-		return
+		return false, err
 	}
-	defer f.Close()
-	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) // a hint: without it each sample may read more than a page
-	page := make([]byte, os.Getpagesize())
-	fastest := time.Duration(math.MaxInt64)
-	for i := range int64(samples) {
-		began := time.Now()
-		if _, err := f.ReadAt(page, largest.size/samples*i); err != nil && err != io.EOF {
-			return
+	defer open.Close()
+	pages, err := unix.Mmap(int(open.Fd()), 0, int(f.size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Munmap(pages)
+	page := os.Getpagesize()
+	for i := range samples {
+		var there byte
+		at := len(pages) / samples * i / page * page
+		if _, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&pages[at])), 1, uintptr(unsafe.Pointer(&there))); errno != 0 {
+			return false, errno
 		}
-		fastest = min(fastest, time.Since(began))
+		if there&1 != 0 {
+			return true, nil
+		}
 	}
-	if fastest > slowRead {
-		log.Warn().Dur("read_again_ms", fastest).Msg("the file system did not keep the model's files in the page cache, so reading them ahead gains nothing here: add --stage never, or copy the model to a folder of the node in the job script")
-	}
+	return false, nil
 }
