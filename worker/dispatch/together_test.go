@@ -335,7 +335,7 @@ func checkRequests(t *testing.T, rows []prompt.Row, servers ...*embedder) {
 
 // deferring defers a part of the rows before they are asked.
 type deferring struct {
-	every int64 // one row of so many; 0 is none
+	every int64 // the deferrer defers each row whose number is a multiple of every; 0 defers no row
 	mu    sync.Mutex
 	rows  []int64
 }

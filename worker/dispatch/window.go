@@ -5,11 +5,12 @@ import (
 
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/record"
+	"fluxworker/worker/tokens"
 )
 
 const (
 	// lookAheadRows limits the rows among which the queue looks for a row with a shared prefix.
-	lookAheadRows = 1024
+	lookAheadRows = tokens.LookAheadRows
 	// sharingShare is the share of the waiting rows with a relative from which the rows that wait at a server's door cost more
 	// than they win: a row at the door takes whatever slot falls free, and another row's prefix leaves this slot.
 	sharingShare = 0.25

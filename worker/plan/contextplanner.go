@@ -130,7 +130,7 @@ func Chosen(p *batcher.Plan, d *tokens.Demand, e *tokens.Estimator, limit int, b
 func (p Planner) PlanRows(ctx context.Context, info ollama.Info, gpus []gpu.Device) (_ batcher.Plan, choice *record.ContextChoice, shared *tokens.Sharing, _ error) {
 	sample := new(tokens.Sample)
 	if p.Input.Path != "" {
-		sample = p.Sample(ctx, Always)
+		sample = p.sample(ctx, Always, true)
 		shared = sample.Sharing()
 	}
 	if sample.Rows() == 0 || !p.FitContext || p.Running {

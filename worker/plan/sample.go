@@ -30,12 +30,18 @@ type sampler struct {
 	time  time.Duration         // limit of the whole sample
 	isNew func(prompt.Key) bool // reports whether a row belongs into the sample
 	into  *tokens.Sample
+
+	compare bool // compare the rows with each other
 }
 
 // Sample samples the rows of the input for which isNew holds, within SampleTime. The sample stands for all of these rows. An
 // input that can be read only once, or cannot be read, gives an empty sample.
 func (p Planner) Sample(ctx context.Context, isNew func(prompt.Key) bool) *tokens.Sample {
-	s := sampler{input: p.Input, time: cmp.Or(p.SampleTime, sampleTime), isNew: isNew, into: new(tokens.Sample)}
+	return p.sample(ctx, isNew, false)
+}
+
+func (p Planner) sample(ctx context.Context, isNew func(prompt.Key) bool, compare bool) *tokens.Sample {
+	s := sampler{input: p.Input, time: cmp.Or(p.SampleTime, sampleTime), isNew: isNew, into: new(tokens.Sample), compare: compare}
 	s.file(ctx)
 	return s.into
 }
@@ -126,6 +132,9 @@ func (s *sampler) options() prompt.Options {
 // the context it stops at the next row.
 func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, limit int) *tokens.Sample {
 	sample := new(tokens.Sample)
+	if s.compare {
+		sample.Compare()
+	}
 	for n := 0; n < limit && goOn(); n++ {
 		row, err := rows.Next()
 		if err != nil {

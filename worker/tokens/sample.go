@@ -35,6 +35,13 @@ type size struct {
 	stands int64 // the number of rows of the input that this row stands for
 }
 
+// Compare makes the sample compare its rows for Sharing, which costs a hash of each prompt.
+func (s *Sample) Compare() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared = NewSharing()
+}
+
 // Add adds a row. It reports false, and adds nothing, when the sample is full.
 func (s *Sample) Add(r *prompt.Request) (more bool) {
 	s.mu.Lock()
@@ -43,10 +50,9 @@ func (s *Sample) Add(r *prompt.Request) (more bool) {
 		return false
 	}
 	s.rows = append(s.rows, size{Weigh(r), Answer(r), 1})
-	if s.shared == nil {
-		s.shared = NewSharing()
+	if s.shared != nil {
+		s.shared.Add(r)
 	}
-	s.shared.Add(r)
 	for i := range r.Messages {
 		text := r.Messages[i].Content
 		text = text[:min(len(text), maxMessageText)]
@@ -88,7 +94,7 @@ func (s *Sample) Rows() int {
 	return len(s.rows)
 }
 
-// Sharing returns what the rows share with the rows before them; nil without rows. Of a sample in places of a file, rows of
+// Sharing returns what the rows share with the rows before them; nil without Compare. Of a sample in places of a file, rows of
 // different places are not compared. The caller must not add rows any more.
 func (s *Sample) Sharing() *Sharing {
 	s.mu.Lock()

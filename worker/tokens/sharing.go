@@ -7,9 +7,8 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// sharingRows is the number of rows before a row among which Sharing looks for its beginning: about as many as wait in a run
-// (dispatch.lookAheadRows).
-const sharingRows = 1024
+// LookAheadRows is the number of rows among which a run looks for rows with the same beginning.
+const LookAheadRows = 1024
 
 // Sharing estimates how many tokens of an input's prompts rows share with rows before them. A slot that has answered one of
 // these rows need not read the tokens again. It is not safe for concurrent use.
@@ -24,7 +23,7 @@ type Sharing struct {
 
 // NewSharing makes an estimate without rows.
 func NewSharing() *Sharing {
-	return &Sharing{seed: maphash.MakeSeed(), last: make(map[uint64]int64), stale: 2 * sharingRows}
+	return &Sharing{seed: maphash.MakeSeed(), last: make(map[uint64]int64), stale: 2 * LookAheadRows}
 }
 
 // Add adds the next row of the input.
@@ -32,7 +31,7 @@ func (s *Sharing) Add(r *prompt.Request) {
 	prefix, bytes := prompt.PrefixOf(s.seed, r), prompt.PrefixBytes
 	weight, levels := float64(Weigh(r)), len(prefix)
 	for levels > 0 {
-		if row, ok := s.last[prefix[levels-1]]; ok && s.rows-row <= sharingRows {
+		if row, ok := s.last[prefix[levels-1]]; ok && s.rows-row <= LookAheadRows {
 			break
 		}
 		levels--
@@ -51,11 +50,11 @@ func (s *Sharing) Add(r *prompt.Request) {
 	}
 	if s.rows++; s.rows == s.stale {
 		for hash, row := range s.last {
-			if s.rows-row > sharingRows {
+			if s.rows-row > LookAheadRows {
 				delete(s.last, hash)
 			}
 		}
-		s.stale += sharingRows
+		s.stale += LookAheadRows
 	}
 }
 

@@ -59,7 +59,7 @@ func TestSharing(t *testing.T) {
 		if got := s.Share(); math.Abs(got-tt.want) > 0.04 {
 			t.Errorf("%s: %.3f of the tokens, want %.3f", tt.name, got, tt.want)
 		}
-		if len(s.last) > 3*sharingRows*60 {
+		if len(s.last) > 3*LookAheadRows*60 {
 			t.Errorf("%s: %d hashes are kept", tt.name, len(s.last))
 		}
 	}
