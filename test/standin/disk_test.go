@@ -88,7 +88,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	j.UseStandIn()
 	j.Args = append(j.Args, "--lock-stale", "1s") // repairing the disk may cost the lock of the first run
 	image := j.Path("image")
-	mount := func(dir string) error { return run("mount", "-o", "loop,errors=remount-ro", image, dir) }
+	mount := func(image, dir string) error { return run("mount", "-o", "loop,errors=remount-ro", image, dir) }
 	dir := onDisk(j, func(dir string) error {
 		if err := os.WriteFile(image, nil, 0o600); err != nil {
 			return err
@@ -99,7 +99,7 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 		if err := run("mkfs.ext4", "-q", image); err != nil {
 			return err
 		}
-		return mount(dir)
+		return mount(image, dir)
 	})
 	j.WriteRows(rows)
 	cmd := j.StartAndHold(50)
@@ -112,10 +112,14 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	if err := run("umount", dir); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("e2fsck", "-fy", image).CombinedOutput(); err != nil && len(out) == 0 {
+	repaired := j.Path("repaired") // servers of other tests, in mount namespaces of their own, may still hold the broken file system
+	if err := run("cp", "--sparse=always", image, repaired); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("e2fsck", "-fy", repaired).CombinedOutput(); err != nil && len(out) == 0 {
 		t.Fatalf("%v: %s", err, out) // its exit code says what it mended
 	}
-	if err := mount(dir); err != nil {
+	if err := mount(repaired, dir); err != nil {
 		t.Fatal(err)
 	}
 	j.Run(0)
