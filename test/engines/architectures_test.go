@@ -25,6 +25,7 @@ var (
 // A model of each architecture in the model list, and of those that popular models have today, is loaded by both generations,
 // answers rows, and has the cache that was planned for it, with its windows and its recurrent state. What cannot be loaded says why.
 func TestArchitectures(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, m := range tinies {
 			t.Run(m.name, func(t *testing.T) { m.check(t, g, 0, 40) })

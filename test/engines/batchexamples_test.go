@@ -20,6 +20,7 @@ var batchExamples = []string{
 
 // OpenAI's examples go through either engine, and every line has the fields that OpenAI's have.
 func TestBatchExamples(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
 		j.Write(batchExamples...)

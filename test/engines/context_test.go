@@ -9,6 +9,7 @@ import (
 // Where the context follows from the rows, the few long ones are answered last, after one restart, with a longer context and
 // fewer slots; nothing is cut on the way, neither a prompt nor an answer.
 func TestContextSuitsTheRows(t *testing.T) {
+	t.Parallel()
 	const rows = 500
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--context", "auto")

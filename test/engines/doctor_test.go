@@ -15,6 +15,7 @@ import (
 // doctor starts the real Ollama, reads the real NVML library, and finds what is wrong on a machine whose driver shows a GPU that
 // the server does not find.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	type finding struct{ Check, Verdict, Text string }
 	doctor := func(t *testing.T, code int, env []string, args ...string) map[string]finding {
 		t.Helper()

@@ -86,6 +86,7 @@ func embeddingRow(id string, input any, fields ...string) string {
 // A model that only embeds is planned with one slot in each server, as many as rows are to be asked at once, and loaded and
 // proved by embeddings. Every vector is right.
 func TestEmbedder(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x ", 510)                   // which is all that the model takes, with begin and end
 	several := []string{"zz9", "hello world", "a b c?"} // whose last word is unknown
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
@@ -166,6 +167,7 @@ func checkVectors(t *testing.T, line map[string]any, texts []string, dimensions 
 
 // A file that only embeds is asked for vectors as it lies, and needs no template.
 func TestEmbedderFile(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := newFileJob(t, g, filepath.Join(g.Files, "tiny-bert.gguf"))
 		// A context is asked for, but the model has no more than that.
@@ -185,6 +187,7 @@ func TestEmbedderFile(t *testing.T) {
 // The vectors in the lines are those that the server gives to whoever asks it by its own interface for OpenAI's clients, bit
 // by bit.
 func TestVectorsAreTheServers(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		url := serveModels(t, g)
 		j := g.NewJob(t, "--model", "tiny-bert", "--ollama-url", url, "--batch-size", "1")

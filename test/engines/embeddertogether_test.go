@@ -29,6 +29,7 @@ func embedded(t *testing.T, url, body string) map[string]any {
 // Rows whose texts share a request have the lines that they have alone, with the same vectors bit by bit; the tokens of all lines
 // are those of all rows alone. A text that is too long is the error of its own row.
 func TestRowsShareRequestsForVectors(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		url := serveModels(t, g)
 		j := g.NewJob(t, "--model", "tiny-bert", "--ollama-url", url, "--batch-size", "1")
@@ -86,6 +87,7 @@ func TestRowsShareRequestsForVectors(t *testing.T) {
 
 // A worker that is killed in the middle of rows that share requests goes on where it was: no row has two lines, and none is lost.
 func TestKilledBetweenSharedRequests(t *testing.T) {
+	t.Parallel()
 	const rows = 1500
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--model", "tiny-bert", "--batch-size", "1")

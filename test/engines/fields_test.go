@@ -34,6 +34,7 @@ var fieldRows = []string{
 // Each field arrives at a real server as what it is to become, and its answer becomes the line that it is to become. What the
 // tiny model cannot do is refused by the server, and the row told so.
 func TestFields(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--max-retries", "1")
 		j.UseFront(g, "FRONT_BODIES="+j.Path("bodies"))

@@ -55,6 +55,7 @@ func links(t *testing.T, path string) int {
 // A file that is in no model folder is run where it lies: linked while a server lives, and let go of afterwards, also where
 // the server is killed and started again, and where the worker itself is.
 func TestModelFile(t *testing.T) {
+	t.Parallel()
 	const rows = 80
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := newFileJob(t, g, "my model.gguf", "--max-restarts", "20")
@@ -93,6 +94,7 @@ func TestModelFile(t *testing.T) {
 
 // A file on another file system cannot have a hard link. It is run all the same.
 func TestModelFileElsewhere(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		dir, err := os.MkdirTemp("/dev/shm", "fluxworker-test-")
 		if err != nil {
@@ -116,6 +118,7 @@ func TestModelFileElsewhere(t *testing.T) {
 
 // The lines of an output are of one model, whatever its file is called and wherever it lies.
 func TestModelFileChanges(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		j := newFileJob(t, g, "model.gguf", "--temperature", "0")
 		copyFile(t, g, "bigram.gguf", j.Path("model.gguf"))
@@ -155,6 +158,7 @@ func TestModelFileChanges(t *testing.T) {
 // A chat is written as the file says. The old generation has templates of its own for the usual ones; where it has none, the
 // run says so.
 func TestModelFileTemplate(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		const all = "0123456789abcdefghijklmnopqrstuvwxyz"
 		plain := "456" + all[7:] // the prompt's last character is a 3
@@ -188,6 +192,7 @@ func TestModelFileTemplate(t *testing.T) {
 
 // A model that sees is two files.
 func TestModelFileWithProjector(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		file := filepath.Join(g.Files, "tiny-gemma3-vision.gguf")
 		j := newFileJob(t, g, file, "--gguf-projector", strings.TrimSuffix(file, "gguf")+"mmproj.gguf", "--temperature", "0")
@@ -213,6 +218,7 @@ func TestModelFileWithProjector(t *testing.T) {
 
 // A YAML names the file from where it lies itself.
 func TestModelFileInYAML(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		j := newFileJob(t, g, "")
 		i := slices.Index(j.Args, "--gguf")

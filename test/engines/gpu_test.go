@@ -16,6 +16,7 @@ import (
 
 // Every GPU gets a server, one queue feeds them all, and what a killed one had goes to the others.
 func TestFourGPUsOneServerKilled(t *testing.T) {
+	t.Parallel()
 	const rows = 200
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--batch-size", "2", "--max-restarts", "0")
@@ -68,6 +69,7 @@ func TestFourGPUsOneServerKilled(t *testing.T) {
 // A server that put some of the model on the CPU is started again with fewer slots; one that cannot be helped is left out, and
 // ends the run where it is the only one.
 func TestSpill(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
 		j.UseGPUs(g, harness.GPUs(1, ""), "FRONT_HOLDS=4")
@@ -116,6 +118,7 @@ func TestSpill(t *testing.T) {
 // A load that fails for want of GPU memory is tried again with fewer slots, and told. The requests say that all layers are on
 // the GPU, so the engines fail instead of moving layers to the CPU.
 func TestFailedLoad(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--context", "2048") // the old generation processes no more tokens at once than a slot has
 		bodies := j.Path("bodies")
@@ -164,6 +167,7 @@ func TestFailedLoad(t *testing.T) {
 
 // The KV cache is what slots cost. What is predicted for it is what the engines allocate.
 func TestKVCachePrediction(t *testing.T) {
+	t.Parallel()
 	size := regexp.MustCompile(`KV buffer size = +([0-9.]+) MiB`)
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, tt := range []struct{ slots, context int }{{8, 4096}, {16, 1024}, {5, 3000}} {

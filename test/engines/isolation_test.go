@@ -14,6 +14,7 @@ import (
 
 // Root or not, a run keeps its server to itself where it can, and nothing of it outlives a killed worker or guard.
 func TestIsolation(t *testing.T) {
+	t.Parallel()
 	const rows = 100
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, u := range harness.Users() {
@@ -55,6 +56,7 @@ func TestIsolation(t *testing.T) {
 
 // A server that namespaces keep from its GPU, or from starting at all, is started once more without them, and that is told.
 func TestSecondStartWithoutNamespaces(t *testing.T) {
+	t.Parallel()
 	const again = "starting it once more without them"
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		t.Run("no GPU", func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // A job of LLMFlux, its rows, model file and .env as they are, is answered by a real server, and who reads its results reads
 // these. The run is stopped once in the middle.
 func TestLLMFluxJob(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		const rows = 120
 		j := g.NewJob(t, "--model", "custom:my-model", "--custom-config-path", "my-model.yaml", "--output", "results.json")

@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "4") // a run also waits: for the start of its server, and for the end of a server that hangs
+	flag.Set("test.parallel", "4") // jobs at once: each waits, too, for the start of its server or for the end of a server that hangs
 	harness.Main(m)
 }
 

@@ -53,6 +53,7 @@ func standsFor(tag string, a modelcfg.Architecture) []string {
 
 // The document names for each model of the list the test model behind it, and for each test model where it runs.
 func TestModelsAreDocumented(t *testing.T) {
+	t.Parallel()
 	catalog, err := modelcfg.Embedded()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 // Every name under which Ollama finds a model is a name for --model.
 func TestModelNames(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, name := range []string{"Bigram:LATEST", "library/bigram"} {
 			t.Run(name, func(t *testing.T) {

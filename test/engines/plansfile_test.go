@@ -53,6 +53,7 @@ func planOf(t *testing.T, args ...string) planned {
 
 // The needs of each architecture follow from its metadata, and are the same whether Ollama or the file gives the metadata.
 func TestArchitecturesArePlanned(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, m := range tinies {
 			t.Run(m.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // Questions about one text find the text in their slot, also where the input is shuffled: the new generation says how much of
 // each prompt it has read before. In the order of the input, neighbours are in different slots.
 func TestSharedPrefixes(t *testing.T) {
+	t.Parallel()
 	const documents, questions, slots = 6, 6, 3
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--batch-size", fmt.Sprint(slots), "--context", "768", "--temperature", "0")
@@ -64,6 +65,7 @@ func TestSharedPrefixes(t *testing.T) {
 
 // A kill in the middle of a group loses nothing: the next run asks what is left of the group, and no row twice.
 func TestKilledInTheMiddleOfAGroup(t *testing.T) {
+	t.Parallel()
 	const documents, questions = 4, 6
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--batch-size", "3", "--context", "768", "--temperature", "0")
@@ -90,6 +92,7 @@ func TestKilledInTheMiddleOfAGroup(t *testing.T) {
 
 // Of a row with several answers the prompt is read once: the other answers follow in the same slot.
 func TestSeveralAnswersReadThePromptOnce(t *testing.T) {
+	t.Parallel()
 	const documents, answers = 6, 3
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--batch-size", "3", "--context", "768", "--temperature", "0")

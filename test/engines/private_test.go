@@ -21,6 +21,7 @@ var exposing = []string{
 
 // Prompts are in the results alone, whatever happens to their rows and whatever the user's environment asks for.
 func TestNoPromptIsLogged(t *testing.T) {
+	t.Parallel()
 	const secret = "secretword"
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--log-level", "debug")
@@ -72,6 +73,7 @@ var listening = regexp.MustCompile(`Listening on (127\.0\.0\.1:\d+)`)
 // itself lets in pages of the same machine, http://localhost, and has no way to forbid it. An isolated server is out of
 // the reach of any browser.)
 func TestNoWebPageReachesTheServer(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--isolate", "never")
 		j.Env = exposing

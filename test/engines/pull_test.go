@@ -15,6 +15,7 @@ import (
 
 // A real server fetches the model into a folder of its own; a second pull finds it there, and a run answers with it.
 func TestPull(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		r := harness.NewRegistry(t, g)
 		models := filepath.Join(t.TempDir(), "models")

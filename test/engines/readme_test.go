@@ -17,6 +17,7 @@ var making sync.Mutex
 
 // The first command on a bare machine: the model's folder is made by the demo itself, whichever way Ollama is named.
 func TestDemoMakesItsModelFolder(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		root, err := filepath.Abs("../..")
 		if err != nil {
@@ -45,6 +46,7 @@ func TestDemoMakesItsModelFolder(t *testing.T) {
 // Every command of the README and of each page in docs works, in the order of the pages. A command that stands on several
 // pages runs once. Of make's targets those for a user run; those for a contributor would run all tests, and need only exist.
 func TestPageCommands(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		n := harness.NewNewcomer(t, g)
 		root, err := filepath.Abs("../..")
@@ -78,6 +80,7 @@ func TestPageCommands(t *testing.T) {
 
 // The job scripts of the pages are the one in scripts/sbatch, and it works.
 func TestPageJobScripts(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		script, err := os.ReadFile("../../scripts/sbatch/single-gpu.sbatch")
 		if err != nil {
@@ -103,6 +106,7 @@ func TestPageJobScripts(t *testing.T) {
 
 // The rows and the model file of the pages are good ones.
 func TestPageFiles(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		n := harness.NewNewcomer(t, g)
 		var rows []string

@@ -15,6 +15,7 @@ var modelLoad = regexp.MustCompile(`msg="starting (?:runner|llama-server)" cmd="
 
 // Every row gets the answer to its own prompt, exactly once, and the server has as much to do as was planned.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	const rows = 500
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
@@ -59,6 +60,7 @@ func TestAnswers(t *testing.T) {
 
 // What a row may ask for arrives, and what is refused is refused with a reason; nothing is cut silently.
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
 		long := strings.Repeat("x", 600)
@@ -113,6 +115,7 @@ const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 
 // A context beyond the model's own would be clamped by the server alone, and an answer cut there would look whole.
 func TestContextIsTheModels(t *testing.T) {
+	t.Parallel()
 	const most = 8192 // the tiny model's
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
@@ -131,6 +134,7 @@ func TestContextIsTheModels(t *testing.T) {
 
 // Killed in the middle, the same command goes on: no row is lost or answered twice, and no process is left.
 func TestKilledAndStartedAgain(t *testing.T) {
+	t.Parallel()
 	const rows = 200
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
@@ -150,6 +154,7 @@ func TestKilledAndStartedAgain(t *testing.T) {
 
 // The first signal drains: what is in flight is finished, the rest is left for the next run.
 func TestTerminated(t *testing.T) {
+	t.Parallel()
 	const rows, before = 200, 50
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
@@ -179,6 +184,7 @@ func TestTerminated(t *testing.T) {
 // A server, runner or guard that is killed, stopped or told to exit is not the rows' fault: it is started again. No process
 // is left, whether or not the server has namespaces of its own; without, its guard and its process group hold it.
 func TestServerHit(t *testing.T) {
+	t.Parallel()
 	server := func(j *harness.Job, _ harness.Generation) int { return j.ServerPID() }
 	runner := (*harness.Job).RunnerPID
 	tests := []struct {
@@ -222,6 +228,7 @@ func TestServerHit(t *testing.T) {
 
 // Where a server may not be started again the run says so, with the end of the server's log, and leaves its rows undone.
 func TestServerGivenUp(t *testing.T) {
+	t.Parallel()
 	const rows = 80
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
@@ -239,6 +246,7 @@ func TestServerGivenUp(t *testing.T) {
 
 // A machine without a GPU must not quietly spend a job's hours on the CPU, and a missing model is named.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t)
 		j.WriteRows(3)

@@ -26,6 +26,7 @@ var enginePatterns = []string{
 // Each of these schemas ended the server, or kept it from answering. Now a server that is started once and loads the model
 // once answers all of them, and the answer to a pattern matches it.
 func TestSchemasOnEngines(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, model := range []string{"bigram", "tiny-gemma3"} {
 			t.Run(model, func(t *testing.T) {

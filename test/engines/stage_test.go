@@ -16,6 +16,7 @@ import (
 // A model on a network file system is read by fluxworker before a server loads it, and the server reads next to nothing from
 // there. Without staging, the server reads the model.
 func TestStage(t *testing.T) {
+	t.Parallel()
 	const rows = 5
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		lower := t.TempDir()
@@ -42,6 +43,7 @@ func TestStage(t *testing.T) {
 
 // A signal ends the reading: no server is started any more, and nothing remains of the turn to read.
 func TestTerminatedWhileStaging(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		lower := t.TempDir()
 		copyFile(t, g, "tiny-8b-cache.gguf", filepath.Join(lower, "model.gguf"))

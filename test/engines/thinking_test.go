@@ -17,6 +17,7 @@ const enumFormat = `"response_format":{"type":"json_schema","json_schema":{"name
 
 // Both engines keep thoughts and answers apart. A model thinks when its row says so, and as much.
 func TestThinkingOnEngines(t *testing.T) {
+	t.Parallel()
 	const talk = `{"role":"user","content":"x !"},{"role":"assistant","content":"ok","reasoning_content":"hmm"},{"role":"user","content":"x 3"}`
 	const plain = "456789abcdefghijklmnopqrstuvwxyz"
 	effort := func(e string) string { return `"reasoning_effort":"` + e + `"` }
@@ -109,6 +110,7 @@ func tokensIn(line map[string]any) string {
 // The new generation thinks by the template in a model's file, too; the old one has a template of its own for the file, which
 // knows no thoughts.
 func TestThinkingOfAFile(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		j := newFileJob(t, g, filepath.Join(g.Files, "tiny-thinking.gguf"))
 		j.Write(chatRow("none", "x 3"), chatRow("high", "x 3", `"reasoning_effort":"high","logprobs":true`), chatRow("cut", "x 3", `"reasoning_effort":"high","max_tokens":2`))

@@ -41,6 +41,7 @@ func chatRow(id, said string, fields ...string) string {
 // Both engines read calls out of what a model says. They are in the lines in OpenAI's form, and a conversation goes on from
 // what the tools said.
 func TestToolsOnEngines(t *testing.T) {
+	t.Parallel()
 	const talk = `{"role":"user","content":"x !"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function",` +
 		`"function":{"name":"get_weather","arguments":"{\"city\": \"Paris\"}"}}]},{"role":"tool","tool_call_id":"c1","content":"now 3"}`
 	const all = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -127,6 +128,7 @@ func TestToolsOnEngines(t *testing.T) {
 // A model's own file has a template, too. The new generation applies it, finds the calls by it, and holds what stands in a call
 // to the tool's schema; the old one has a template of its own for the file, which knows no tools.
 func TestToolsOfAFile(t *testing.T) {
+	t.Parallel()
 	const talk = `{"role":"user","content":"x !"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function",` +
 		`"function":{"name":"get_weather","arguments":"{\"city\": \"Paris\"}"}}]},{"role":"tool","tool_call_id":"c1","content":"now 3"}`
 	both := `"tools":[` + harness.WeatherTool + `,` + timeTool + `]`

@@ -49,6 +49,7 @@ func picture(t *testing.T, c color.Color) string {
 
 // What a model sees decides its answer. Each row is answered by its own image, whatever the other slots see.
 func TestVision(t *testing.T) {
+	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		for _, m := range tinies {
 			if !m.sees || !m.loads(g) || m.architecture == "mllama" {
@@ -88,6 +89,7 @@ func TestVision(t *testing.T) {
 // Llama 3.2 Vision sees, in the one generation that loads it, but its engine has a fault: images count for less with each
 // token, and soon for nothing. A run warns of that. Should an engine come that is without the fault, this test says so.
 func TestLlamaVision(t *testing.T) {
+	t.Parallel()
 	harness.OldEngine(t, func(t *testing.T, g harness.Generation) {
 		j := g.NewJob(t, "--model", "tiny-mllama", "--max-tokens", "2", "--temperature", "0")
 		var rows []string
