@@ -38,6 +38,12 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usagef("--%s is %q; it must be %s (see %s --help)", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag(), err), command)
 	}
 	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		if cmd == cmd.Root() {
+			if before := cmd.Flags().Args(); len(before) > 0 {
+				return noCommand(cmd, before[0])
+			}
+			return usagef("%w; a command stands before its flags, as in `%s run --model …` (see %s --help)", err, command, command)
+		}
 		if where := llmfluxFlags[unknown.GetSpecifiedName()]; where != "" {
 			return usagef("--%s is a flag of llmflux that fluxworker does not have: %s", unknown.GetSpecifiedName(), where)
 		}

@@ -55,6 +55,18 @@ func warnOfUnknown(log zerolog.Logger, root *cobra.Command) {
 	}
 }
 
+// noCommand returns the error about a word that stands in the place of a command and is none.
+func noCommand(root *cobra.Command, word string) error {
+	var known []string
+	for _, cmd := range root.Commands() {
+		known = append(known, cmd.Name())
+	}
+	if near := nearest(word, known); near != "" {
+		return usagef("there is no command %q; did you mean %s %s? (see %s --help)", word, root.CommandPath(), near, root.CommandPath())
+	}
+	return usagef("there is no command %q (see %s --help)", word, root.CommandPath())
+}
+
 // flagNames lists the visible flags of a command, with their other spellings.
 func flagNames(cmd *cobra.Command) (names []string) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

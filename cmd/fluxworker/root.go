@@ -21,7 +21,7 @@ The environment can set every flag, such as --slots by FLUXWORKER_SLOTS. A flag 
 		Version:       version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no command %q (see %s --help)", args[0], cmd.CommandPath())
+				return noCommand(cmd, args[0])
 			}
 			return nil
 		},
