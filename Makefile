@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -69,6 +69,10 @@ nfs:
 ## apptainer: a real Apptainer, unpacked from Debian sid's packages into .cache/apptainer; nothing is installed
 apptainer:
 	@test/containers/install.sh
+
+## apptainer-setuid: an Apptainer with setuid beside it, built from Debian sid's sources in 5 minutes; nothing is installed
+apptainer-setuid: apptainer
+	@test/containers/setuid.sh
 
 ## release-tools: what the tests of a release need: qemu-user, compilers, and folders with old and bare systems in .cache/release
 release-tools:

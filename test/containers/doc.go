@@ -5,5 +5,6 @@
 // machine. The machine's mounts stay as they are. Jobs belong to nobody. Home folder, model, scratch folder and GGUF file are in
 // /mnt, which no container shows by itself.
 //
-// Real are Apptainer 1.4 without setuid (today's default), its images and Ollama. A setuid Apptainer is in no Debian package.
+// Real are Apptainer 1.4 without setuid (today's default), its images and Ollama. A setuid Apptainer is in no Debian package;
+// "make apptainer-setuid" builds it.
 package containers

@@ -100,6 +100,9 @@ func engine(name string) string {
 // unpacked returns a path in the folder that "make apptainer" fills.
 func unpacked(name string) string { return filepath.Join("../../.cache/apptainer", name) }
 
+// withSetuid is the folder that "make apptainer-setuid" fills: /opt of a machine whose Apptainer is setuid.
+const withSetuid = "../../.cache/apptainer-setuid"
+
 func runInside() (code int, err error) {
 	program, err := build.Program()
 	if err != nil {
@@ -139,6 +142,11 @@ func setUp() error {
 	for _, dir := range []string{"etc", "var", "usr"} {
 		if err := syscall.Mount(unpacked(dir), "/"+dir, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("mount /%s: %w", dir, err)
+		}
+	}
+	if _, err := os.Stat(withSetuid); err == nil {
+		if err := syscall.Mount(withSetuid, "/opt", "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount /opt: %w", err)
 		}
 	}
 	return makeImageFile()
