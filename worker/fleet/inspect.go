@@ -42,9 +42,11 @@ func (i Inspector) Inspect(ctx context.Context) (ollama.Info, error) {
 		return ollama.Info{}, err
 	}
 	defer client.Close()
-	info, err := i.identify(ctx, client)
+	bounded, cancel := bound(ctx, server)
+	defer cancel()
+	info, err := i.identify(bounded, client)
 	if err != nil {
-		return ollama.Info{}, i.explain(ctx, client, server, err)
+		return ollama.Info{}, i.explain(ctx, client, server, endOf(ctx, bounded, err))
 	}
 	return info, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"fluxworker/batcher"
@@ -132,11 +133,10 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	s.client = ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{
 		Context: s.context, Threads: f.threads, Ubatch: s.ubatch, GPULayers: f.config.GPULayers,
 	}))
-	if _, err := s.client.WaitAnswering(bounded); err != nil {
-		return serverError(s.process, "", withCause(bounded, err))
-	}
-	if err := f.load(ctx, s); err != nil {
-		return serverError(s.process, "", err)
+	living, end := bound(ctx, s.process)
+	defer end()
+	if err := f.load(living, s); err != nil {
+		return serverError(s.process, "", endOf(ctx, living, err))
 	}
 	return nil
 }
@@ -149,13 +149,16 @@ func (f *Fleet) isolation() ollama.Isolation {
 	return f.config.Isolate
 }
 
-// load loads the model and asks for a first answer.
+// load waits until the server answers, loads the model, and asks for a first answer.
 func (f *Fleet) load(ctx context.Context, s *Server) error {
 	ctx, cancel := loading(ctx, f.config.LoadTimeout)
 	defer cancel()
-	f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", f.config.Info.Version).
-		Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
-	err := s.client.Load(ctx, f.config.Model)
+	_, err := s.client.WaitAnswering(ctx)
+	if err == nil {
+		f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", f.config.Info.Version).
+			Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
+		err = s.client.Load(ctx, f.config.Model)
+	}
 	if err == nil {
 		err = s.client.Verify(ctx, f.config.Model)
 	}
@@ -169,6 +172,31 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 // loading returns a context that bounds one step of a start. A pull has no such bound: its time depends on the network.
 func loading(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s (--load-timeout)", limit))
+}
+
+// bound returns a context that ends with the server, too; with ctx alone where a server runs already and is nil here.
+func bound(ctx context.Context, server *ollama.Server) (context.Context, context.CancelFunc) {
+	if server == nil {
+		return context.WithCancel(ctx)
+	}
+	return server.Bound(ctx)
+}
+
+// endingFor is how long a server may take to end after it has cut off a request.
+const endingFor = 2 * time.Second
+
+// endOf returns the end of the server in place of the error of a request that the end cut off.
+func endOf(ctx, bounded context.Context, err error) error {
+	if unanswered := (*url.Error)(nil); errors.As(err, &unanswered) {
+		select {
+		case <-bounded.Done():
+		case <-time.After(endingFor):
+		}
+	}
+	if ctx.Err() == nil && bounded.Err() != nil {
+		return context.Cause(bounded)
+	}
+	return err
 }
 
 // withCause puts the cause of an ended context in front of the error that followed from it.

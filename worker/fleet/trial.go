@@ -41,11 +41,13 @@ func (i Inspector) Try(ctx context.Context) (Trial, error) {
 	if server != nil {
 		t.Isolated, t.Refused = server.Isolated(), server.IsolationRefused()
 	}
-	if t.Version, err = client.WaitAnswering(ctx); err == nil {
-		t.Models, err = client.Models(ctx)
+	bounded, end := bound(ctx, server)
+	defer end()
+	if t.Version, err = client.WaitAnswering(bounded); err == nil {
+		t.Models, err = client.Models(bounded)
 	}
 	if err != nil {
-		return t, i.explain(ctx, client, server, withCause(ctx, err))
+		return t, i.explain(ctx, client, server, endOf(ctx, bounded, withCause(ctx, err)))
 	}
 	return t, nil
 }

@@ -101,10 +101,18 @@ func (s *Server) wait(output *os.File, scratch string) {
 // above 128 are the server's own, such as the 255 of Apptainer.
 func describe(err error) error {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		if signal := syscall.Signal(exit.ExitCode() - 128); unix.SignalName(signal) != "" {
-			return fmt.Errorf("signal: %v", signal)
-		}
+	if !errors.As(err, &exit) {
+		return err
+	}
+	signal := syscall.Signal(exit.ExitCode() - 128)
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() { // the guard itself
+		signal = status.Signal()
+	}
+	switch {
+	case signal == syscall.SIGKILL:
+		return errors.New("signal: killed (by the kernel, if the job's memory was used up: ask for more with --mem)")
+	case unix.SignalName(signal) != "":
+		return fmt.Errorf("signal: %v", signal)
 	}
 	return err
 }
@@ -123,6 +131,25 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Err returns why the server ended, with the last lines of its log. Call it after Done is closed.
 func (s *Server) Err() error { return s.Failed("run server", s.err) }
+
+// Bound returns a context that ends with the server, too; its cause is the end of the server then. The caller must call cancel,
+// after which nothing of it remains.
+func (s *Server) Bound(ctx context.Context) (bounded context.Context, cancel context.CancelFunc) {
+	bounded, end := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.done:
+			end(s.err)
+		case <-bounded.Done():
+		}
+	}()
+	return bounded, func() {
+		end(nil)
+		<-watched
+	}
+}
 
 // Stop ends the server and waits until all its processes are gone.
 func (s *Server) Stop() {

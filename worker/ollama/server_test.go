@@ -178,7 +178,7 @@ func TestExitCodes(t *testing.T) {
 	for _, tt := range []struct{ end, want string }{
 		{"exit 3", "the server ended: exit status 3"},
 		{"exit 255", "the server ended: exit status 255"},
-		{"kill -KILL $$", "the server ended: signal: killed"},
+		{"kill -KILL $$", "the server ended: signal: killed (by the kernel, if the job's memory was used up: ask for more with --mem)"},
 		{"exit 143", "the server ended: signal: terminated"}, // a shell whose child was terminated
 	} {
 		dir := t.TempDir()
