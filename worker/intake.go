@@ -84,10 +84,14 @@ func (r *run) read(intake context.Context, in *reading, queue *dispatch.Queue) e
 
 // readAll handles every row of the input.
 func (r *run) readAll(intake context.Context, in *reading, queue *dispatch.Queue) error {
+	said := 0
 	for first := true; ; first = false {
 		row, err := in.rows.Next()
-		if first && err == nil && in.rows.GuessedText() {
-			r.log.Info().Str("input", r.config.Input).Msg("the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv")
+		if first || err != nil {
+			for _, remark := range in.rows.Remarks()[said:] {
+				r.log.Info().Str("input", r.config.Input).Msg(remark)
+				said++
+			}
 		}
 		more, err := r.handle(intake, in, row, err, queue)
 		if !more {

@@ -50,7 +50,7 @@ type requestFlags struct {
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(canonicalName)
-	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), text with one prompt per line, .csv or .tsv, each also as .gz or .zst; or a FOLDER of texts or images; - is standard input")
+	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL (OpenAI Batch or {\"prompt\": …}), text with one prompt per line, .csv or .tsv, each also compressed; or a FOLDER of texts or images; - is standard input")
 	flags.StringVar(&f.layout.PromptColumn, "prompt-column", "", "`NAME` of the column of a .csv or .tsv that holds the prompts (default: prompt)")
 	flags.StringVar(&f.layout.PromptTemplate, "prompt-template", "", "`TEXT` that makes the prompt from the columns of a .csv or .tsv, such as 'Sum up {{.title}}: {{index . \"my column\"}}', or from the files of a folder ({{.text}}, {{.name}}); @FILE reads it from a file")
 	flags.StringVar(&f.layout.IDColumn, "id-column", "", "`NAME` of the column of a .csv or .tsv that holds the custom_ids (default: custom_id, if the table has this column)")

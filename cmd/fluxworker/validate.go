@@ -85,8 +85,8 @@ func validate(f *requestFlags, cmd *cobra.Command) error {
 	if text := shared.String(); text != "" {
 		printf(os.Stdout, "%s\n", text)
 	}
-	if rows.GuessedText() {
-		fmt.Println("the input is taken for text with one prompt per line; a table needs a name that ends in .csv or .tsv")
+	for _, remark := range rows.Remarks() {
+		printf(os.Stdout, "%s\n", remark)
 	}
 	if n := rows.DuplicatesSkipped(); n > 0 {
 		printf(os.Stdout, "%d rows are left out: an earlier row has the same custom_id (--dedupe first)\n", n)

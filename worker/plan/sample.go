@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/bits"
 	"os"
-	"path/filepath"
 	"time"
 
 	"fluxworker/worker/input"
@@ -58,9 +57,7 @@ func (s *sampler) file(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
-	// The last extension of a compressed file names no format of rows.
-	f := prompt.FormatOf("x" + filepath.Ext(s.input.Path))
-	if f != prompt.JSONL && f != prompt.Text || info.IsDir() || info.Size() < samplePlaces<<10 {
+	if !s.lines() || info.Size() < samplePlaces<<10 {
 		s.start(ctx)
 		return
 	}
@@ -86,6 +83,16 @@ func (s *sampler) file(ctx context.Context) {
 	for _, p := range parts {
 		s.into.Merge(p.rows, p.stands*samplePlaces/float64(len(parts)))
 	}
+}
+
+// lines reports whether the input is a file in which each line is a row, so that a reader can begin at any line.
+func (s *sampler) lines() bool {
+	source, err := prompt.Open(s.input.Path)
+	if err != nil {
+		return false
+	}
+	defer source.Close()
+	return source.Lines()
 }
 
 // part samples rows that begin in the part of the file from one byte to another. stands is the number of rows of the part that

@@ -137,5 +137,7 @@ func (r *files) text(text string) (string, *rowError) {
 	return text, nil
 }
 
+func (r *files) remarks() []string { return nil }
+
 func (r *files) at() int64     { return max(1, r.read.Load()) }
 func (r *files) buffered() int { return 0 }

@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"fluxworker/worker/unpack"
 )
 
 // Format is the format of an input.
@@ -39,9 +42,11 @@ func (f Format) String() string {
 	}
 }
 
-// FormatOf returns the format that a file's name implies; it ignores .gz and .zst.
+// FormatOf returns the format that a file's name implies, without the ending of a compressed file.
 func FormatOf(path string) Format {
-	path = path[:len(path)-len(compression(path))]
+	if ext := filepath.Ext(path); slices.Contains(unpack.Extensions, strings.ToLower(ext)) {
+		path = strings.TrimSuffix(path, ext)
+	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".jsonl", ".json", ".ndjson":
 		return JSONL

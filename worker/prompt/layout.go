@@ -99,9 +99,6 @@ func (c columns) String() string {
 	if more := len(c) - shownColumns; more > 0 {
 		b.WriteString(" and " + strconv.Itoa(more) + " more")
 	}
-	if len(c) == 1 && strings.ContainsAny(c[0], ";\t,|") {
-		b.WriteString(" (wrong separator? A .csv file has commas, a .tsv file has tabs)")
-	}
 	return b.String()
 }
 

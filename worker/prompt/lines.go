@@ -12,6 +12,9 @@ const blanks = " \t\r\v\f"
 // blank is the first character of a blank line.
 const blank = ' '
 
+// bom is the byte order mark, with which some programs begin a file in UTF-8. It is no part of the first row.
+var bom = []byte("\xef\xbb\xbf")
+
 // keptBuffer is the largest size in bytes of a buffer that is kept for the next line.
 const keptBuffer = 1 << 20
 
@@ -78,6 +81,7 @@ func (r *lineReader) read() (l line, first byte, err error) {
 	}
 	text = bytes.TrimSuffix(text, []byte("\n"))
 	text = bytes.TrimSuffix(text, []byte("\r"))
+	text = bytes.TrimPrefix(text, bom) // of the file, or of a file that cat put behind another
 	l = line{number: r.number, text: text, size: int64(len(text))}
 	if len(text) > r.limit {
 		l.text, l.tooLong, l.sum = nil, true, r.hasher.content(text)

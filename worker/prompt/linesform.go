@@ -22,12 +22,11 @@ func newLines(r io.Reader, o Options, h *hasher, d *decoder) *lines {
 
 // begin skips a byte order mark and determines the format.
 func (f *lines) begin() error {
-	const bom = "\xef\xbb\xbf"
 	start, err := f.reader.in.Peek(len(bom))
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if bytes.HasPrefix(start, []byte(bom)) {
+	if bytes.HasPrefix(start, bom) {
 		if _, err := f.reader.in.Discard(len(bom)); err != nil {
 			return err
 		}
@@ -65,6 +64,13 @@ func (f *lines) request(l *line) (r Request, id string, p *rowError) {
 		return r, "", p
 	}
 	return f.decoder.jsonLine(l.text)
+}
+
+func (f *lines) remarks() []string {
+	if f.guessed && f.format == Text {
+		return []string{"the input is taken for text, each of its lines for a prompt; a table needs a name that ends in .csv or .tsv"}
+	}
+	return nil
 }
 
 func (f *lines) at() int64     { return max(1, f.reader.number) }

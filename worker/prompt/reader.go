@@ -61,6 +61,8 @@ type form interface {
 	request(l *line) (r Request, id string, p *rowError)
 	// input returns the row that next returned last as a JSON object, or nil; see Reader.Input.
 	input(l *line, id string) []byte
+	// remarks returns what a user should know of how the input is read so far.
+	remarks() []string
 	// at returns the number of the current line, for errors.
 	at() int64
 	// buffered returns how many bytes were read beyond the row that next returned last.
@@ -160,12 +162,9 @@ func (r *Reader) Seen() int64 { return r.index }
 // DuplicatesSkipped returns the number of rows that KeepFirst skipped so far.
 func (r *Reader) DuplicatesSkipped() int64 { return r.skipped }
 
-// GuessedText reports, after the first row, whether the Reader guessed text because the first line is not JSON and
-// neither the input's name nor the options give a format.
-func (r *Reader) GuessedText() bool {
-	l, ok := r.form.(*lines)
-	return ok && l.guessed && l.format == Text
-}
+// Remarks returns what a user should know of how the input is read so far, such as that it is taken for text. The remarks on the
+// first row stay; others follow them.
+func (r *Reader) Remarks() []string { return r.form.remarks() }
 
 // Buffered returns how many bytes the Reader has read from its input beyond the row that Next returned last.
 func (r *Reader) Buffered() int { return r.form.buffered() }

@@ -200,7 +200,6 @@ func (r *recordReader) fill() error {
 
 // dropBOM skips a byte order mark at the start.
 func (r *recordReader) dropBOM() error {
-	const bom = "\xef\xbb\xbf"
 	for r.end-r.start < len(bom) {
 		if err := r.fill(); err == io.EOF {
 			break
@@ -208,7 +207,7 @@ func (r *recordReader) dropBOM() error {
 			return err
 		}
 	}
-	if bytes.HasPrefix(r.unread(), []byte(bom)) {
+	if bytes.HasPrefix(r.unread(), bom) {
 		r.start += len(bom)
 	}
 	return nil

@@ -1,39 +1,42 @@
 package prompt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"fluxworker/worker/unpack"
 )
 
 // Stdin is the path of standard input.
 const Stdin = "-"
 
-// Source is an open input. Data with a compressed file's name is decompressed. One Reader may read it once.
+// Source is an open input, decompressed. One Reader may read it once.
 type Source struct {
-	path    string
-	in      io.Reader
-	folder  *folder     // replaces in if the input is a folder
-	closers []io.Closer // the innermost comes last
-	size    int64
-	offset  atomic.Int64
-	print   Fingerprint
+	path   string
+	text   *unpack.Text
+	file   *os.File     // nil for standard input and a folder
+	folder *folder      // replaces text if the input is a folder
+	read   atomic.Int64 // number of files of the folder that were read
+	size   int64
+	print  Fingerprint
 }
 
-// Open opens the input at path: a file, which is decompressed if its name ends in .gz or .zst, a folder of files, or
-// standard input for "-". An error names the path and wraps the cause, so errors.Is(err, fs.ErrNotExist) works.
+// Open opens the input at path: a file, whatever it is compressed with, a folder of files, or standard input for "-". An error
+// names the path and wraps the cause, so errors.Is(err, fs.ErrNotExist) works; it wraps an *unpack.KindError if the file is no
+// text.
 func Open(path string) (*Source, error) {
 	if path == Stdin {
 		// Never close standard input: its owner may need it.
-		return newSource(os.Stdin, Stdin)
+		s, err := newSource(os.Stdin, Stdin)
+		if err != nil {
+			return nil, openError("from standard input", err)
+		}
+		return s, nil
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return newFolderSource(path)
@@ -47,7 +50,7 @@ func Open(path string) (*Source, error) {
 		file.Close()
 		return nil, openError(path, err)
 	}
-	s.closers = append(s.closers, file)
+	s.file = file
 	return s, nil
 }
 
@@ -56,7 +59,7 @@ func newFolderSource(path string) (*Source, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return &Source{path: path, folder: f, size: f.count(), closers: []io.Closer{f.root}}, nil
+	return &Source{path: path, folder: f, size: f.count()}, nil
 }
 
 func newSource(file *os.File, path string) (*Source, error) {
@@ -67,32 +70,16 @@ func newSource(file *os.File, path string) (*Source, error) {
 	if info.IsDir() {
 		return nil, syscall.EISDIR
 	}
-	s := &Source{path: path}
+	text, err := unpack.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{path: path, text: text}
 	if path != Stdin {
 		s.print = Fingerprint{Bytes: info.Size(), Modified: info.ModTime()}
 	}
 	if info.Mode().IsRegular() {
 		s.size = info.Size()
-	}
-	s.in = &counter{in: file, count: &s.offset}
-	switch compression(path) {
-	case ".gz":
-		plain, err := gzip.NewReader(s.in)
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the file is empty and so not a gzip file")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("decompress: %w", err)
-		}
-		s.in, s.closers = plain, append(s.closers, plain)
-	case ".zst":
-		// One goroutine is enough: decompression is much faster than the processing of rows.
-		plain, err := zstd.NewReader(s.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, fmt.Errorf("decompress: %w", err)
-		}
-		closer := plain.IOReadCloser()
-		s.in, s.closers = closer, append(s.closers, closer)
 	}
 	return s, nil
 }
@@ -100,11 +87,11 @@ func newSource(file *os.File, path string) (*Source, error) {
 // Rows returns the Reader of the input. It reads only the header of a table. It returns a *LayoutError if the Layout
 // does not fit the input.
 func (s *Source) Rows(o Options) (*Reader, error) {
-	o.Name, o.Format = s.path, FormatOf(s.path)
+	o.Name, o.Format = s.path, s.Format()
 	o.complete()
 	h, d := newHasher(), &decoder{defaults: o.Defaults, limit: o.MaxRowBytes}
 	if s.folder != nil {
-		f, err := newFiles(s.folder, &s.offset, o, d)
+		f, err := newFiles(s.folder, &s.read, o, d)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +100,7 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 		return r, nil
 	}
 	if o.Format == CSV || o.Format == TSV {
-		t, err := newTable(s.in, o, h, d)
+		t, err := newTable(s.text, o, h, d)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +110,21 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 	if err := o.Layout.checkUnused(s.path); err != nil {
 		return nil, err
 	}
-	return newReader(newLines(s.in, o, h, d), o, h), nil
+	return newReader(newLines(s.text, o, h, d), o, h), nil
+}
+
+// Format returns the format that the name says: the file's, or that of the file in a zip archive.
+func (s *Source) Format() Format {
+	if s.folder != nil {
+		return Folder
+	}
+	return FormatOf(cmp.Or(s.text.Member, s.path))
+}
+
+// Lines reports whether each line of the file may be a row, so that a reader can begin at any line.
+func (s *Source) Lines() bool {
+	f := s.Format()
+	return (f == JSONL || f == Text) && !s.text.Packed
 }
 
 // Size returns the size of the file on disk in bytes, compressed if the file is; 0 if it is unknown, as for a pipe. For
@@ -131,7 +132,12 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 func (s *Source) Size() int64 { return s.size }
 
 // Offset returns how much of Size was read so far, including read-ahead. It is safe for concurrent use.
-func (s *Source) Offset() int64 { return s.offset.Load() }
+func (s *Source) Offset() int64 {
+	if s.folder != nil {
+		return s.read.Load()
+	}
+	return s.text.Offset()
+}
 
 // Fingerprint returns the fingerprint of the input: of a file at its opening, of a folder now; for a folder it reads
 // the status of each file. Standard input has none.
@@ -153,11 +159,14 @@ func (s *Source) SkippedFiles() (n int64, example string) {
 
 // Close closes the input, except for standard input.
 func (s *Source) Close() error {
-	var errs []error
-	for _, c := range s.closers {
-		errs = append(errs, c.Close())
+	if s.folder != nil {
+		return s.folder.root.Close()
 	}
-	return errors.Join(errs...)
+	err := s.text.Close()
+	if s.file != nil {
+		err = errors.Join(err, s.file.Close())
+	}
+	return err
 }
 
 // openError removes the operation and path from err and adds its own.
@@ -166,27 +175,4 @@ func openError(path string, err error) error {
 		err = cause.Err
 	}
 	return fmt.Errorf("open input %s: %w", path, err)
-}
-
-// compression returns the extension of a compressed file, or "".
-func compression(path string) string {
-	lower := strings.ToLower(path)
-	for _, ending := range []string{".gz", ".zst"} {
-		if strings.HasSuffix(lower, ending) {
-			return ending
-		}
-	}
-	return ""
-}
-
-// counter counts the bytes that are read through it.
-type counter struct {
-	in    io.Reader
-	count *atomic.Int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
-	c.count.Add(int64(n))
-	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,14 +19,17 @@ type table struct {
 	prompt   int             // index of the prompt column, or -1
 	template *promptTemplate // makes the prompts if it is not nil
 	decoder  *decoder
+
+	named bool  // the cells are separated as the file's name says
+	blank int64 // number of records without content
 }
 
 // newTable reads the header of the table and finds the columns of the options in it. It returns a *LayoutError if a
 // column is missing.
 func newTable(in io.Reader, o Options, h *hasher, d *decoder) (*table, error) {
-	t := &table{decoder: d, prompt: -1, records: recordReader{in: in, name: o.Name, comma: ',', limit: o.MaxRowBytes, window: max(quoteWindow, o.MaxRowBytes), hasher: h}}
-	if o.Format == TSV {
-		t.records.comma = '\t'
+	t := &table{decoder: d, prompt: -1, records: recordReader{in: in, name: o.Name, limit: o.MaxRowBytes, window: max(quoteWindow, o.MaxRowBytes), hasher: h}}
+	if err := t.findSeparator(o.Format); err != nil {
+		return nil, fmt.Errorf("read %s: %w", o.Name, err)
 	}
 	t.cells = csv.NewReader(&t.feed)
 	t.cells.Comma, t.cells.FieldsPerRecord, t.cells.ReuseRecord = rune(t.records.comma), -1, true
@@ -38,10 +42,46 @@ func newTable(in io.Reader, o Options, h *hasher, d *decoder) (*table, error) {
 	return t, nil
 }
 
-func (t *table) readHeader() error {
+// findSeparator drops a byte order mark and finds what separates the cells: what the file's name says, unless only another
+// separator is in the header. Where commas are decimal points, spreadsheets write semicolons into a .csv file.
+func (t *table) findSeparator(f Format) error {
+	separators := ",\t;|"
+	if f == TSV {
+		separators = "\t,;|"
+	}
+	t.records.comma, t.named = separators[0], true
 	if err := t.records.dropBOM(); err != nil {
 		return err
 	}
+	end, _, err := t.records.lineEnd(0)
+	if err == io.EOF || err == errNoLineEnd {
+		return nil // an empty file, or one without a header
+	}
+	if err != nil {
+		return err
+	}
+	var count [256]int
+	quoted := false
+	for _, c := range t.records.unread()[:end] {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case !quoted:
+			count[c]++
+		}
+	}
+	if count[t.records.comma] > 0 {
+		return nil
+	}
+	for _, other := range []byte(separators[1:]) {
+		if count[other] > count[t.records.comma] {
+			t.records.comma, t.named = other, false
+		}
+	}
+	return nil
+}
+
+func (t *table) readHeader() error {
 	l, err := t.records.next()
 	switch {
 	case err == io.EOF:
@@ -95,12 +135,24 @@ func (t *table) layout(l Layout) Layout {
 	return l
 }
 
-// next returns the next record. It sets rowErr if the record has not as many cells as the header.
+// next returns the next record with content: spreadsheets leave records of commas alone at the end. It sets rowErr if the record
+// has not as many cells as the header.
 func (t *table) next() (line, error) {
-	l, err := t.records.next()
-	if err != nil || l.tooLong || l.rowErr != nil {
-		return l, err
+	for {
+		l, err := t.records.next()
+		if err != nil || l.tooLong || l.rowErr != nil {
+			return l, err
+		}
+		if l = t.withCells(l); len(l.cells) > 0 && !slices.ContainsFunc(l.cells, func(cell string) bool { return cell != "" }) {
+			t.blank++
+			continue
+		}
+		return l, nil
 	}
+}
+
+// withCells splits a record into its cells.
+func (t *table) withCells(l line) line {
 	cells, err := t.split(l.text)
 	switch {
 	case err != nil:
@@ -115,7 +167,7 @@ func (t *table) next() (line, error) {
 	default:
 		l.cells = cells
 	}
-	return l, nil
+	return l
 }
 
 // split splits a record into cells, which are valid until the next call.
@@ -164,6 +216,17 @@ func (t *table) text(cells []string) (string, *rowError) {
 		return "", templateError(err)
 	}
 	return text, nil
+}
+
+func (t *table) remarks() (list []string) {
+	if !t.named {
+		names := map[byte]string{',': "commas", '\t': "tabs", ';': "semicolons", '|': "bars (|)"}
+		list = append(list, "the cells are separated by "+names[t.records.comma]+", as the header shows")
+	}
+	if t.blank > 0 {
+		list = append(list, fmt.Sprintf("records without content, which are no rows: %d", t.blank))
+	}
+	return list
 }
 
 func (t *table) at() int64     { return max(1, t.records.number) }
