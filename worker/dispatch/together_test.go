@@ -218,12 +218,12 @@ func TestRowsThatShareRequests(t *testing.T) {
 			}
 			want[i] = ""
 			switch {
-			case random.IntN(40) == 0:
-				texts[random.IntN(len(texts))] = fmt.Sprint("bad text of row ", i)
-				want[i] = ollama.CodeInvalidRequest
 			case int(i) == poison:
 				texts[0] = "poison"
 				want[i] = CodePoisonRow
+			case random.IntN(40) == 0:
+				texts[random.IntN(len(texts))] = fmt.Sprint("bad text of row ", i)
+				want[i] = ollama.CodeInvalidRequest
 			}
 			rows = append(rows, embedRow(i, 8*random.IntN(2), texts...))
 		}
