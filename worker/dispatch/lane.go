@@ -89,6 +89,10 @@ func (l *Lane) askRows(a *asker, number int) error {
 			l.limiter.end() // nothing else wakes the askers that wait
 			return nil
 		}
+		if l.isLost() { // the task may be back from the end of this server, which would count twice
+			q.giveBack(t)
+			return errLost
+		}
 		if companions := l.companions(ctx, &t); len(companions) > 0 {
 			err := l.askTogether(ctx, append([]task{t}, companions...))
 			if err != nil {
@@ -99,6 +103,16 @@ func (l *Lane) askRows(a *asker, number int) error {
 		if err := l.askAlone(ctx, t); err != nil {
 			return err
 		}
+	}
+}
+
+// isLost reports whether the server is gone.
+func (l *Lane) isLost() bool {
+	select {
+	case <-l.server.Lost():
+		return true
+	default:
+		return false
 	}
 }
 
