@@ -21,7 +21,7 @@ type flagGroup struct {
 func flagGroups() []flagGroup {
 	return []flagGroup{
 		{"Plan", []string{"gpu", "sbatch", "rate", "json"}},
-		{"Input", []string{"input", "prompt-template", "prompt-column", "id-column", "image-dir"}},
+		{"Input", []string{"input", "prompt-template", "prompt-column", "messages-column", "id-column", "image-dir"}},
 		{"Model", []string{"model", "model-config", "gguf", "gguf-projector", "ollama", "ollama-models", "pull", "stage"}},
 		{"Request", []string{"max-tokens", "temperature", "system", "stop", "seed", "top-p", "top-k"}},
 		{"Output", []string{"output", "on-change", "retry-failed", "overwrite", "fail-on", "progress", "file-mode"}},

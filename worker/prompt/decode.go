@@ -75,7 +75,11 @@ func objectOf(line []byte) (row object, customID string, p *rowError) {
 		return row, "", p
 	}
 	if !fast.Valid(line) {
-		return row, "", syntaxError(line)
+		fixed, ok := withoutNaN(line, fieldMetadata.String())
+		if !ok {
+			return row, "", syntaxError(line)
+		}
+		line = fixed
 	}
 	line = bytes.Trim(line, blanks)
 	if line[0] != '{' {
@@ -115,7 +119,7 @@ func (d *decoder) batchRow(row *object) (Request, *rowError) {
 	if p != nil {
 		return Request{}, p
 	}
-	r, p := d.body(&body, endpoint, fieldsOf(endpoint))
+	r, p := d.body(&body, endpoint, fieldsOf(endpoint), unsupportedField)
 	if p != nil {
 		return Request{}, p.under(fieldBody.String())
 	}
@@ -126,14 +130,9 @@ func (d *decoder) batchRow(row *object) (Request, *rowError) {
 // system is an alternative to a system message.
 func (d *decoder) shortRow(row *object) (Request, *rowError) {
 	if !row.present.has(fieldPrompt) && !row.present.has(fieldMessages) {
-		instead := ""
-		if row.unknown != nil { // possibly misspelt
-			instead = "; it has " + quote(unquote(row.unknown))
-		}
-		return Request{}, rowErrorf(CodeMissing, fieldBody.String(),
-			"is missing: a row needs a body, a prompt or messages%s", instead)
+		return Request{}, rowErrorf(CodeMissing, fieldBody.String(), "is missing: a row needs a body, a prompt or messages%s", row.insteadOfPrompt())
 	}
-	r, p := d.body(row, Chat, shortFields)
+	r, p := d.body(row, Chat, shortFields, shortAdvice)
 	if p != nil {
 		return Request{}, p
 	}
@@ -154,17 +153,20 @@ func endpointOf(value []byte, body *object) (Endpoint, *rowError) {
 		return "", wrongType(value, true, "a string").under(fieldURL.String())
 	default:
 		endpoint = Endpoint(unquote(value))
+		if strings.HasPrefix(string(endpoint), "/") && !strings.HasPrefix(string(endpoint), "/v1/") { // as Azure writes it
+			endpoint = "/v1" + endpoint
+		}
 	}
 	path := fieldBody.String() + "."
 	switch {
 	case endpoint != Chat && endpoint != Completions && endpoint != Embeddings:
-		return "", rowErrorf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(string(endpoint)), Chat, Completions, Embeddings)
+		return "", rowErrorf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(unquote(value)), Chat, Completions, Embeddings)
 	case endpoint == Chat && !hasMessages:
-		return "", rowErrorf(CodeMissing, path+fieldMessages.String(), "is missing; %s needs it", Chat)
+		return "", rowErrorf(CodeMissing, path+fieldMessages.String(), "is missing; %s needs it%s", Chat, body.has())
 	case endpoint == Completions && !hasPrompt:
-		return "", rowErrorf(CodeMissing, path+fieldPrompt.String(), "is missing; %s needs it", Completions)
+		return "", rowErrorf(CodeMissing, path+fieldPrompt.String(), "is missing; %s needs it%s", Completions, body.has())
 	case endpoint == Embeddings && !hasInput:
-		return "", rowErrorf(CodeMissing, path+fieldInput.String(), "is missing; %s needs it", Embeddings)
+		return "", rowErrorf(CodeMissing, path+fieldInput.String(), "is missing; %s needs it%s", Embeddings, body.has())
 	}
 	return endpoint, nil
 }
@@ -181,9 +183,9 @@ func fieldsOf(e Endpoint) fieldSet {
 	}
 }
 
-// body decodes the fields of the request.
-func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet) (r Request, p *rowError) {
-	if p = o.check(allowed, unsupportedField); p != nil {
+// body decodes the fields of the request. advice is for a field that is not allowed.
+func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet, advice string) (r Request, p *rowError) {
+	if p = o.check(allowed, advice); p != nil {
 		return r, p
 	}
 	r.Endpoint = endpoint

@@ -27,6 +27,8 @@ func newFiles(f *folder, read *atomic.Int64, o Options, d *decoder) (*files, err
 	switch {
 	case o.Layout.PromptColumn != "":
 		return nil, layoutErrorf("--prompt-column is for CSV and TSV files, but %s is a folder; remove the flag, or use --prompt-template", o.Name)
+	case o.Layout.MessagesColumn != "":
+		return nil, layoutErrorf("--messages-column is for JSONL and JSON lists, but %s is a folder; remove the flag", o.Name)
 	case o.Layout.IDColumn != "":
 		return nil, layoutErrorf("--id-column is for CSV and TSV files, but %s is a folder, whose rows have their files' paths as names; remove the flag", o.Name)
 	case o.NamesOnly:
@@ -43,6 +45,8 @@ func newFiles(f *folder, read *atomic.Int64, o Options, d *decoder) (*files, err
 	names := []string{"text", "name"}
 	if f.images {
 		names = []string{"name"}
+	} else if err := r.template.checkUse(o.Layout.PromptTemplate, "text"); err != nil {
+		return nil, err
 	}
 	return r, r.template.check(names, func(name string) error {
 		if !slices.Contains(names, name) {
@@ -137,6 +141,7 @@ func (r *files) text(text string) (string, *rowError) {
 	return text, nil
 }
 
+func (r *files) unit() string      { return "file" }
 func (r *files) remarks() []string { return nil }
 
 func (r *files) at() int64     { return max(1, r.read.Load()) }

@@ -223,8 +223,10 @@ func TestFolderLayouts(t *testing.T) {
 		{texts, Layout{PromptTemplate: "{{.title}}"}, `--prompt-template: there is no "title"; for the files of ` + texts + " there is .text and .name"},
 		{texts, Layout{PromptColumn: "a"}, "--prompt-column is for CSV and TSV files, but " + texts + " is a folder"},
 		{texts, Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files, but " + texts + " is a folder"},
-		{write(t, "in.jsonl", nil), Layout{IDColumn: "a"}, "--id-column is for CSV and TSV files (.csv, .tsv), but "},
-		{write(t, "in.txt", nil), Layout{PromptTemplate: "a"}, "--prompt-template is for CSV and TSV files (.csv, .tsv) and folders"},
+		{texts, Layout{MessagesColumn: "a"}, "--messages-column is for JSONL and JSON lists, but " + texts + " is a folder"},
+		{texts, Layout{PromptTemplate: "Sum up {text}"}, "--prompt-template uses no column, so every row would have the same prompt; a column is {{.text}}; {text} is written {{.text}}"},
+		{write(t, "in.jsonl", nil), Layout{PromptTemplate: "Sum up {title}"}, "uses no column, so every row would have the same prompt; a column is {{.text}}; {title} is written {{.title}}"},
+		{write(t, "in.txt", nil), Layout{PromptTemplate: "a"}, "--prompt-template is for tables (.csv, .tsv), JSONL, JSON lists and folders, but "},
 	} {
 		_, err := openSource(t, test.dir).Rows(Options{Layout: test.layout, Defaults: testDefaults()})
 		if _, ok := errors.AsType[*LayoutError](err); !ok || !strings.Contains(err.Error(), test.want) {

@@ -17,7 +17,7 @@ type Format int
 // The formats.
 const (
 	Auto   Format = iota // the first line that is neither blank nor a comment decides
-	JSONL                // one JSON object per line; lines that start with # are comments
+	JSONL                // one JSON object per line; lines that start with # are comments; or a JSON list of objects
 	Text                 // one prompt per line, used literally
 	CSV                  // a header with the column names, then one record per row, as in RFC 4180
 	TSV                  // CSV with tabs instead of commas
@@ -89,6 +89,14 @@ func formatOfStart(start []byte) Format {
 		}
 		if start[0] == '{' {
 			return JSONL
+		}
+		if start[0] == '[' {
+			switch list, known := opensList(start); {
+			case list:
+				return JSONL
+			case !known:
+				return Auto
+			}
 		}
 		if start[0] != '#' {
 			return Text

@@ -103,6 +103,9 @@ func (r *imageReader) image(value []byte) ([]byte, *rowError) {
 	if len(address) == 0 {
 		return nil, rowErrorf(CodeInvalidValue, "", "is empty")
 	}
+	if kind := bareImage(address); kind != "" {
+		return nil, rowErrorf(CodeInvalidValue, "", "looks like an image in base64; write data:image/%s;base64, in front of it", kind)
+	}
 	if r.folder == nil {
 		return nil, rowErrorf(CodeUnsupported, "", "is not a data: URL; for images in files, allow their folder with --image-dir")
 	}
@@ -124,6 +127,17 @@ func (r *imageReader) image(value []byte) ([]byte, *rowError) {
 		return nil, p
 	}
 	return image, nil
+}
+
+// bareImage returns the kind of an image in base64 that has no data: URL around it; empty for any other text. The first bytes of
+// these kinds are always the same, and so is their base64.
+func bareImage(text []byte) string {
+	for _, kind := range []struct{ name, start string }{{"png", "iVBORw0KGgo"}, {"jpeg", "/9j/"}, {"webp", "UklGR"}} {
+		if len(text) > 64 && bytes.HasPrefix(text, []byte(kind.start)) {
+			return kind.name
+		}
+	}
+	return ""
 }
 
 // schemeOf returns the scheme of a URL in lower case and the rest after its colon. A path has no scheme: a possible

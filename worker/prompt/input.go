@@ -23,8 +23,15 @@ func (f *lines) input(l *line, id string) []byte {
 		return textInput(id, string(l.text))
 	}
 	text := bytes.Trim(l.text, blanks)
-	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
+	if len(text) == 0 || text[0] != '{' {
 		return nil
+	}
+	if !json.Valid(text) {
+		fixed, ok := withoutNaN(text, "")
+		if !ok {
+			return nil
+		}
+		return fixed
 	}
 	return text
 }

@@ -10,18 +10,23 @@ import (
 
 // The default columns of a table's prompts and custom_ids. They have the same names as the fields of JSONL.
 const (
-	defaultPromptColumn = "prompt"
-	defaultIDColumn     = "custom_id"
+	defaultPromptColumn   = "prompt"
+	defaultIDColumn       = "custom_id"
+	defaultMessagesColumn = "messages"
 )
 
-// Layout says which part of a table's record or of a folder's file is the prompt. It does not apply to JSONL and text.
+// Layout says which part of a table's record, of a JSON object with columns of the user's own, or of a folder's file is the
+// prompt. Text has no Layout. The zero Layout means for JSON that the objects are rows of OpenAI's Batch API, or short rows.
 type Layout struct {
-	// PromptColumn is the table's column with the prompts. The default is "prompt" if PromptTemplate is empty, too.
+	// PromptColumn is the column with the prompts. The default is "prompt" if PromptTemplate and MessagesColumn are empty, too.
 	PromptColumn string
-	// PromptTemplate is a text/template for the prompt. Its values are a record's cells by column name, or the text and
-	// name of a file, or only the name for an image.
+	// PromptTemplate is a text/template for the prompt. Its values are the columns by name, or the text and name of a file, or
+	// only the name for an image.
 	PromptTemplate string
-	// IDColumn is the table's column with the custom_ids. The default is "custom_id" if that column exists.
+	// MessagesColumn is the column of JSON objects with a conversation: a list of messages with role and content, or with from
+	// and value.
+	MessagesColumn string
+	// IDColumn is the column with the custom_ids. The default is "custom_id" if that column exists.
 	IDColumn string
 }
 
@@ -33,24 +38,28 @@ func (e *LayoutError) Unwrap() error { return e.Err }
 
 // Check finds the errors that do not depend on the input. The error is a *LayoutError.
 func (l Layout) Check() error {
-	if l.PromptColumn != "" && l.PromptTemplate != "" {
-		return layoutErrorf("--prompt-column and --prompt-template exclude each other; remove one of them")
+	var given []string
+	for _, f := range []struct{ flag, value string }{
+		{"--prompt-column", l.PromptColumn}, {"--prompt-template", l.PromptTemplate}, {"--messages-column", l.MessagesColumn},
+	} {
+		if f.value != "" {
+			given = append(given, f.flag)
+		}
+	}
+	if len(given) > 1 {
+		return layoutErrorf("%s exclude each other; remove one of them", strings.Join(given, " and "))
 	}
 	_, err := parsePrompt(l.PromptTemplate)
 	return err
 }
 
-// checkUnused returns an error if a Layout is given for an input of JSONL or text.
-func (l Layout) checkUnused(name string) error {
-	const tables = "CSV and TSV files (.csv, .tsv)"
-	for _, given := range []struct{ flag, value, takes, says string }{
-		{"--prompt-column", l.PromptColumn, tables, "prompt"},
-		{"--prompt-template", l.PromptTemplate, tables + " and folders", "prompt"},
-		{"--id-column", l.IDColumn, tables, "custom_id"},
+// errUnused returns the error of a Layout that is given for text.
+func (l Layout) errUnused(name string) error {
+	for _, given := range []struct{ flag, value string }{
+		{"--prompt-column", l.PromptColumn}, {"--prompt-template", l.PromptTemplate}, {"--messages-column", l.MessagesColumn}, {"--id-column", l.IDColumn},
 	} {
 		if given.value != "" {
-			return layoutErrorf("%s is for %s, but %s is read as JSONL or text, whose rows have their own %s; remove the flag",
-				given.flag, given.takes, name, given.says)
+			return layoutErrorf("%s is for tables (.csv, .tsv), JSONL, JSON lists and folders, but %s is text, in which a line is a prompt; remove the flag", given.flag, name)
 		}
 	}
 	return nil

@@ -134,6 +134,8 @@ func (l *longLine) write(piece []byte) {
 	}
 }
 
+func (r *lineReader) position() int64 { return r.number }
+
 func firstOf(text []byte) byte {
 	text = bytes.TrimLeft(text, blanks)
 	if len(text) == 0 {

@@ -113,6 +113,9 @@ func decodeMessage(value []byte, images *imageReader) (m Message, p *rowError) {
 	if value[0] != '{' {
 		return m, wrongType(value, false, "an object")
 	}
+	if holds(value, "from") && !holds(value, "role") {
+		return m, rowErrorf(CodeMissing, fieldRole.String(), "is missing; messages with from and value are read with --messages-column")
+	}
 	var o object
 	o.read(value)
 	if m.Role, p = decodeRole(o.get(fieldRole)); p != nil {

@@ -91,7 +91,7 @@ func (o *object) read(value []byte) {
 		null := value[0] == 'n'
 		switch f := fieldOf(name); {
 		case f == fieldCount:
-			if o.unknown == nil && !null {
+			if o.unknown == nil && !null && !saysNothing(name, value) {
 				o.unknown = name
 			}
 		case o.values[f] != nil:
@@ -105,6 +105,12 @@ func (o *object) read(value []byte) {
 	}
 }
 
+// saysNothing reports whether a field that no request has is as good as null: an empty list, such as the "annotations" of an SDK.
+func saysNothing(name, value []byte) bool {
+	_, refused := unsupportedReasons[unquote(name)]
+	return !refused && value[0] == '[' && len(bytes.Trim(value[1:len(value)-1], blanks+"\n")) == 0
+}
+
 // get returns the value of a field, or nil if it is absent or null.
 func (o *object) get(f field) []byte {
 	if !o.present.has(f) {
@@ -115,6 +121,37 @@ func (o *object) get(f field) []byte {
 
 // isNull reports whether a field is present and null.
 func (o *object) isNull(f field) bool { return o.values[f] != nil && !o.present.has(f) }
+
+// own returns a field that a user may have meant for the prompt, for a message: the first one that no request has, possibly
+// misspelt, or one that requests have elsewhere.
+func (o *object) own() string {
+	if o.unknown != nil {
+		return unquote(o.unknown)
+	}
+	for _, f := range []field{fieldText, fieldContent, fieldInput, fieldPrompt, fieldMessages} {
+		if o.present.has(f) {
+			return f.String()
+		}
+	}
+	return ""
+}
+
+// has names such a field in a message about a field that is missing.
+func (o *object) has() string {
+	if name := o.own(); name != "" {
+		return "; it has " + quote(name)
+	}
+	return ""
+}
+
+// insteadOfPrompt says what a row without a prompt has, and how a column of the user's own is asked.
+func (o *object) insteadOfPrompt() string {
+	name := o.own()
+	if name == "" {
+		return ""
+	}
+	return "; it has " + quote(name) + ": if that is a column of your data, use --prompt-column " + word(name) + ", or --prompt-template"
+}
 
 // check returns an error for the first field that is repeated or not allowed. The error text of the latter is its name
 // with advice.

@@ -35,7 +35,6 @@ type Options struct {
 // Reader reads the rows of an input. It is not safe for concurrent use.
 type Reader struct {
 	name      string
-	unit      string // unit of a position in errors: line or file
 	form      form
 	limit     int
 	layout    Layout
@@ -65,16 +64,34 @@ type form interface {
 	remarks() []string
 	// at returns the number of the current line, for errors.
 	at() int64
+	// unit names what at counts: lines, rows or files.
+	unit() string
 	// buffered returns how many bytes were read beyond the row that next returned last.
 	buffered() int
 }
 
-// NewReader returns a Reader of JSONL or text. r must be decompressed. NewReader reads nothing yet.
+// NewReader returns a Reader of JSONL, a JSON list or text. r must be decompressed. NewReader reads nothing yet. Next returns a
+// *LayoutError for a Layout that is invalid or for text.
 func NewReader(r io.Reader, o Options) *Reader {
 	h := newHasher()
 	o.complete()
-	d := &decoder{defaults: o.Defaults, limit: o.MaxRowBytes}
-	return newReader(newLines(r, o, h, d), o, h)
+	f, err := newForm(r, o, h, &decoder{defaults: o.Defaults, limit: o.MaxRowBytes})
+	if err != nil {
+		return &Reader{err: err}
+	}
+	return newReader(f, o, h)
+}
+
+// newForm returns the form of JSONL, a JSON list or text. The error is a *LayoutError.
+func newForm(r io.Reader, o Options, h *hasher, d *decoder) (form, error) {
+	if !o.Layout.ownColumns() {
+		return newLines(r, o, h, d), nil
+	}
+	if o.Format == Text {
+		return nil, o.Layout.errUnused(o.Name)
+	}
+	o.Format = JSONL
+	return newObjects(newLines(r, o, h, d), o.Layout, o.NamesOnly)
 }
 
 // complete sets the defaults.
@@ -90,7 +107,6 @@ func (o *Options) complete() {
 func newReader(f form, o Options, h *hasher) *Reader {
 	return &Reader{
 		name:      o.Name,
-		unit:      "line",
 		form:      f,
 		limit:     o.MaxRowBytes,
 		layout:    o.Layout,
@@ -175,7 +191,7 @@ func (r *Reader) Layout() Layout { return r.layout }
 func (r *Reader) fail(line int64, err error) (Row, error) {
 	// Only the bare io.EOF is the end of the input. A decompressor's io.ErrUnexpectedEOF, for example, is an error.
 	if r.err = err; err != io.EOF {
-		r.err = fmt.Errorf("read %s, %s %d: %w", r.name, r.unit, line, err)
+		r.err = fmt.Errorf("read %s, %s %d: %w", r.name, r.form.unit(), line, err)
 	}
 	return Row{}, r.err
 }

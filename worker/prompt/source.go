@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -95,9 +96,7 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := newReader(f, o, h)
-		r.unit = "file"
-		return r, nil
+		return newReader(f, o, h), nil
 	}
 	if o.Format == CSV || o.Format == TSV {
 		t, err := newTable(s.text, o, h, d)
@@ -107,10 +106,11 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 		o.Layout = t.layout(o.Layout)
 		return newReader(t, o, h), nil
 	}
-	if err := o.Layout.checkUnused(s.path); err != nil {
+	f, err := newForm(s.text, o, h, d)
+	if err != nil {
 		return nil, err
 	}
-	return newReader(newLines(s.text, o, h, d), o, h), nil
+	return newReader(f, o, h), nil
 }
 
 // Format returns the format that the name says: the file's, or that of the file in a zip archive.
@@ -123,8 +123,14 @@ func (s *Source) Format() Format {
 
 // Lines reports whether each line of the file may be a row, so that a reader can begin at any line.
 func (s *Source) Lines() bool {
-	f := s.Format()
-	return (f == JSONL || f == Text) && !s.text.Packed
+	switch s.Format() {
+	case JSONL:
+		list, _ := opensList(bytes.TrimPrefix(s.text.Start(), bom))
+		return !s.text.Packed && !list
+	case Text:
+		return !s.text.Packed
+	}
+	return false
 }
 
 // Size returns the size of the file on disk in bytes, compressed if the file is; 0 if it is unknown, as for a pipe. For

@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -111,11 +112,17 @@ func (t *table) resolve(layout Layout, namesOnly bool) (err error) {
 	if t.id, err = t.columns.idColumn(layout); err != nil || namesOnly {
 		return err
 	}
+	if layout.MessagesColumn != "" {
+		return errors.New("--messages-column is for JSONL and JSON lists; remove the flag")
+	}
 	if layout.PromptTemplate == "" {
 		t.prompt, err = t.columns.promptColumn(layout)
 		return err
 	}
 	if t.template, err = parsePrompt(layout.PromptTemplate); err != nil {
+		return err
+	}
+	if err := t.template.checkUse(layout.PromptTemplate, t.columns[0]); err != nil {
 		return err
 	}
 	return t.template.check(t.columns.unique(), func(name string) error {
@@ -217,6 +224,8 @@ func (t *table) text(cells []string) (string, *rowError) {
 	}
 	return text, nil
 }
+
+func (t *table) unit() string { return "line" }
 
 func (t *table) remarks() (list []string) {
 	if !t.named {

@@ -67,7 +67,7 @@ func TestBadTemplates(t *testing.T) {
 		"{{with .titel}}{{end}}":                           `there is no "titel"`,
 		"{{template \"x\" .titel}}{{define \"x\"}}{{end}}": `there is no "titel"`,
 		"{{with .title}}{{.title}}{{end}}":                 "can't evaluate field title in type string",
-		"{{.title.first}}":                                 "can't evaluate field first in type string",
+		"{{.title.first}}":                                 "can't evaluate field first in type interface {}",
 		"{{lt .title 5}}":                                  "incompatible types for comparison",
 		"{{template \"x\"}}":                               `template "x" not defined`,
 	} {

@@ -43,9 +43,16 @@ var unsupportedReasons = map[string]string{
 // unsupportedField is the text for a field that is not allowed at its place.
 const unsupportedField = "is not supported; remove it or set it to null"
 
+// shortAdvice is the text for a field that a short row cannot have.
+const shortAdvice = "is no field of a request: put your own data into metadata; if it is a column of your data, name the columns with --prompt-column or --prompt-template"
+
 // unsupportedText returns the text for a field that is not allowed: advice, or the field's own reason if there is one.
 func unsupportedText(name, advice string) string {
-	if why, known := unsupportedReasons[name]; known && advice == unsupportedField {
+	why, known := unsupportedReasons[name]
+	switch {
+	case name == "id" && advice == shortAdvice:
+		return "is no field of a row: the name of a row is custom_id, or --id-column id names this column"
+	case known && (advice == unsupportedField || advice == shortAdvice):
 		return "is not supported: " + why
 	}
 	return advice

@@ -48,9 +48,10 @@ type Requests struct {
 	System   string          `json:"system_sha256,omitempty"` // only the hash: the text may be as private as the prompts
 	// MaxRowBytes decides which rows have a request: with another limit a row that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
-	// PromptColumn, PromptTemplate and IDColumn are the prompt.Layout, with the hash of the template.
+	// PromptColumn, PromptTemplate, MessagesColumn and IDColumn are the prompt.Layout, with the hash of the template.
 	PromptColumn   string `json:"prompt_column,omitempty"`
 	PromptTemplate string `json:"prompt_template_sha256,omitempty"`
+	MessagesColumn string `json:"messages_column,omitempty"`
 	IDColumn       string `json:"id_column,omitempty"`
 }
 
@@ -117,7 +118,7 @@ func InputOf(path string, p prompt.Fingerprint) InputFile {
 func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Requests {
 	return Requests{
 		Model: d.Model, System: hashed(d.System), Sampling: d.Sampling, MaxRowBytes: maxRowBytes,
-		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), IDColumn: layout.IDColumn,
+		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), MessagesColumn: layout.MessagesColumn, IDColumn: layout.IDColumn,
 	}
 }
 
@@ -182,6 +183,7 @@ func (q Requests) Differences(now Requests) []string {
 	add("max-row-bytes", q.MaxRowBytes, now.MaxRowBytes)
 	add("prompt column", q.PromptColumn, now.PromptColumn)
 	add("prompt template", q.PromptTemplate, now.PromptTemplate)
+	add("messages column", q.MessagesColumn, now.MessagesColumn)
 	add("id column", q.IDColumn, now.IDColumn)
 	was, is := reflect.ValueOf(q.Sampling), reflect.ValueOf(now.Sampling)
 	for i := range was.NumField() {

@@ -31,6 +31,7 @@ type Text struct {
 
 	closers []io.Closer // the innermost comes last
 	offset  atomic.Int64
+	start   []byte // of the file
 }
 
 // maxWindow is the largest window of a Zstandard frame that is read: that of zstd --long=31, which public collections of texts
@@ -79,6 +80,7 @@ func (t *Text) open(file *os.File, size int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.start = bytes.Clone(start[:min(len(start), kindSize)])
 	plain, err := t.decompressor(file, size, in, start)
 	if kind := (*KindError)(nil); errors.As(err, &kind) {
 		return nil, err
@@ -96,6 +98,9 @@ func (t *Text) open(file *os.File, size int64) (io.Reader, error) {
 	}
 	return in, kindOf(start)
 }
+
+// Start returns the first bytes of the file, as they are on the disk; none of a pipe before its first Read.
+func (t *Text) Start() []byte { return t.start }
 
 // Offset returns how many bytes of the file were read, including read-ahead. It is safe for concurrent use.
 func (t *Text) Offset() int64 { return t.offset.Load() }
