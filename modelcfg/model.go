@@ -74,6 +74,8 @@ type Parameters struct {
 	MaxTokens int
 	// StopSequences end a generation. Nil means unset; an empty list means none.
 	StopSequences []string
+	// JSONSchema is the path of a JSON Schema for the answers, absolute or relative to the current folder; empty means text.
+	JSONSchema string
 }
 
 // System is the system message of requests without one.

@@ -47,6 +47,7 @@ func (d *decoder) keys(m *Model) map[string]setter {
 			"top_k":          d.optionalIntField(&m.Parameters.TopK, 0, 1_000_000),
 			"max_tokens":     d.intField(&m.Parameters.MaxTokens, 1, maxTokens),
 			"stop_sequences": d.textsField(&m.Parameters.StopSequences),
+			"json_schema":    d.fileField(&m.Parameters.JSONSchema),
 		}),
 		"system": d.section(map[string]setter{
 			"prompt": d.textField(&m.System.Prompt),

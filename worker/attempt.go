@@ -38,10 +38,13 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	if err == nil && s.Rows() == 0 && r.counters.InputRows() == 0 { // a shard of a small input may have no row
 		err = outcome.EmptyInput(r.config.Input)
 	}
-	s.Complete = err == nil
+	s.Complete = err == nil && !r.config.Trial.given()
 	a.Summary = s
 	a.Count(r.counters)
 	a.End(err)
+	if a.Outcome == record.Tried {
+		r.log.Info().Msg(record.Tried)
+	}
 	answered, failed := r.earlier.Lines()
 	s.Total = record.TotalOf(earlier, s, answered+s.OK, failed+s.Failed)
 	return s, errors.Join(err, r.writeRecords(a, s, err))

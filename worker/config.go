@@ -19,6 +19,7 @@ type Config struct {
 	Layout      prompt.Layout   // the place of the prompts in a table or a folder
 	MaxRowBytes int             // a longer row gets an error line
 	KeepFirst   bool            // of rows with the same custom_id only the first counts
+	Trial       Trial           // asks a part of the rows; the zero Trial asks all
 	Place       Place           // the SLURM job, and this run's part of the input
 	Output      string          // path of the results; all other paths follow from it
 	Defaults    prompt.Defaults // the model's name, and options that a row may override

@@ -33,14 +33,19 @@ type reading struct {
 // openIntake opens the input, unless a signal comes first: a FIFO opens only when a writer opens it. After a signal the
 // goroutine that opens the input stays behind: nothing can wake it, and the process ends soon. Errors: InputError, ConfigError,
 // StoppedError.
-func openIntake(intake context.Context, in input.Input, shard result.Shard) (*reading, error) {
+func openIntake(intake context.Context, in input.Input, shard result.Shard, trial Trial) (*reading, error) {
 	type opened struct {
 		reading *reading
 		err     error
 	}
 	c := make(chan opened, 1)
 	go func() {
-		source, rows, err := in.Open(shard)
+		o, err := trial.choose(intake, in, in.Options(shard))
+		if err != nil {
+			c <- opened{nil, err}
+			return
+		}
+		source, rows, err := in.OpenWith(o)
 		if err != nil {
 			c <- opened{nil, err}
 			return
@@ -109,8 +114,14 @@ func (r *run) handle(intake context.Context, in *reading, row prompt.Row, err er
 	case in.abandoned:
 		return false, nil
 	case errors.Is(err, io.EOF):
+		if in.rows.Limited() {
+			r.counters.SawEnough()
+			return false, nil
+		}
 		r.counters.SawAll(in.rows.Seen())
-		r.logUnmatched(in)
+		if !r.config.Trial.given() {
+			r.logUnmatched(in)
+		}
 		return false, nil
 	case err != nil:
 		return false, &outcome.InputError{Err: err}

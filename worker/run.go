@@ -58,7 +58,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if r.paths, err = c.paths(shard); err != nil {
 		return record.Summary{}, err
 	}
-	in, err := openIntake(intake, c.Rows(), shard)
+	in, err := openIntake(intake, c.Rows(), shard, c.Trial)
 	if err != nil {
 		return record.Summary{}, err
 	}

@@ -45,6 +45,9 @@ type requestFlags struct {
 	seed        int64
 	stop        []string
 	imageFiles  string
+	jsonSchema  string
+	jsonObject  bool
+	fewShot     string
 	file        fileFlags
 }
 
@@ -63,6 +66,9 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the settings of the model (one model, or LLMFlux's models.yaml)")
 	f.file.register(flags)
 	flags.StringVar(&f.system, "system", "", "system message `TEXT` for rows without one; @FILE reads it from a file")
+	flags.StringVar(&f.jsonSchema, "json-schema", "", "`FILE` with the JSON Schema of the answers of rows that do not say it themselves; each answer is checked")
+	flags.BoolVar(&f.jsonObject, "json-object", false, "the answers of rows that do not say it themselves are JSON objects of any kind")
+	flags.StringVar(&f.fewShot, "few-shot", "", "`FILE` with examples: messages of user and assistant before each row's own, as a JSON list or one on each line")
 	flags.IntVar(&f.maxTokens, "max-tokens", defaultMaxTokens, "at most `N` tokens in an answer")
 	flags.Float64Var(&f.temperature, "temperature", defaultTemperature, "sampling temperature `T`, from 0 to 2; 0 is greedy")
 	flags.Float64Var(&f.topP, "top-p", defaultTopP, "nucleus sampling with `P`, above 0 and up to 1")
@@ -124,6 +130,14 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err != nil {
 		return settings{}, err
 	}
+	form, err := f.structure(flags, model.Parameters)
+	if err != nil {
+		return settings{}, err
+	}
+	examples, err := f.examples()
+	if err != nil {
+		return settings{}, err
+	}
 	images, err := f.imageFolder()
 	if err != nil {
 		return settings{}, err
@@ -133,7 +147,8 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 		return settings{}, err
 	}
 	return settings{model: model, file: file, layout: layout, dotenv: env, defaults: prompt.Defaults{
-		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, ImageFiles: images,
+		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, Structure: form, Examples: examples,
+		ImageFiles: images,
 	}}, nil
 }
 
@@ -189,6 +204,47 @@ func (f *requestFlags) systemText(flags *pflag.FlagSet, model modelcfg.Model) (s
 		return model.System.Prompt, nil
 	}
 	return textOf("system", f.system)
+}
+
+// structure returns the form of the answers that the flags or the YAML give; nil for text.
+func (f *requestFlags) structure(flags *pflag.FlagSet, yaml modelcfg.Parameters) (*prompt.Structure, error) {
+	name, path := "--json-schema", f.jsonSchema
+	switch {
+	case f.jsonObject && path != "":
+		return nil, usagef("--json-object and --json-schema exclude each other; remove one of them")
+	case f.jsonObject:
+		return new(prompt.Structure), nil
+	case path == "" && !flags.Changed("json-schema"):
+		name, path = "parameters.json_schema", yaml.JSONSchema
+	}
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("%s: %w", name, err)
+	}
+	form, err := prompt.ParseStructure(text)
+	if err != nil {
+		return nil, usagef("%s: %s: %w", name, path, err)
+	}
+	return form, nil
+}
+
+// examples returns the messages of --few-shot.
+func (f *requestFlags) examples() ([]prompt.Message, error) {
+	if f.fewShot == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.fewShot)
+	if err != nil {
+		return nil, usagef("--few-shot: %w", err)
+	}
+	messages, err := prompt.ParseExamples(text)
+	if err != nil {
+		return nil, usagef("--few-shot: %s: %w", f.fewShot, err)
+	}
+	return messages, nil
 }
 
 // promptLayout checks the flags that locate the prompts.

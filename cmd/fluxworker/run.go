@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,8 @@ type runFlags struct {
 	logLevel        string
 	logFormat       string
 	progress        string
+	limit           int64
+	sample          string
 }
 
 func runCommand() *cobra.Command {
@@ -82,7 +85,34 @@ started again, answers only the rows that have no line yet.
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
+	cmd.Flags().Int64Var(&f.limit, "limit", 0, "ask only the first `N` rows; the same command without the flag goes on with the others")
+	cmd.Flags().StringVar(&f.sample, "sample", "", "ask only `N[:SEED]` rows by chance, the same ones for the same seed (default: 1); the same command without the flag goes on with the others")
 	return cmd
+}
+
+// trial returns the part of the rows that the flags ask for.
+func (f *runFlags) trial() (t worker.Trial, err error) {
+	if f.limit != 0 && f.sample != "" {
+		return t, usagef("--limit and --sample exclude each other; remove one of them")
+	}
+	if f.limit < 0 {
+		return t, usagef("--limit is %d; it must be at least 1", f.limit)
+	}
+	t.Limit = f.limit
+	if f.sample == "" {
+		return t, nil
+	}
+	rows, seed, seeded := strings.Cut(f.sample, ":")
+	if t.Sample, err = strconv.ParseInt(rows, 10, 64); err != nil || t.Sample < 1 {
+		return t, usagef("--sample is %q; it must be a number of rows from 1, such as 20, or with a seed, 20:7", f.sample)
+	}
+	t.Seed = 1
+	if seeded {
+		if t.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
+			return t, usagef("--sample is %q; its seed must be a whole number from 0, such as 20:7", f.sample)
+		}
+	}
+	return t, nil
 }
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
@@ -199,6 +229,10 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
 	}
+	trial, err := f.trial()
+	if err != nil {
+		return worker.Config{}, err
+	}
 	wish, err := f.wish()
 	if err != nil {
 		return worker.Config{}, err
@@ -243,6 +277,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		return worker.Config{}, err
 	}
 	return worker.Config{
+		Trial: trial,
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
 		Server: fleet.Settings{

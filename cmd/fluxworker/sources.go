@@ -42,6 +42,15 @@ func (f *runFlags) withSources(plan []batcher.Source, flags *pflag.FlagSet, s se
 	}
 	add("model", model, fromYAML(true, "name"))
 	add("system", system, fromYAML(s.model.System.Prompt != "", "system.prompt"))
+	form := "text"
+	switch s := s.defaults.Structure; {
+	case s == nil:
+	case s.Schema == nil:
+		form = "a JSON object"
+	default:
+		form = fmt.Sprintf("a JSON Schema of %d bytes", len(s.Schema))
+	}
+	add("json-schema", form, fromYAML(yaml.JSONSchema != "", "parameters.json_schema"))
 	add("max-tokens", fmt.Sprint(options.MaxTokens), fromYAML(yaml.MaxTokens != 0, "parameters.max_tokens"))
 	add("temperature", fmt.Sprint(options.Temperature), fromYAML(yaml.Temperature != nil, "parameters.temperature"))
 	add("top-p", fmt.Sprint(options.TopP), fromYAML(yaml.TopP != nil, "parameters.top_p"))

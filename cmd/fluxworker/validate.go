@@ -21,6 +21,7 @@ const shownProblems = 50
 
 func validateCommand() *cobra.Command {
 	var f requestFlags
+	var show int
 	cmd := &cobra.Command{
 		Use:   "validate --model NAME --input FILE",
 		Short: "Check input and configuration, without GPU and server",
@@ -28,15 +29,16 @@ func validateCommand() *cobra.Command {
 become error lines.
 It also estimates how many tokens the rows need.
 It exits with 0 if every row can be asked, 65 if some rows cannot, and 64 if the configuration is wrong.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return validate(&f, show, cmd) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
+	cmd.Flags().IntVar(&show, "show", 0, "print the requests of the first `N` rows that can be asked: messages, images, tools, and the form of the answer")
 	return cmd
 }
 
-func validate(f *requestFlags, cmd *cobra.Command) error {
+func validate(f *requestFlags, show int, cmd *cobra.Command) error {
 	if err := f.needInput(); err != nil {
 		return err
 	}
@@ -65,7 +67,9 @@ func validate(f *requestFlags, cmd *cobra.Command) error {
 			return &outcome.InputError{Err: err}
 		}
 		if row.Reject == nil {
-			good++
+			if good++; good <= show {
+				showRequest(os.Stdout, &row)
+			}
 			need.Add(estimate.AtMost(tokens.Weigh(&row.Request)) + min(tokens.Answer(&row.Request), tokens.LikelyAnswer))
 			shared.Add(&row.Request)
 			continue

@@ -37,18 +37,18 @@ func (in Input) Options(shard result.Shard) prompt.Options {
 // Open opens the rows of a shard. The caller closes the source. Errors: InputError, or ConfigError where the layout does
 // not go with the input.
 func (in Input) Open(shard result.Shard) (*prompt.Source, *prompt.Reader, error) {
-	return in.open(in.Options(shard))
+	return in.OpenWith(in.Options(shard))
 }
 
 // OpenNames opens the rows of a shard, but reads only their names. Errors: those of Open.
 func (in Input) OpenNames(shard result.Shard) (*prompt.Source, *prompt.Reader, error) {
 	o := in.Options(shard)
 	o.NamesOnly = true
-	return in.open(o)
+	return in.OpenWith(o)
 }
 
-// open opens the rows with these options.
-func (in Input) open(o prompt.Options) (*prompt.Source, *prompt.Reader, error) {
+// OpenWith opens the rows with these options. The caller closes the source. Errors: those of Open.
+func (in Input) OpenWith(o prompt.Options) (*prompt.Source, *prompt.Reader, error) {
 	source, err := prompt.Open(in.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w; check --input and the folder that the command runs in", err)

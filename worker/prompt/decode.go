@@ -22,6 +22,10 @@ type Defaults struct {
 	System string
 	// Sampling holds the sampling options; a row may override each.
 	Sampling Sampling
+	// Structure is the form of the answers of chats that do not say it themselves and have no tools; nil means text.
+	Structure *Structure
+	// Examples are messages before each chat's own, behind its system message.
+	Examples []Message
 	// ImageFiles is the folder in which rows may name image files; nil if they may not.
 	ImageFiles *ImageFolder
 }
@@ -44,7 +48,7 @@ func (d *decoder) textLine(line []byte) (Request, *rowError) {
 // single returns the request with one message.
 func (d *decoder) single(m Message) Request {
 	r := Request{Endpoint: Chat, Model: d.defaults.Model, Messages: []Message{m}, Sampling: d.sampling()}
-	d.addSystem(&r)
+	d.complete(&r, false)
 	return r
 }
 
@@ -217,7 +221,6 @@ func (d *decoder) body(o *object, endpoint Endpoint, allowed fieldSet, advice st
 
 // decodeChat reads the fields that only a row of /v1/chat/completions has.
 func (d *decoder) decodeChat(o *object, r *Request) (p *rowError) {
-	d.addSystem(r)
 	if r.Logprobs, p = decodeLogprobs(o); p != nil {
 		return p
 	}
@@ -227,8 +230,11 @@ func (d *decoder) decodeChat(o *object, r *Request) (p *rowError) {
 	if r.Structure, p = d.decodeResponseFormat(o); p != nil {
 		return p
 	}
-	r.Tools, p = d.decodeTools(o)
-	return p
+	if r.Tools, p = d.decodeTools(o); p != nil {
+		return p
+	}
+	d.complete(r, o.get(fieldResponseFormat) != nil)
+	return nil
 }
 
 // addSystem inserts the run's system message into a conversation without one.

@@ -241,7 +241,7 @@ func (d *decoder) chatRow(value []byte) (r Request, answered bool, p *rowError) 
 		return r, false, rowErrorf(CodeInvalidValue, "", "has only turns of the assistant; a conversation needs a question")
 	}
 	r = Request{Endpoint: Chat, Model: d.defaults.Model, Messages: messages, Sampling: d.sampling()}
-	d.addSystem(&r)
+	d.complete(&r, false)
 	return r, answered, nil
 }
 

@@ -23,6 +23,10 @@ type Options struct {
 	// other rows, too, so the assignment and the names of rows do not depend on the split.
 	Shards Shards
 	Shard  int64
+	// Limit is the largest number of rows that Next returns; 0 is no limit. Select, if it is not nil, says whether to return the row
+	// with an Index. The Reader reads the names of other rows, too.
+	Limit  int64
+	Select func(index int64) bool
 	// KeepFirst skips each row whose custom_id an earlier row has. Without KeepFirst such a row has a Reject.
 	KeepFirst bool
 	// NamesOnly returns rows with their names only: without a Request, with only the name's half of the Key, and with a
@@ -46,6 +50,8 @@ type Reader struct {
 	keepFirst bool
 	namesOnly bool
 	skipped   int64
+	left      int64 // rows up to the limit; -1 without a limit
+	selected  func(index int64) bool
 	lastID    string // CustomID of the row that Next returned last, for Input
 	err       error  // the error that ended the reading
 }
@@ -114,6 +120,8 @@ func newReader(f form, o Options, h *hasher) *Reader {
 		shards:    o.Shards,
 		keepFirst: o.KeepFirst,
 		namesOnly: o.NamesOnly,
+		left:      limitOf(o),
+		selected:  o.Select,
 		names:     newNames(h),
 	}
 }
@@ -124,12 +132,15 @@ func (r *Reader) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
 	}
+	if r.Limited() {
+		return r.fail(r.form.at(), io.EOF)
+	}
 	for {
 		var err error
 		if r.line, err = r.form.next(); err != nil {
 			return r.fail(r.form.at(), err)
 		}
-		mine := r.shards.Of(r.index) == r.shard
+		mine := r.shards.Of(r.index) == r.shard && (r.selected == nil || r.selected(r.index))
 		row, err := r.row(&r.line, mine && !r.namesOnly)
 		if err != nil {
 			return r.fail(r.line.number, err)
@@ -142,6 +153,7 @@ func (r *Reader) Next() (Row, error) {
 			continue
 		}
 		r.lastID = row.CustomID
+		r.left--
 		return row, nil
 	}
 }
@@ -171,6 +183,17 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	r.names.assign(&row, id, l, wanted)
 	return row, nil
 }
+
+// limitOf returns the number of rows up to the limit; -1 without a limit.
+func limitOf(o Options) int64 {
+	if o.Limit > 0 {
+		return o.Limit
+	}
+	return -1
+}
+
+// Limited reports whether the Reader has returned as many rows as its limit allows.
+func (r *Reader) Limited() bool { return r.left == 0 }
 
 // Seen returns the number of rows read so far, including rows of other shards and skipped rows.
 func (r *Reader) Seen() int64 { return r.index }

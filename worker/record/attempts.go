@@ -66,12 +66,19 @@ func Begin(paths result.Paths, earlier []Attempt, m Manifest, a Attempt) (Attemp
 	return a, a.Write(paths)
 }
 
-// End sets the outcome: Complete, or the first line of the error. The other lines of an error are the end of a server's log,
+// Tried is the outcome of a run that has asked the rows of a trial, and left the others.
+const Tried = "the rows of --limit or --sample are asked; the same command without the flag goes on with the others"
+
+// End sets the outcome: Complete, Tried, or the first line of the error. The other lines of an error are the end of a server's log,
 // which is in the run folder.
 func (a *Attempt) End(err error) {
-	a.Outcome = Complete
-	if err != nil {
+	switch {
+	case err != nil:
 		a.Outcome, _, _ = strings.Cut(err.Error(), "\n")
+	case !a.Summary.Complete:
+		a.Outcome = Tried
+	default:
+		a.Outcome = Complete
 	}
 }
 

@@ -31,6 +31,7 @@ type Counters struct {
 	tokensCached atomic.Int64 // of tokensIn, those that the slots had read already
 	tokensOut    atomic.Int64
 
+	enough  atomic.Bool
 	size    atomic.Int64 // of the input, in bytes; 0 where unknown
 	clock   atomic.Int64 // time of the first StartClock, in ns since 1970; 0 before
 	stopped atomic.Int64 // time of the last StopClock, in ns since 1970; 0 while the clock runs
@@ -71,8 +72,11 @@ func (c *Counters) SawAll(rows int64) {
 	c.allRead.Store(true)
 }
 
-// AllRead reports whether the input is read to its end.
-func (c *Counters) AllRead() bool { return c.allRead.Load() }
+// SawEnough reports that the rows of a trial are read (--limit), and the others are left.
+func (c *Counters) SawEnough() { c.enough.Store(true) }
+
+// AllRead reports whether all rows that this run asks are read.
+func (c *Counters) AllRead() bool { return c.allRead.Load() || c.enough.Load() }
 
 // InputRows returns the number of rows of the input, of all shards; 0 until all rows are read.
 func (c *Counters) InputRows() int64 { return c.inputRows.Load() }

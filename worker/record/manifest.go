@@ -46,6 +46,9 @@ type Requests struct {
 	Model    string          `json:"model"`
 	Sampling prompt.Sampling `json:"sampling"`
 	System   string          `json:"system_sha256,omitempty"` // only the hash: the text may be as private as the prompts
+	Schema   string          `json:"json_schema_sha256,omitempty"`
+	Object   bool            `json:"json_object,omitempty"` // the answers are JSON objects of any kind
+	Examples string          `json:"few_shot_sha256,omitempty"`
 	// MaxRowBytes decides which rows have a request: with another limit a row that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
 	// PromptColumn, PromptTemplate, MessagesColumn and IDColumn are the prompt.Layout, with the hash of the template.
@@ -116,10 +119,17 @@ func InputOf(path string, p prompt.Fingerprint) InputFile {
 // RequestsOf returns the part of every request that comes from the settings. The layout comes from the reader, which
 // completes the user's layout.
 func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Requests {
-	return Requests{
+	r := Requests{
 		Model: d.Model, System: hashed(d.System), Sampling: d.Sampling, MaxRowBytes: maxRowBytes,
 		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), MessagesColumn: layout.MessagesColumn, IDColumn: layout.IDColumn,
 	}
+	if d.Structure != nil {
+		r.Schema, r.Object = hashed(string(d.Structure.Schema)), d.Structure.Schema == nil
+	}
+	if len(d.Examples) > 0 {
+		r.Examples = hashed(plain(d.Examples))
+	}
+	return r
 }
 
 // NewManifest makes the manifest of a run that begins.
@@ -180,6 +190,9 @@ func (q Requests) Differences(now Requests) []string {
 	}
 	add("model", q.Model, now.Model)
 	add("system prompt", q.System, now.System)
+	add("JSON schema", q.Schema, now.Schema)
+	add("json-object", q.Object, now.Object)
+	add("few-shot examples", q.Examples, now.Examples)
 	add("max-row-bytes", q.MaxRowBytes, now.MaxRowBytes)
 	add("prompt column", q.PromptColumn, now.PromptColumn)
 	add("prompt template", q.PromptTemplate, now.PromptTemplate)
