@@ -35,7 +35,7 @@ func (c *Client) chat(r *prompt.Request) *chatRequest {
 	}
 	for i, m := range r.Messages {
 		n.Messages[i] = chatMessage{
-			Role: m.Role, Content: m.Content, Images: m.Images, Thinking: m.Reasoning, ToolName: m.ToolName, ToolCallID: m.ToolCallID,
+			Role: m.Role, Content: m.Content, Images: upright(m.Images), Thinking: m.Reasoning, ToolName: m.ToolName, ToolCallID: m.ToolCallID,
 			ToolCalls: nativeCalls(m.ToolCalls),
 		}
 	}
@@ -53,6 +53,18 @@ func (c *Client) chat(r *prompt.Request) *chatRequest {
 		n.Logprobs, n.TopLogprobs = true, *r.Logprobs
 	}
 	return n
+}
+
+// upright returns the images as people see them.
+func upright(images [][]byte) [][]byte {
+	if len(images) == 0 {
+		return nil
+	}
+	turned := make([][]byte, len(images))
+	for i, image := range images {
+		turned[i] = prompt.Upright(image)
+	}
+	return turned
 }
 
 // answerFormat returns the format to which the server constrains the tokens of the answer.

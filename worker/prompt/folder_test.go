@@ -95,13 +95,13 @@ func TestFolderOfTexts(t *testing.T) {
 }
 
 func TestFolderOfImages(t *testing.T) {
-	dir := folderOf(t, map[string]string{"a.png": png, "b/c.JPEG": jpeg, "d.webp": "text", "e.jpg": "", "f.gif": "GIF89a"})
+	dir := folderOf(t, map[string]string{"a.png": png, "b/c.JPEG": jpg, "d.webp": "text", "e.jpg": "", "f.gif": "GIF89a"})
 	rows := filesOf(t, dir, Options{Layout: Layout{PromptTemplate: "What is {{.name}}?"}})
 	if len(rows) != 4 {
 		t.Fatalf("%d rows, want 4", len(rows))
 	}
 	for i, want := range []Message{
-		{Role: roleUser, Content: "What is a.png?", Images: [][]byte{[]byte(png)}}, {Role: roleUser, Content: "What is b/c.JPEG?", Images: [][]byte{[]byte(jpeg)}},
+		{Role: roleUser, Content: "What is a.png?", Images: [][]byte{[]byte(png)}}, {Role: roleUser, Content: "What is b/c.JPEG?", Images: [][]byte{[]byte(jpg)}},
 	} {
 		if rows[i].Reject != nil || !reflect.DeepEqual(rows[i].Request.Messages, []Message{want}) {
 			t.Errorf("got %+v, %v", rows[i].Request.Messages, rows[i].Reject)

@@ -124,6 +124,9 @@ func (h *hasher) request(r *Request) digest {
 		for _, image := range images {
 			h.uint64(uint64(len(image)))
 			h.raw(image)
+			if orientation(image) != 1 { // the server gets other pixels than before images were turned
+				h.text("upright")
+			}
 		}
 	}
 	h.optionalFields(r)

@@ -14,7 +14,7 @@ import (
 // The shortest files that begin as images do.
 const (
 	png  = "\x89PNG\r\n\x1a\n..."
-	jpeg = "\xff\xd8\xff..."
+	jpg  = "\xff\xd8\xff..."
 	webp = "RIFF\x0a\x00\x00\x00WEBPVP8 "
 )
 
@@ -47,9 +47,9 @@ func TestImages(t *testing.T) {
 		{"alone", user(image(object)), []Message{{Role: roleUser, Images: files(png)}}},
 		{"detail", user(image(`{"url":"` + pngURL(png) + `","detail":"auto"}`)), []Message{{Role: roleUser, Images: files(png)}}},
 		{"nulls", user(`{"type":"image_url","text":null,"image_url":{"url":"` + pngURL(png) + `","detail":null}}`), []Message{{Role: roleUser, Images: files(png)}}},
-		{"kinds", user(image(`"data:image/jpeg;base64,`+base64Of(jpeg)+`"`), image(`"data:image/jpg;base64,`+base64Of(jpeg)+`"`), image(`"DATA:image/WebP;x=y;base64,`+base64Of(webp)+`"`)),
-			[]Message{{Role: roleUser, Images: files(jpeg, jpeg, webp)}}},
-		{"called otherwise", user(image(`"data:image/png;base64,` + base64Of(jpeg) + `"`)), []Message{{Role: roleUser, Images: files(jpeg)}}},
+		{"kinds", user(image(`"data:image/jpeg;base64,`+base64Of(jpg)+`"`), image(`"data:image/jpg;base64,`+base64Of(jpg)+`"`), image(`"DATA:image/WebP;x=y;base64,`+base64Of(webp)+`"`)),
+			[]Message{{Role: roleUser, Images: files(jpg, jpg, webp)}}},
+		{"called otherwise", user(image(`"data:image/png;base64,` + base64Of(jpg) + `"`)), []Message{{Role: roleUser, Images: files(jpg)}}},
 		{"escaped", user(image(`"data:image\/png;base64,` + strings.ReplaceAll(base64Of(png+"???"), "/", `\/`) + `\n"`)), []Message{{Role: roleUser, Images: files(png + "???")}}},
 		{"in order", strings.Join([]string{user(image(`"`+pngURL(png+"1")+`"`), text("a"), image(`"`+pngURL(png+"2")+`"`), text("b")), `{"role":"assistant","content":"c"}`, user(image(`"` + pngURL(png+"3") + `"`))}, ","),
 			[]Message{{Role: roleUser, Content: "a\n\nb", Images: files(png+"1", png+"2")}, {Role: roleAssistant, Content: "c"}, {Role: roleUser, Images: files(png + "3")}}},
@@ -119,7 +119,7 @@ func imageFolder(t *testing.T) (dir string, o Options) {
 	t.Helper()
 	outside := t.TempDir()
 	dir = filepath.Join(outside, "images")
-	for path, content := range map[string]string{"secret.png": png, "images/a.png": png, "images/sub/b c.jpg": jpeg, "images/text.png": "hello", "images/empty.png": ""} {
+	for path, content := range map[string]string{"secret.png": png, "images/a.png": png, "images/sub/b c.jpg": jpg, "images/text.png": "hello", "images/empty.png": ""} {
 		path = filepath.Join(outside, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -155,8 +155,8 @@ func TestImageFiles(t *testing.T) {
 	dir, o := imageFolder(t)
 	link := filepath.Join(filepath.Dir(dir), "link")
 	for name, want := range map[string]string{
-		"a.png": png, "./sub/../a.png": png, "sub/b c.jpg": jpeg, "inner.png": jpeg, dir + "/a.png": png, link + "/a.png": png,
-		"file://" + dir + "/a.png": png, "file://localhost" + dir + "/sub/b%20c.jpg": jpeg, "FILE://" + link + "/inner.png": jpeg, pngURL(png): png,
+		"a.png": png, "./sub/../a.png": png, "sub/b c.jpg": jpg, "inner.png": jpg, dir + "/a.png": png, link + "/a.png": png,
+		"file://" + dir + "/a.png": png, "file://localhost" + dir + "/sub/b%20c.jpg": jpg, "FILE://" + link + "/inner.png": jpg, pngURL(png): png,
 	} {
 		row := decodeOne(t, imageRow(name), o)
 		if row.Reject != nil {
