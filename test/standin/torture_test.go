@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +175,9 @@ func (j *torture) killOnce(w *window, isolate string) {
 	cmd := j.Start("--isolate", isolate)
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended); watch.close() }()
+	var passing sync.WaitGroup
+	defer passing.Wait()
+	passing.Go(func() { j.awaitPassed(ended); watch.close() })
 	open := w.await == nil || w.await(j, watch)
 	if w.soon > 0 {
 		time.Sleep(time.Duration(j.random.Int64N(int64(w.soon)))) // a random instant is no event
@@ -183,6 +187,21 @@ func (j *torture) killOnce(w *window, isolate string) {
 	j.checkKilled(cmd, w)
 	if open && (w.hit == nil || w.hit(j)) {
 		j.hits[w.name]++
+	}
+}
+
+// awaitPassed waits until this start's server has answered a row, or the worker has ended: what happens before the answers has
+// passed by then.
+func (j *torture) awaitPassed(ended <-chan struct{}) {
+	for {
+		if record, err := fakeollama.ReadRecord(j.Path("record.json")); err == nil && record.Answered > 0 {
+			return
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
@@ -209,13 +228,13 @@ func (j *torture) tear() {
 	j.put(data[:len(data)-1-j.random.IntN(100)])
 }
 
-// zero leaves zeros in the middle, as a power cut does. They begin before the last line: a last line alone that is broken is cut
-// where it is, and nothing is rewritten.
+// zero leaves zeros in the middle, as a power cut does. The last line and the line end before it stay: where all is broken up to
+// the end of the file, the end is cut where it is, and nothing is rewritten.
 func (j *torture) zero() {
 	data := j.results()
-	last := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
-	at := j.random.IntN(last)
-	clear(data[at:min(at+700, len(data))])
+	end := bytes.LastIndexByte(data[:len(data)-1], '\n')
+	at := j.random.IntN(end)
+	clear(data[at:min(at+700, end)])
 	j.put(data)
 }
 
