@@ -52,6 +52,7 @@ type Config struct {
 
 // Results holds the settings of the output, and the user's choices about the lines that are in it already.
 type Results struct {
+	Columns     string        // of the input, in a table: see merge.Config
 	SyncEvery   time.Duration // the longest time until a line is synced to the disk
 	SyncBytes   int64         // unsynced bytes from which lines are synced at once
 	Mode        fs.FileMode   // of new files, less the umask; 0 is 0600

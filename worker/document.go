@@ -39,12 +39,13 @@ func (r *run) writeDocument(ctx, intake context.Context) (string, error) {
 	m, err := merge.Run(ctx, merge.Config{
 		Input: r.config.Input, IDColumn: r.config.Layout.IDColumn, MaxRowBytes: r.config.MaxRowBytes, KeepFirst: r.config.KeepFirst,
 		Output: r.config.Output, ResumeFrom: r.config.Results.ResumeFrom,
-		Format: result.FormatOf(path), To: path, Replace: r.config.Results.Overwrite,
+		Format: result.FormatOf(path), To: path, Replace: r.config.Results.Overwrite, Columns: r.config.Results.Columns,
+		PresentOnly: r.config.Trial.given(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("%w; every row has its line in %s, so the same command only writes %s", err, r.paths.Results, path)
 	}
-	if m.Missing > 0 {
+	if m.Missing > 0 && !r.config.Trial.given() {
 		return "", &outcome.InputError{Err: fmt.Errorf("read %s: it was changed while its rows were answered: %d of its %d rows have no line now; %s is not written, and the same command goes on",
 			r.config.Input, m.Missing, m.Rows, path)}
 	}

@@ -23,7 +23,7 @@ func (f *mergeFlags) chosenFormat() result.Format {
 }
 
 func (f *mergeFlags) checkFormat() error {
-	err := oneOf("format", f.format, formatAuto, string(result.Lines), string(result.LLMFlux), string(result.LLMFluxArray), string(result.CSV))
+	err := oneOf("format", f.format, formatAuto, string(result.Lines), string(result.LLMFlux), string(result.LLMFluxArray), string(result.CSV), string(result.TSV))
 	if err == nil && f.format == string(result.Lines) && result.FormatOf(f.c.To) != result.Lines {
 		return usagef("--format %s writes lines, but %s is a name for a document; leave out --format, or name a file such as all.jsonl", f.format, f.c.To)
 	}

@@ -9,12 +9,14 @@ import (
 
 	"fluxworker/worker"
 	"fluxworker/worker/lease"
+	"fluxworker/worker/merge"
 	"fluxworker/worker/resume"
 )
 
 // resultFlags are the flags of the results: the file, its safety, and the treatment of earlier lines.
 type resultFlags struct {
 	output      string
+	columns     string
 	onChange    string
 	overwrite   bool
 	retryFailed bool
@@ -25,7 +27,8 @@ type resultFlags struct {
 }
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json and .csv are written at the end, from the lines beside them")
+	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json, .csv and .tsv are written at the end, from the lines beside them")
+	registerColumns(flags, &f.columns)
 	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; if the run is stopped before its end, the same command continues it")
 	flags.BoolVar(&f.retryFailed, "retry-failed", false, "ask the rows in the errors file again")
@@ -36,6 +39,11 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 	secondsVar(flags, &f.lockStale, lockStaleFlag, lease.DefaultStale, "a lock without a heartbeat for this long is taken over")
 	flags.MarkHidden(lockStaleFlag)
 	flags.StringVar(&f.fileMode, "file-mode", "0600", "octal `MODE` of new files, less the umask; 0640 lets your group read them")
+}
+
+// registerColumns adds the flag of the columns of a table, for run and merge.
+func registerColumns(flags *pflag.FlagSet, columns *string) {
+	flags.StringVar(columns, "columns", merge.ColumnsAuto, "`auto|all|none|NAMES`: columns of the input beside the answers in a .csv or .tsv, names with commas between; auto is all of a table, none of other inputs; each top-level field of --json-schema has a column, too")
 }
 
 // lockStaleFlag is only for tests.
@@ -61,7 +69,7 @@ func (f *resultFlags) config() (worker.Results, error) {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)
 	}
 	return worker.Results{
-		SyncEvery: f.syncEvery, SyncBytes: int64(f.syncBytes), Mode: fs.FileMode(mode), OnChange: resume.OnChange(f.onChange),
+		Columns: f.columns, SyncEvery: f.syncEvery, SyncBytes: int64(f.syncBytes), Mode: fs.FileMode(mode), OnChange: resume.OnChange(f.onChange),
 		Overwrite: f.overwrite, RetryFailed: f.retryFailed, LockStale: f.lockStale,
 	}, nil
 }

@@ -29,6 +29,8 @@ func NewNewcomer(t *testing.T, g Generation) *Newcomer {
 		os.Symlink(filepath.Join(g.Models, "blobs"), filepath.Join(models, "blobs")),
 		os.WriteFile(n.Path("papers.csv"), []byte("doi,title,full text\n10.1000/1,A title,\"Some text,\nin two lines\"\n"), 0o600),
 		os.WriteFile(n.Path("studies.jsonl"), []byte(`{"doi":"10.1000/1","title":"A title","authors":["A. Author","B. Other"]}`+"\n"), 0o600),
+		os.WriteFile(n.Path("question.txt"), []byte("Which field is this paper from?\n{{.title}}\n{{index . \"full text\"}}\n"), 0o600),
+		os.WriteFile(n.Path("facts.json"), []byte(`{"type":"object","required":["field","experiment"],"properties":{"field":{"enum":["physics","biology"]},"experiment":{"type":"boolean"}}}`), 0o600),
 		os.Mkdir(n.Path("letters"), 0o755),
 		os.WriteFile(n.Path("letters/first.txt"), []byte("Dear reader\n"), 0o600),
 		os.Symlink(filepath.Join(g.Files, "bigram.gguf"), n.Path("my-model.gguf")),

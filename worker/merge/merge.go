@@ -33,11 +33,22 @@ type Config struct {
 	// itself, if runs wrote only its shards.
 	To string
 	// Format is the format of the target; "" means Lines.
-	Format  result.Format
+	Format result.Format
+	// Columns are the columns of the input that a table has: ColumnsAuto, ColumnsAll, ColumnsNone, or names with commas between.
+	Columns string
 	Check   bool // only count, write nothing
 	Partial bool // write although rows are missing
 	Replace bool // a document replaces any file
+	// PresentOnly leaves rows without a line out of a document, and they do not count as missing: the rows of a trial.
+	PresentOnly bool
 }
+
+// Values of Config.Columns.
+const (
+	ColumnsAuto = "auto" // all of a table, none of other inputs
+	ColumnsAll  = "all"
+	ColumnsNone = "none"
+)
 
 // Run merges the lines. Errors: ConfigError, InputError (which may wrap result.ErrNoOutput), result.WriteError, ErrStopped.
 func Run(ctx context.Context, c Config) (result.Merged, error) {
@@ -49,7 +60,7 @@ func Run(ctx context.Context, c Config) (result.Merged, error) {
 	if err != nil {
 		return result.Merged{}, &outcome.InputError{Err: err}
 	}
-	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial, CheckNames: c.Check}
+	o := result.MergeOptions{Parts: c.withOthers(parts), Split: split, Partial: c.Partial || c.PresentOnly, CheckNames: c.Check}
 	if err := c.setTarget(&o); err != nil {
 		return result.Merged{}, err
 	}
@@ -60,7 +71,9 @@ func Run(ctx context.Context, c Config) (result.Merged, error) {
 	defer source.Close()
 	o.Rows = rows.Next
 	if o.Document != nil {
-		o.Document.Input = rows.Input
+		if err := c.fill(ctx, o.Document, rows, parts); err != nil {
+			return result.Merged{}, err
+		}
 	}
 	m, err := result.Merge(ctx, o)
 	var write *result.WriteError

@@ -47,7 +47,8 @@ type Requests struct {
 	Sampling prompt.Sampling `json:"sampling"`
 	System   string          `json:"system_sha256,omitempty"` // only the hash: the text may be as private as the prompts
 	Schema   string          `json:"json_schema_sha256,omitempty"`
-	Object   bool            `json:"json_object,omitempty"` // the answers are JSON objects of any kind
+	Object   bool            `json:"json_object,omitempty"`   // the answers are JSON objects of any kind
+	Fields   []string        `json:"answer_fields,omitempty"` // of the schema, for tables
 	Examples string          `json:"few_shot_sha256,omitempty"`
 	// MaxRowBytes decides which rows have a request: with another limit a row that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
@@ -124,6 +125,7 @@ func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Reques
 		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), MessagesColumn: layout.MessagesColumn, IDColumn: layout.IDColumn,
 	}
 	if d.Structure != nil {
+		r.Fields = d.Structure.Fields()
 		r.Schema, r.Object = hashed(string(d.Structure.Schema)), d.Structure.Schema == nil
 	}
 	if len(d.Examples) > 0 {

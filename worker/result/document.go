@@ -25,6 +25,10 @@ type Document struct {
 	Input func() []byte
 	// Model is the run's model, for rows without an answer; empty if it is unknown.
 	Model string
+	// Table says which columns a CSV or TSV document has.
+	Table Table
+	// PresentOnly leaves out the rows that have no line.
+	PresentOnly bool
 }
 
 // documentLayout describes the structure of a document.
@@ -44,35 +48,32 @@ type documentRow struct {
 	reply
 }
 
-func (f Format) layout() documentLayout {
-	switch f {
+func (d Document) layout() documentLayout {
+	switch d.Format {
 	case LLMFlux:
 		return documentLayout{start: "{\"results\":[\n", between: ",\n", end: "\n]}\n", inputs: true, row: appendLLMFlux}
 	case LLMFluxArray:
 		return documentLayout{start: "[\n", between: ",\n", end: "\n]\n", inputs: true, row: appendLLMFlux}
 	case CSV:
-		return documentLayout{start: csvHeader, row: appendCSV}
+		return d.Table.layout(',')
+	case TSV:
+		return d.Table.layout('\t')
 	default:
-		panic(fmt.Sprintf("format %q has no document", f))
+		panic(fmt.Sprintf("format %q has no document", d.Format))
 	}
 }
 
-// first returns the first bytes of a document. Only documents written by this package begin with them.
-func (l documentLayout) first() string {
-	if l.inputs {
-		return l.start + itemStart
-	}
-	return l.start
-}
+// first returns the first bytes of a document of JSON. Only documents written by this package begin with them.
+func (l documentLayout) first() string { return l.start + itemStart }
 
 // CheckReplaceable returns an error if a file with other content than results is at Path.
 func (d Document) CheckReplaceable() (err error) {
-	for _, f := range []Format{LLMFlux, LLMFluxArray, CSV} {
-		if err = startsWith(d.Path, f.layout().first()); err == nil {
+	for _, f := range []Format{LLMFlux, LLMFluxArray} {
+		if err = startsWith(d.Path, Document{Format: f}.layout().first()); err == nil {
 			return nil
 		}
 	}
-	return err
+	return isTable(d.Path)
 }
 
 // target receives merged rows: two files of lines, or a document.
@@ -114,7 +115,7 @@ func newDocument(d Document) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &documentFile{mergedFile: file, documentLayout: d.Format.layout(), model: d.Model}, nil
+	return &documentFile{mergedFile: file, documentLayout: d.layout(), model: d.Model}, nil
 }
 
 func (d *documentFile) write(_ int, row wanted, line []byte) error {
@@ -230,7 +231,7 @@ type inputs struct {
 const inputBytes = 32 << 20
 
 func newInputs(d *Document) *inputs {
-	if d == nil || !d.Format.layout().inputs {
+	if d == nil || !d.layout().inputs {
 		return &inputs{}
 	}
 	return &inputs{of: d.Input, space: semaphore.NewWeighted(inputBytes)}

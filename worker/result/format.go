@@ -17,8 +17,9 @@ const (
 	LLMFlux Format = "llmflux"
 	// LLMFluxArray is the format of the first LLMFlux versions, then named AI-Flux: only the list.
 	LLMFluxArray Format = "llmflux-array"
-	// CSV is a table with the columns id, answer and error.
+	// CSV and TSV are tables with the columns of a Table.
 	CSV Format = "csv"
+	TSV Format = "tsv"
 )
 
 // linesExt is the extension of a file of lines.
@@ -31,6 +32,8 @@ func FormatOf(path string) Format {
 		return LLMFlux
 	case ".csv":
 		return CSV
+	case ".tsv":
+		return TSV
 	}
 	return Lines
 }
@@ -41,8 +44,8 @@ func FileOf(output string, f Format) string {
 	ext := filepath.Ext(output)
 	base := strings.TrimSuffix(output, ext)
 	switch {
-	case f == CSV:
-		return base + ".csv"
+	case f == CSV, f == TSV:
+		return base + "." + string(f)
 	case f != Lines:
 		return base + ".json"
 	case FormatOf(output) != Lines:

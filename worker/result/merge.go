@@ -247,7 +247,7 @@ func (m *merge) miss(row wanted) error {
 	if len(m.Absent) < maxAbsent {
 		m.Absent = append(m.Absent, AbsentRow{Line: row.line, CustomID: row.customID, Shard: shard})
 	}
-	if m.out == nil {
+	if m.out == nil || m.Document != nil && m.Document.PresentOnly {
 		return nil
 	}
 	return m.out.write(0, row, nil)

@@ -68,8 +68,8 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	case ".gz", ".zst":
 		return Paths{}, fmt.Errorf("output %s: results are written uncompressed, so that a kill loses nothing; remove %s",
 			output, ext)
-	case ".tsv", ".xls", ".xlsx", ".ods", ".parquet":
-		return Paths{}, fmt.Errorf("output %s: results are lines of JSON (.jsonl), a document (.json) or a table (.csv); name it %s for a table",
+	case ".xls", ".xlsx", ".ods", ".parquet":
+		return Paths{}, fmt.Errorf("output %s: results are lines of JSON (.jsonl), a document (.json) or a table (.csv, .tsv); name it %s for a table",
 			output, strings.TrimSuffix(output, ext)+".csv")
 	}
 	base, document := strings.TrimSuffix(output, ext), output

@@ -2,19 +2,15 @@ package result
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 
 	"fluxworker/worker/prompt"
 )
 
-// csvHeader is the header line of the table.
-const csvHeader = "id,answer,error\n"
-
-// appendCSV writes a row as one line of the table, or as one line per answer. It quotes fields where needed and does
+// appendNarrow writes a row as one line of a narrow table, or as one line for each answer. It quotes fields where needed and does
 // not change them: a text like =1+1, which a spreadsheet takes for a formula, may be intended.
-func appendCSV(b *bytes.Buffer, r documentRow) error {
-	w := csv.NewWriter(b)
+func appendNarrow(b *bytes.Buffer, r documentRow, comma rune) error {
+	w := newTableWriter(b, comma)
 	if r.answered {
 		answers, err := textsOf(r.body)
 		if err != nil {
