@@ -211,7 +211,7 @@ func TestCompletion(t *testing.T) {
 		want     string
 	}{
 		{prompt.Chat, `{"id":"chatcmpl-ab0000000000000000000000000000cd","object":"chat.completion","created":1795475351,"model":"bigram",` +
-			`"choices":[{"index":0,"message":{"role":"assistant","content":"456"},"logprobs":null,"finish_reason":"stop"}],` +
+			`"choices":[{"index":0,"message":{"role":"assistant","content":"456","refusal":null},"logprobs":null,"finish_reason":"stop"}],` +
 			`"usage":{"prompt_tokens":4,"completion_tokens":33,"total_tokens":37},` +
 			`"timings":{"total_ms":13.229,"load_ms":3.894,"prompt_ms":1.098,"generation_ms":6.326}}`},
 		{prompt.Completions, `{"id":"cmpl-ab0000000000000000000000000000cd","object":"text_completion","created":1795475351,"model":"bigram",` +

@@ -32,6 +32,8 @@ type Choice struct {
 type Message struct {
 	Role    string  `json:"role"`
 	Content *string `json:"content"`
+	// Refusal is always null: a model of Ollama's refuses in words, in Content. OpenAI's schema demands the field.
+	Refusal *string `json:"refusal"`
 	// Reasoning extends OpenAI's schema; most servers of open models use this name.
 	Reasoning string `json:"reasoning_content,omitempty"`
 	ToolCalls []Call `json:"tool_calls,omitempty"`
