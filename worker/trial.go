@@ -29,7 +29,7 @@ func (t Trial) choose(ctx context.Context, in input.Input, o prompt.Options) (pr
 		return o, nil
 	}
 	if in.Once() {
-		return o, &outcome.ConfigError{Err: errors.New("--sample reads the input twice, and this one can be read once only; use --limit, or write the rows to a file")}
+		return o, &outcome.ConfigError{Err: errors.New("--sample reads the input twice, and this input can be read only once; use --limit, or write the rows to a file")}
 	}
 	rows, err := countRows(ctx, in)
 	if err != nil {

@@ -66,7 +66,7 @@ func unique(names []string) []string {
 // members returns the names of all members of the input's objects, in the order in which they appear.
 func (c Config) members(ctx context.Context) (names []string, _ error) {
 	if c.input().Once() {
-		return nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this one can be read once only; name the columns")}
+		return nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}
 	}
 	source, rows, err := c.input().OpenNames(result.Shard{})
 	if err != nil {

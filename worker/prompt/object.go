@@ -122,8 +122,8 @@ func (o *object) get(f field) []byte {
 // isNull reports whether a field is present and null.
 func (o *object) isNull(f field) bool { return o.values[f] != nil && !o.present.has(f) }
 
-// own returns a field that a user may have meant for the prompt, for a message: the first one that no request has, possibly
-// misspelt, or one that requests have elsewhere.
+// own returns, for a message, a field that a user may have meant for the prompt: the first field that no request has, which may be
+// misspelt, else a field that requests have at another place.
 func (o *object) own() string {
 	if o.unknown != nil {
 		return unquote(o.unknown)
@@ -136,7 +136,7 @@ func (o *object) own() string {
 	return ""
 }
 
-// has names such a field in a message about a field that is missing.
+// has names the field of own in a message about a missing field.
 func (o *object) has() string {
 	if name := o.own(); name != "" {
 		return "; it has " + quote(name)

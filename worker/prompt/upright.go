@@ -9,8 +9,8 @@ import (
 )
 
 // Upright returns an image as people see it. A camera that is held on its side writes a JPEG file on its side, with the turn in the
-// file's Exif data (CIPA DC-008, tag Orientation), which no server follows; Upright turns the pixels. Every other image, and one
-// that cannot be decoded or has more than maxTurned pixels, is returned as it is.
+// file's Exif data (CIPA DC-008, tag Orientation), which no server follows; Upright turns the pixels. Every other image is returned
+// as it is, and so is an image that cannot be decoded or has more than maxTurned pixels.
 func Upright(file []byte) []byte {
 	turn := orientation(file)
 	if turn == 1 {

@@ -97,7 +97,7 @@ var templateFunctions = template.FuncMap{
 		}
 		return text
 	},
-	// default returns another value in place of one that is empty or absent.
+	// default returns another value in place of an empty or absent value.
 	"default": func(other, v any) any {
 		if truth, _ := template.IsTrue(v); truth {
 			return v
