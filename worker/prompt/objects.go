@@ -3,6 +3,7 @@ package prompt
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	fast "fluxworker/worker/json"
@@ -32,6 +33,42 @@ func newObjects(l *lines, layout Layout, namesOnly bool) (*objects, error) {
 	}
 	return f, f.template.checkUse(layout.PromptTemplate, "text")
 }
+
+// checkStart returns a *LayoutError if no row at the start of the input has a column that the Layout names, or any of the columns of
+// its template: the name is misspelt then, and every row would become an error line. start may end in the middle of a row.
+func (f *objects) checkStart(start []byte) error {
+	o := f.options
+	o.Layout, o.NamesOnly = Layout{}, true
+	rows := newReader(newLines(bytes.NewReader(start), o, newHasher(), f.decoder), o, newHasher())
+	var found []string
+	for range startRows {
+		if _, err := rows.Next(); err != nil {
+			break
+		}
+		for _, name := range rows.Members() {
+			if !slices.Contains(found, name) {
+				found = append(found, name)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil // there is nothing to compare with
+	}
+	for _, named := range []struct{ flag, column string }{
+		{"--id-column", f.layout.IDColumn}, {"--prompt-column", f.layout.PromptColumn}, {"--messages-column", f.layout.MessagesColumn},
+	} {
+		if named.column != "" && !slices.Contains(found, named.column) {
+			return layoutErrorf("%s: %s: there is no column %s in the first rows; their columns are %s", o.Name, named.flag, quote(named.column), columns(found))
+		}
+	}
+	if t := f.template; t != nil && len(t.paths) > 0 && !slices.ContainsFunc(t.paths, func(path []string) bool { return slices.Contains(found, path[0]) }) {
+		return layoutErrorf("%s: %s: there is no column %s in the first rows; their columns are %s", o.Name, templateName, quote(t.paths[0][0]), columns(found))
+	}
+	return nil
+}
+
+// startRows is the number of rows in which a column must be found.
+const startRows = 100
 
 // ownColumns reports whether the Layout names columns of JSON objects.
 func (l Layout) ownColumns() bool { return l != Layout{} }

@@ -107,6 +107,9 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 		return newReader(t, o, h), nil
 	}
 	f, err := newForm(s.text, o, h, d)
+	if own, ok := f.(*objects); ok && err == nil {
+		err = own.checkStart(s.text.Peek())
+	}
 	if err != nil {
 		return nil, err
 	}

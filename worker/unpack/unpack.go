@@ -102,6 +102,16 @@ func (t *Text) open(file *os.File, size int64) (io.Reader, error) {
 // Start returns the first bytes of the file, as they are on the disk; none of a pipe before its first Read.
 func (t *Text) Start() []byte { return t.start }
 
+// Peek returns the start of the text, up to the size of a buffer, without consuming it; nothing of a pipe before its first Read.
+func (t *Text) Peek() []byte {
+	in, ok := t.Reader.(*bufio.Reader)
+	if !ok {
+		return nil
+	}
+	start, _ := in.Peek(bufferSize) // an error comes again with the next Read
+	return start
+}
+
 // Offset returns how many bytes of the file were read, including read-ahead. It is safe for concurrent use.
 func (t *Text) Offset() int64 { return t.offset.Load() }
 
