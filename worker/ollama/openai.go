@@ -82,6 +82,9 @@ func Body(row prompt.Row, answers []*Answer) any {
 	if row.Request.Endpoint == prompt.Embeddings {
 		return embeddingList(row, answers[0])
 	}
+	if row.Request.Endpoint == prompt.Responses {
+		return asResponse(row, answers[0])
+	}
 	c := Completion{
 		ID: "chatcmpl-", Object: "chat.completion",
 		Created: answers[0].Created.Unix(), Model: row.Request.Model, Choices: make([]Choice, len(answers)),

@@ -123,7 +123,12 @@ func (d *decoder) batchRow(row *object) (Request, *rowError) {
 	if p != nil {
 		return Request{}, p
 	}
-	r, p := d.body(&body, endpoint, fieldsOf(endpoint), unsupportedField)
+	var r Request
+	if endpoint == Responses {
+		r, p = d.responsesRow(value)
+	} else {
+		r, p = d.body(&body, endpoint, fieldsOf(endpoint), unsupportedField)
+	}
 	if p != nil {
 		return Request{}, p.under(fieldBody.String())
 	}
@@ -163,14 +168,14 @@ func endpointOf(value []byte, body *object) (Endpoint, *rowError) {
 	}
 	path := fieldBody.String() + "."
 	switch {
-	case endpoint != Chat && endpoint != Completions && endpoint != Embeddings:
-		return "", rowErrorf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q or %q", quote(unquote(value)), Chat, Completions, Embeddings)
+	case endpoint != Chat && endpoint != Completions && endpoint != Embeddings && endpoint != Responses:
+		return "", rowErrorf(CodeURLMismatch, fieldURL.String(), "is %s; it must be %q, %q, %q or %q", quote(unquote(value)), Chat, Completions, Embeddings, Responses)
 	case endpoint == Chat && !hasMessages:
 		return "", rowErrorf(CodeMissing, path+fieldMessages.String(), "is missing; %s needs it%s", Chat, body.has())
 	case endpoint == Completions && !hasPrompt:
 		return "", rowErrorf(CodeMissing, path+fieldPrompt.String(), "is missing; %s needs it%s", Completions, body.has())
-	case endpoint == Embeddings && !hasInput:
-		return "", rowErrorf(CodeMissing, path+fieldInput.String(), "is missing; %s needs it%s", Embeddings, body.has())
+	case (endpoint == Embeddings || endpoint == Responses) && !hasInput:
+		return "", rowErrorf(CodeMissing, path+fieldInput.String(), "is missing; %s needs it%s", endpoint, body.has())
 	}
 	return endpoint, nil
 }

@@ -108,7 +108,11 @@ func (o *object) read(value []byte) {
 // saysNothing reports whether a field that no request has is as good as null: an empty list, such as the "annotations" of an SDK.
 func saysNothing(name, value []byte) bool {
 	_, refused := unsupportedReasons[unquote(name)]
-	return !refused && value[0] == '[' && len(bytes.Trim(value[1:len(value)-1], blanks+"\n")) == 0
+	return !refused && emptyList(value)
+}
+
+func emptyList(value []byte) bool {
+	return value[0] == '[' && len(bytes.Trim(value[1:len(value)-1], blanks+"\n")) == 0
 }
 
 // get returns the value of a field, or nil if it is absent or null.

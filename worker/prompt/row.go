@@ -34,6 +34,7 @@ const (
 	Chat        Endpoint = "/v1/chat/completions"
 	Completions Endpoint = "/v1/completions" // continues the prompt literally: no template, no system message
 	Embeddings  Endpoint = "/v1/embeddings"
+	Responses   Endpoint = "/v1/responses" // a chat whose answer has the form of a response
 )
 
 // Request is a row's effective request: the row merged over the run's defaults, with every option explicit. Equal

@@ -3,6 +3,7 @@ package result
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"fluxworker/worker/prompt"
 )
@@ -29,7 +30,7 @@ func appendNarrow(b *bytes.Buffer, r documentRow, comma rune) error {
 // textsOf returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
 func textsOf(body json.RawMessage) ([]string, error) {
 	var choices []choice
-	var list json.RawMessage
+	var list, output json.RawMessage
 	data := body
 	prompt.EachMember(body, func(name, value []byte) {
 		switch string(name) {
@@ -37,12 +38,18 @@ func textsOf(body json.RawMessage) ([]string, error) {
 			list = value
 		case `"data"`:
 			data = value
+		case `"output"`:
+			output = value
 		}
 	})
 	if list != nil {
 		if err := json.Unmarshal(list, &choices); err != nil {
 			return nil, err
 		}
+	}
+	if output != nil {
+		text, err := textOfResponse(output)
+		return []string{text}, err
 	}
 	if len(choices) == 0 {
 		return []string{string(data)}, nil
@@ -87,4 +94,27 @@ func messagesOf(list json.RawMessage) ([]string, error) {
 		texts[i] = string(c.Message)
 	}
 	return texts, nil
+}
+
+// textOfResponse returns the text of the messages in the output of a response.
+func textOfResponse(output json.RawMessage) (string, error) {
+	var items []struct {
+		Type    string `json:"type"`
+		Content []struct {
+			Text string `json:"text"`
+		} `json:"content"`
+	}
+	if err := json.Unmarshal(output, &items); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, item := range items {
+		if item.Type != "message" {
+			continue
+		}
+		for _, part := range item.Content {
+			text.WriteString(part.Text)
+		}
+	}
+	return text.String(), nil
 }

@@ -3,6 +3,7 @@ package result
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -103,9 +104,12 @@ func (t Table) appendRow(b *bytes.Buffer, r documentRow, comma rune) error {
 		Choices []struct {
 			FinishReason string `json:"finish_reason"`
 		} `json:"choices"`
-		Usage struct {
+		Status string `json:"status"` // of a response, which has no choices
+		Usage  struct {
 			Prompt     *int64 `json:"prompt_tokens"`
 			Completion *int64 `json:"completion_tokens"`
+			Input      *int64 `json:"input_tokens"`
+			Output     *int64 `json:"output_tokens"`
 		} `json:"usage"`
 	}
 	if err := json.Unmarshal(r.body, &body); err != nil {
@@ -114,12 +118,12 @@ func (t Table) appendRow(b *bytes.Buffer, r documentRow, comma rune) error {
 	for i, answer := range answers {
 		line := append(slices.Clone(cells), answer)
 		line = append(line, membersOf(answer, t.Fields)...)
-		finish := ""
+		finish := map[string]string{"completed": "stop", "incomplete": "length"}[body.Status]
 		if i < len(body.Choices) {
 			finish = body.Choices[i].FinishReason
 		}
 		line = append(line, finish)
-		for _, tokens := range []*int64{body.Usage.Prompt, body.Usage.Completion} {
+		for _, tokens := range []*int64{cmp.Or(body.Usage.Prompt, body.Usage.Input), cmp.Or(body.Usage.Completion, body.Usage.Output)} {
 			text := ""
 			if tokens != nil && i == 0 { // the tokens of the row, so that their sum over the lines is right
 				text = strconv.FormatInt(*tokens, 10)
