@@ -23,6 +23,7 @@ var fieldRows = []string{
 	`{"custom_id":"think","body":{"messages":[{"role":"user","content":"x 3"}],"reasoning_effort":"low"}}`,
 	`{"custom_id":"options","body":{"messages":[{"role":"user","content":"x 3"}],"options":{"min_p":0.1,"repeat_penalty":1.2,"repeat_last_n":8,"num_predict":2}}}`,
 	`{"custom_id":"completion","url":"/v1/completions","body":{"prompt":"x w","logprobs":1,"max_tokens":2}}`,
+	`{"custom_id":"response","url":"/v1/responses","body":{"input":[{"role":"user","content":[{"type":"input_text","text":"x w"}]}],"max_output_tokens":2}}`,
 	`{"custom_id":"echo","url":"/v1/completions","body":{"prompt":"x w","echo":true}}`,
 	`{"custom_id":"suffix","url":"/v1/completions","body":{"prompt":"x w","suffix":"z"}}`,
 	`{"custom_id":"embedding","url":"/v1/embeddings","body":{"input":["x w","y"],"encoding_format":"float"}}`,
@@ -101,6 +102,9 @@ var answeredFields = map[string]func(body any) bool{
 	"completion": func(body any) bool {
 		return at(body, "choices", 0, "text") == "xy" && at(body, "choices", 0, "logprobs", "tokens", 1) == "y" &&
 			at(body, "choices", 0, "logprobs", "top_logprobs", 0, "x") != nil && at(body, "choices", 0, "logprobs", "text_offset", 1) == 1.0
+	},
+	"response": func(body any) bool {
+		return at(body, "output", 0, "content", 0, "text") == "xy" && at(body, "status") == "incomplete" && at(body, "usage", "output_tokens") == 2.0
 	},
 	"echo": func(body any) bool { return at(body, "choices", 0, "text") == "x wxyz" },
 }
