@@ -1,6 +1,9 @@
 package unpack
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // KindError says that a file is no text that holds rows.
 type KindError struct {
@@ -27,6 +30,9 @@ const (
 	decompress = "decompress it first"
 )
 
+// rtf begins the only kind here that is text itself.
+const rtf = `{\rtf`
+
 // signatures are the kinds that a file which is no text has for its first bytes. The sources are the formats' own
 // descriptions, and file(1).
 var signatures = []signature{
@@ -41,7 +47,7 @@ var signatures = []signature{
 	{0, "RDX2\n", KindError{"a file of R", asLines}},
 	{0, "RDX3\n", KindError{"a file of R", asLines}},
 	{0, "%PDF-", KindError{"a PDF document", takeText}},
-	{0, `{\rtf`, KindError{"an RTF document", takeText}},
+	{0, rtf, KindError{"an RTF document", takeText}},
 	{257, "ustar", KindError{"a tar archive", unpackTar}},
 	{0, "7z\xbc\xaf\x27\x1c", KindError{"a 7z archive", decompress}},
 	{0, "Rar!\x1a\x07", KindError{"a RAR archive", decompress}},
@@ -65,7 +71,11 @@ const kindSize = 512
 // kindOf returns the kind of a file that begins with start; nil if it may be text in UTF-8.
 func kindOf(start []byte) error {
 	start = start[:min(len(start), kindSize)]
+	text := isText(start)
 	for _, s := range signatures {
+		if text && s.bytes != rtf { // a prompt may begin with GGUF, too
+			continue
+		}
 		if len(start) > s.at && bytes.HasPrefix(start[s.at:], []byte(s.bytes)) {
 			return &s.KindError
 		}
@@ -80,6 +90,16 @@ func kindOf(start []byte) error {
 		return &KindError{"text in UTF-16", asUTF8}
 	}
 	return &KindError{"a binary file", "rows are text in UTF-8: JSONL, CSV, TSV, or one prompt for each line"}
+}
+
+// isText reports whether a text in UTF-8 begins here; its last character may be cut.
+func isText(start []byte) bool {
+	for cut := range min(utf8.UTFMax, len(start)+1) {
+		if utf8.Valid(start[:len(start)-cut]) {
+			return bytes.IndexByte(start, 0) < 0
+		}
+	}
+	return false
 }
 
 // isHTML reports whether a page begins here: a download that is the page of an error, often.

@@ -179,7 +179,7 @@ func TestNoText(t *testing.T) {
 		{"UTF-16, big endian", utf16(1, 0), "text in UTF-16"},
 		{"SQLite", []byte("SQLite format 3\x00\x10\x00"), "an SQLite database"},
 		{"Arrow", []byte("ARROW1\x00\x00"), "an Arrow file"},
-		{"PDF", []byte("%PDF-1.7\n%\xe2\xe3"), "a PDF document"},
+		{"PDF", []byte("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"), "a PDF document"},
 		{"page", []byte("\n<!DOCTYPE html>\n<html>"), "an HTML page"},
 		{"image", []byte("\x89PNG\r\n\x1a\n\x00\x00"), "an image"},
 		{"model", []byte("GGUF\x03\x00\x00\x00"), "--gguf"},
@@ -195,7 +195,8 @@ func TestNoText(t *testing.T) {
 
 // Text that begins like something else is text.
 func TestTextThatLooksLikeMore(t *testing.T) {
-	for _, plain := range []string{"BM is a short form\n", "BZh is a letter\n", "PK\n", "GIF89a was new in 1989\n", "MZ", "<p>html</p>\n", "%PDF", "\xef\xbb\xbfa\n", "ustar\n", "P", "{\\"} {
+	for _, plain := range []string{"BM is a short form\n", "BZh is a letter\n", "PK\n", "GIF89a was new in 1989\n", "MZ", "<p>html</p>\n", "%PDF", "\xef\xbb\xbfa\n", "ustar\n", "P", "{\\",
+		"GGUF is a format\n", "PAR1 is one\n", "Rar! it said\n", "%PDF-1.7 begins a document: ü\n", "Obj", strings.Repeat("x", kindSize-1) + "ü\n"} {
 		if got, _, err := read(t, []byte(plain)); err != nil || got != plain {
 			t.Errorf("%q: %q, %v", plain, got, err)
 		}
