@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -86,6 +86,8 @@ TEST := $(GO) test -count=1 -timeout 25m
 UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu -e /test/release)
 # What measures. The second takes three minutes: make test-one T=TestUnrelatedPromptsStayInTheJobsMemory runs it.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
+# What needs a setuid Apptainer, which takes five minutes to build.
+SETUID := ^TestSetuidApptainer$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
 MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
@@ -93,7 +95,7 @@ NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
 test: engine slurm apptainer release-tools build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
-	$(TEST) -p 3 -skip '$(FIGURES)' $(MOST)
+	$(TEST) -p 3 -skip '$(FIGURES)|$(SETUID)' $(MOST)
 
 ## test-unit: the packages by themselves, under a minute
 test-unit:
@@ -134,7 +136,11 @@ test-by-version:
 
 ## test-container: servers in containers of a real Apptainer
 test-container: engine apptainer
-	$(TEST) ./test/containers
+	$(TEST) -skip '$(SETUID)' ./test/containers
+
+## test-setuid: the same with a setuid Apptainer, which is built first: 5 minutes
+test-setuid: engine apptainer-setuid
+	$(TEST) -run '$(SETUID)' ./test/containers
 
 ## test-release: archives of "make release" in bare places and, with qemu-user, on arm64; get-ollama.sh
 test-release: engine release-tools

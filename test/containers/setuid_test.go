@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"fluxworker/test/build"
 )
 
 // A setuid Apptainer has no rights in the namespaces of an isolated server, so the server starts without them, with a warning:
@@ -11,7 +13,7 @@ import (
 func TestSetuidApptainer(t *testing.T) {
 	const apptainer = "/opt/apptainer/bin/apptainer"
 	if _, err := os.Stat(withSetuid); err != nil {
-		t.Skip("A SETUID APPTAINER IS NOT TESTED: run make apptainer-setuid, which takes 5 minutes")
+		build.Missing(t, "no setuid Apptainer: run make apptainer-setuid, which takes 5 minutes")
 	}
 	script := "#!/bin/sh\nexec " + apptainer + " exec " + folder + " ollama \"$@\"\n"
 	for _, tt := range []struct {
