@@ -130,8 +130,8 @@ const bufferSize = 64 << 10
 // startOf returns what is there of the start of the text: at least its first line or 8 bytes, unless the text is shorter.
 func startOf(in *bufio.Reader) ([]byte, error) {
 	for {
-		start, err := in.Peek(in.Buffered() + 1)
-		start, _ = in.Peek(in.Buffered())
+		_, err := in.Peek(in.Buffered() + 1)
+		start, _ := in.Peek(in.Buffered())
 		switch {
 		case err == io.EOF, len(start) >= 8, bytes.IndexByte(start, '\n') >= 0:
 			return start, nil
