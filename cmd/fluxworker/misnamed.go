@@ -55,7 +55,7 @@ func warnOfUnknown(log zerolog.Logger, root *cobra.Command) {
 	}
 }
 
-// noCommand returns the error about a word that stands in the place of a command and is none.
+// noCommand returns the error about a word that stands in the place of a command, and that names no command.
 func noCommand(root *cobra.Command, word string) error {
 	var known []string
 	for _, cmd := range root.Commands() {

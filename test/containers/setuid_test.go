@@ -19,7 +19,7 @@ func TestSetuidApptainer(t *testing.T) {
 	for _, tt := range []struct {
 		name, command, isolate string
 		isolated               bool
-		warning                string // "" if there is none
+		warning                string // "" where no warning is expected
 		code                   int
 	}{
 		{"by its name", apptainer + " exec " + folder + " ollama", "auto", false, "starter-suid is setuid", 0},

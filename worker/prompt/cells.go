@@ -14,7 +14,7 @@ func (r *Reader) Columns() []string {
 	return nil
 }
 
-// NamesColumn returns the column with the custom_ids; empty if there is none.
+// NamesColumn returns the column with the custom_ids; empty if the input has no such column.
 func (r *Reader) NamesColumn() string { return r.layout.IDColumn }
 
 // Members returns the names of the columns of the JSON object that Next returned last; nil for another row.
@@ -61,7 +61,7 @@ func TextOf(value []byte) string {
 	return string(value)
 }
 
-// object returns the row as a JSON object; nil if it is none.
+// object returns the row as a JSON object; nil for a row that is no object.
 func (f *lines) object(l *line) []byte {
 	if f.format == Text || !utf8.Valid(l.text) {
 		return nil

@@ -46,7 +46,7 @@ func withoutNaN(object []byte, member string) (text []byte, ok bool) {
 	return out, fast.Valid(out)
 }
 
-// notNumberAt returns the length of a number that JSON does not have at the start of a text; 0 if there is none.
+// notNumberAt returns the length of a number that JSON does not have at the start of a text; 0 if the text begins otherwise.
 func notNumberAt(text []byte) int {
 	for _, word := range notNumbers {
 		if bytes.HasPrefix(text, word) {

@@ -169,16 +169,7 @@ func (f *objects) text(c ownColumns) (string, *rowError) {
 	if name == "" {
 		name = defaultPromptColumn
 	}
-	value, p := c.value("--prompt-column", name)
-	switch {
-	case p != nil:
-		return "", p
-	case value[0] == '"':
-		return unquote(value), nil
-	case value[0] == '[' || value[0] == '{':
-		return "", rowErrorf(CodeInvalidType, name, "is %s; for a conversation use --messages-column, for another text --prompt-template", describe(value, false))
-	}
-	return string(value), nil // a number, true or false, as it is in the data
+	return c.plain("--prompt-column", name, "for a conversation use --messages-column, for another text --prompt-template")
 }
 
 // ownColumns are the columns of a row.
@@ -200,6 +191,19 @@ func (c ownColumns) value(flag, name string) ([]byte, *rowError) {
 	return value, nil
 }
 
+// plain returns the text of the column that a flag names: a string, or a number, true or false as it is in the data. advice is for a
+// list and an object.
+func (c ownColumns) plain(flag, name, advice string) (string, *rowError) {
+	value, p := c.value(flag, name)
+	switch {
+	case p != nil:
+		return "", p
+	case value[0] == '[' || value[0] == '{':
+		return "", rowErrorf(CodeInvalidType, name, "is %s; %s", describe(value, false), advice)
+	}
+	return TextOf(value), nil
+}
+
 // id returns the custom_id; empty if the row has none.
 func (c ownColumns) id(layout Layout) (string, *rowError) {
 	name := layout.IDColumn
@@ -213,16 +217,7 @@ func (c ownColumns) id(layout Layout) (string, *rowError) {
 		}
 		return unquote(value), nil
 	}
-	value, p := c.value("--id-column", name)
-	switch {
-	case p != nil:
-		return "", p
-	case value[0] == '"':
-		return unquote(value), nil
-	case value[0] == '[' || value[0] == '{':
-		return "", rowErrorf(CodeInvalidType, name, "is %s; a custom_id is a text or a number", describe(value, false))
-	}
-	return string(value), nil
+	return c.plain("--id-column", name, "a custom_id is a text or a number")
 }
 
 func (f *objects) remarks() []string {

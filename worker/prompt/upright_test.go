@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// cornered returns a JPEG file of 32 by 16 pixels with a colour in each corner, and with an orientation in its Exif data; 0 is none.
+// cornered returns a JPEG file of 32 by 16 pixels with a colour in each corner, and with an orientation in its Exif data; 0 writes no Exif data.
 func cornered(t *testing.T, orientation int, order binary.AppendByteOrder) []byte {
 	t.Helper()
 	pixels := image.NewRGBA(image.Rect(0, 0, 32, 16))
