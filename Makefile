@@ -48,6 +48,7 @@ probe:
 		exit 1; }
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w -extldflags=-Wl,-z,lazy' -o gpu/probe.bin ./gpu/nvmlprobe
 	@$(GO) run ./gpu/nvmlprobe/glibcfloor $(GLIBC_FLOOR) gpu/probe.bin || { rm -f gpu/probe.bin; exit 1; }
+	@$(GO) run ./gpu/nvmlprobe/compress gpu/probe.bin
 
 ## demo: 200 prompts through a real Ollama and a tiny model, on the CPU
 demo: build
@@ -213,4 +214,4 @@ gobench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf bin dist gpu/probe.bin .cache/demo .cache/test
+	rm -rf bin dist gpu/probe.bin gpu/probe.bin.zst .cache/demo .cache/test

@@ -21,9 +21,9 @@ func (p Probe) programs() ([]func() (program, error), error) {
 		given := program{path: p.Path, remove: func() {}}
 		return []func() (program, error){func() (program, error) { return given, nil }}, nil
 	}
-	bin := embedded()
-	if len(bin) == 0 {
-		return nil, ErrNoProbe
+	bin, err := embedded()
+	if err != nil {
+		return nil, err
 	}
 	return unpack(bin, []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/dev/shm"}), nil
 }

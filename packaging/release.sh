@@ -37,7 +37,8 @@ programs() {
 	CGO_ENABLED=1 GOARCH=$arch CC=${compiler[$arch]} "$go" build -trimpath -buildvcs=false \
 		-ldflags '-s -w -extldflags=-Wl,-z,lazy' -o "$to/nvmlprobe" ./gpu/nvmlprobe
 	"$go" run -trimpath ./gpu/nvmlprobe/glibcfloor "$floor" "$to/nvmlprobe"
-	printf '{"Replace": {"%s": "%s"}}' "$PWD/gpu/probe.bin" "$to/nvmlprobe" >"$to/overlay.json"
+	"$go" run -trimpath ./gpu/nvmlprobe/compress "$to/nvmlprobe"
+	printf '{"Replace": {"%s": "%s"}}' "$PWD/gpu/probe.bin.zst" "$to/nvmlprobe.zst" >"$to/overlay.json"
 	CGO_ENABLED=0 GOARCH=$arch "$go" build -trimpath -buildvcs=false -tags fluxworker_probe -overlay "$to/overlay.json" \
 		-ldflags "-s -w -X main.release=$release" -o "$to/fluxworker" ./cmd/fluxworker
 }

@@ -116,8 +116,12 @@ func withProbe(name string, env []string, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	compress := exec.Command("go", "run", "fluxworker/gpu/nvmlprobe/compress", bin)
+	if out, err := compress.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compress the probe: %w\n%s", err, out)
+	}
 	// Not in its place: "make build" has its own.
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, "gpu", "probe.bin"): bin}})
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, "gpu", "probe.bin.zst"): bin + ".zst"}})
 	if err != nil {
 		return "", err
 	}
