@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fluxworker/worker"
+	"fluxworker/worker/merge"
 	"fluxworker/worker/record"
 	"fluxworker/worker/result"
 )
@@ -16,14 +17,22 @@ func (f *mergeFlags) chosenFormat() result.Format {
 	switch {
 	case f.format != formatAuto:
 		return result.Format(f.format)
-	case f.c.To != "":
+	case f.c.Columns != merge.ColumnsAuto && f.named() == result.Lines:
+		return result.Flat // lines have no columns
+	}
+	return f.named()
+}
+
+// named returns the format that the name of the target implies.
+func (f *mergeFlags) named() result.Format {
+	if f.c.To != "" {
 		return result.FormatOf(f.c.To)
 	}
 	return result.FormatOf(f.c.Output)
 }
 
 func (f *mergeFlags) checkFormat() error {
-	err := oneOf("format", f.format, formatAuto, string(result.Lines), string(result.LLMFlux), string(result.LLMFluxArray), string(result.CSV), string(result.TSV))
+	err := oneOf("format", f.format, formatAuto, string(result.Lines), string(result.LLMFlux), string(result.LLMFluxArray), string(result.CSV), string(result.TSV), string(result.Flat), string(result.Parquet))
 	if err == nil && f.format == string(result.Lines) && result.FormatOf(f.c.To) != result.Lines {
 		return usagef("--format %s writes lines, but %s is a name for a document; leave out --format, or name a file such as all.jsonl", f.format, f.c.To)
 	}

@@ -37,8 +37,9 @@ func mergeCommand() *cobra.Command {
 input: answers to results.jsonl, failures to results-errors.jsonl, or to the file of --to and the file beside it. Both files
 appear whole or not at all. With --to, merge also sorts the file of an output without shards.
 
-With --format, or if the file name ends in .json, .csv or .tsv, it writes one document for all rows: llmflux is LLMFlux's
-{"results": [...]}, llmflux-array the list alone, csv and tsv a table of the answers beside the columns of --columns.
+With --format, or if the file name ends in .json, .csv, .tsv, .parquet or .flat.jsonl, it writes one document for all rows:
+llmflux is LLMFlux's {"results": [...]}, llmflux-array the list alone, the others are tables of the answers beside the columns
+of --columns: csv, tsv, parquet, and flat, which has one JSON object for each line.
 
 The custom_id identifies a row (without a custom_id, its content), so merge needs no model and no settings: only --input and
 --output, and --id-column, --dedupe and --max-row-bytes if the run had these flags. merge never changes the shards, and jobs
@@ -70,7 +71,7 @@ func (f *mergeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.c.IDColumn, "id-column", "", "as the run had it: `NAME` of the column that holds the custom_ids")
 	flags.StringVar(&f.c.Output, "output", "", "`FILE` of the run's --output, without the number of a shard")
 	flags.StringVar(&f.c.To, "to", "", "`FILE` for the merged rows (default: the output's own name, with the ending of the format)")
-	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv|tsv`: format of the merged rows; auto is llmflux for .json, csv for .csv, tsv for .tsv, else openai")
+	flags.StringVar(&f.format, "format", formatAuto, "`auto|openai|llmflux|llmflux-array|csv|tsv|parquet|flat`: format of the merged rows; auto follows the name: .json is llmflux, .csv, .tsv and .parquet are tables, .flat.jsonl (and .jsonl with --columns) is a table with one object for each line, else openai")
 	registerColumns(flags, &f.c.Columns)
 	flags.StringArrayVar(&f.resumeFrom, "resume-from", nil, "as the run had it: result files of another split (`PATTERN` in quotes), whose answers count as well")
 	flags.BoolVar(&f.c.Check, "check", false, "write nothing; exit with 0 only if every row has exactly one answer")

@@ -53,10 +53,10 @@ type requestFlags struct {
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.SetNormalizeFunc(canonicalName)
-	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL or a JSON list (OpenAI Batch, {\"prompt\": …}, or columns of your own), text with one prompt per line, .csv or .tsv, each also compressed; or a FOLDER of texts or images; - is standard input")
+	flags.StringVar(&f.input, "input", "", "`FILE` with the rows: JSONL or a JSON list (OpenAI Batch, {\"prompt\": …}, or columns of your own), text with one prompt per line, .csv or .tsv, each also compressed; Parquet, also a PATTERN of several files in quotes; or a FOLDER of texts, images or Parquet files; - is standard input")
 	flags.StringVar(&f.layout.PromptColumn, "prompt-column", "", "`NAME` of the column of a table or of JSON objects that holds the prompts (default: prompt)")
 	flags.StringVar(&f.layout.PromptTemplate, "prompt-template", "", "`TEXT` that makes the prompt from the columns of a table or of JSON objects, such as 'Sum up {{.title}}: {{index . \"my column\"}}', or from the files of a folder ({{.text}}, {{.name}}); @FILE reads it from a file")
-	flags.StringVar(&f.layout.MessagesColumn, "messages-column", "", "`NAME` of the column of JSON objects that holds conversations: lists of {role, content} or {from, value}; turns of the assistant at the end are left out")
+	flags.StringVar(&f.layout.MessagesColumn, "messages-column", "", "`NAME` of the column of JSON objects or of Parquet that holds conversations: lists of {role, content} or {from, value}; turns of the assistant at the end are left out")
 	flags.StringVar(&f.layout.IDColumn, "id-column", "", "`NAME` of the column of a table or of JSON objects that holds the custom_ids (default: custom_id, if there is such a column)")
 	flags.StringVar(&f.imageFiles, "image-dir", "", "`FOLDER` with image files that rows may name, by a path from there or a file: URL; without it images must be in the rows")
 	f.maxRowBytes = prompt.DefaultMaxRowBytes

@@ -10,6 +10,7 @@ import (
 	"fluxworker/worker"
 	"fluxworker/worker/lease"
 	"fluxworker/worker/merge"
+	"fluxworker/worker/result"
 	"fluxworker/worker/resume"
 )
 
@@ -27,7 +28,7 @@ type resultFlags struct {
 }
 
 func (f *resultFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json, .csv and .tsv are written at the end, from the lines beside them")
+	flags.StringVar(&f.output, "output", "", "`FILE` for the results: lines of OpenAI's Batch API in the order of completion; .json and the tables .csv, .tsv, .parquet and .flat.jsonl are written at the end, from the lines beside them")
 	registerColumns(flags, &f.columns)
 	flags.StringVar(&f.onChange, "on-change", string(resume.ChangeStops), "`stop|rerun|keep`: if input, model or settings differ from those of the lines in the output, say so and stop, ask the changed rows again, or keep the lines")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "drop the lines of the output and start anew; if the run is stopped before its end, the same command continues it")
@@ -43,7 +44,7 @@ func (f *resultFlags) register(flags *pflag.FlagSet) {
 
 // registerColumns adds the flag of the columns of a table, for run and merge.
 func registerColumns(flags *pflag.FlagSet, columns *string) {
-	flags.StringVar(columns, "columns", merge.ColumnsAuto, "`auto|all|none|NAMES`: columns of the input beside the answers in a .csv or .tsv, names with commas between; auto is all of a table, none of other inputs; each top-level field of --json-schema has a column, too")
+	flags.StringVar(columns, "columns", merge.ColumnsAuto, "`auto|all|none|NAMES`: columns of the input beside the answers in a table (.csv, .tsv, .parquet, .flat.jsonl), names with commas between; auto is all of a table or of Parquet, none of other inputs; each top-level field of --json-schema has a column, too")
 }
 
 // lockStaleFlag is only for tests.
@@ -64,6 +65,9 @@ func (f *resultFlags) config() (worker.Results, error) {
 		return worker.Results{}, usagef("--sync-interval is %s; it must be more than 0", f.syncEvery)
 	case f.syncBytes < 0:
 		return worker.Results{}, usagef("--sync-bytes is %s; it must be 0 (no limit) or more", &f.syncBytes)
+	}
+	if f.columns != merge.ColumnsAuto && f.output != "" && !result.FormatOf(f.output).IsTable() {
+		return worker.Results{}, usagef("--columns is for tables, but --output %s is none: name a .csv, .tsv, .parquet or .flat.jsonl file", f.output)
 	}
 	if f.lockStale <= 0 {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"path/filepath"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -41,6 +44,9 @@ The environment can set every flag, such as --slots by FLUXWORKER_SLOTS. A flag 
 	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), modelsCommand(), pullCommand(), doctorCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && strings.EqualFold(filepath.Ext(args[0]), ".parquet") {
+				return usagef("%s got %q beside its flags: put a pattern of several files in quotes, as in --input 'data/*.parquet'", cmd.CommandPath(), args[0])
+			}
 			if len(args) > 0 {
 				return usagef("%s takes no argument, but got %q; files and models are named by flags (see %s --help)", cmd.CommandPath(), args[0], cmd.CommandPath())
 			}

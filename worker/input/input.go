@@ -67,8 +67,11 @@ func (in Input) OpenWith(o prompt.Options) (*prompt.Source, *prompt.Reader, erro
 	return nil, nil, &outcome.InputError{Err: err}
 }
 
-// Rereadable reports whether the input exists and can be read more than once: a regular file or a folder.
+// Rereadable reports whether the input exists and can be read more than once: a regular file, a folder, or Parquet files.
 func (in Input) Rereadable() bool {
+	if prompt.IsPattern(in.Path) {
+		return true
+	}
 	info, err := os.Stat(in.Path)
 	return in.Path != prompt.Stdin && err == nil && (info.Mode().IsRegular() || info.IsDir())
 }
@@ -80,9 +83,12 @@ func (in Input) Once() bool {
 	return in.Path == prompt.Stdin || err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
-// CheckOutside returns a ConfigError if the output is inside the input, a folder: the results would be rows themselves. flag
-// names the output in the message.
+// CheckOutside returns a ConfigError if the output is inside the input, a folder, or has a name of the input's pattern: the results
+// would be rows themselves. flag names the output in the message.
 func (in Input) CheckOutside(output, flag string) error {
+	if fits, _ := filepath.Match(filepath.Clean(in.Path), filepath.Clean(output)); fits && prompt.IsPattern(in.Path) {
+		return &outcome.ConfigError{Err: fmt.Errorf("%s %s has a name that the pattern of --input, %s, takes for a part of the input; choose another name", flag, output, in.Path)}
+	}
 	if info, err := os.Stat(in.Path); err != nil || !info.IsDir() {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fluxworker/worker/outcome"
+	"fluxworker/worker/parquet"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/record"
 	"fluxworker/worker/result"
@@ -20,16 +21,40 @@ const maxColumns = 1000
 // fill sets what a document shows of the rows. Errors: ConfigError, InputError.
 func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reader, parts []result.Part) error {
 	d.Input, d.PresentOnly = rows.Input, c.PresentOnly
-	if d.Format != result.CSV && d.Format != result.TSV {
+	if !d.Format.IsTable() {
 		return nil
 	}
-	own, err := c.columns(ctx, rows)
+	names, err := c.columns(ctx, rows)
 	if err != nil {
 		return err
 	}
-	d.Table = result.Table{Own: own, NamesOwn: slices.Contains(own, rows.NamesColumn()), Fields: fieldsOf(parts)}
-	d.Input = func() []byte { return rows.Cells(own) }
+	own, err := c.typed(ctx, names, rows)
+	if err != nil {
+		return err
+	}
+	d.Table = result.Table{Own: own, NamesOwn: slices.Contains(names, rows.NamesColumn()), Fields: fieldsOf(parts), Source: rows.Table()}
+	d.Input = func() []byte { return rows.Values(names) }
 	return nil
+}
+
+// typed returns the columns with types. Only Parquet needs types; those of JSON objects are found in the values. An input that can
+// be read only once has texts.
+func (c Config) typed(ctx context.Context, names []string, rows *prompt.Reader) ([]parquet.Column, error) {
+	types := make(map[string]*parquet.Types)
+	if c.Format == result.Parquet && len(names) > 0 && rows.Columns() == nil && !c.input().Once() {
+		var err error
+		if _, types, err = c.members(ctx); err != nil {
+			return nil, err
+		}
+	}
+	columns := make([]parquet.Column, len(names))
+	for i, name := range names {
+		columns[i] = parquet.Column{Name: name, Type: parquet.Text}
+		if t := types[name]; t != nil {
+			columns[i].Type = t.Type()
+		}
+	}
+	return columns, nil
 }
 
 // columns returns the columns of the input that the table has.
@@ -41,7 +66,14 @@ func (c Config) columns(ctx context.Context, rows *prompt.Reader) ([]string, err
 	case c.Columns == ColumnsAuto, c.Columns == ColumnsAll && header != nil:
 		return unique(header), nil
 	case c.Columns == ColumnsAll:
-		return c.members(ctx)
+		if c.input().Once() {
+			return nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}
+		}
+		names, _, err := c.members(ctx)
+		if len(names) > maxColumns {
+			err = &outcome.ConfigError{Err: fmt.Errorf("--columns all: the objects of %s have more than %d different members; name the columns", c.Input, maxColumns)}
+		}
+		return names, err
 	}
 	names := strings.Split(c.Columns, ",")
 	for i, name := range names {
@@ -63,47 +95,53 @@ func unique(names []string) []string {
 	return list
 }
 
-// members returns the names of all members of the input's objects, in the order in which they appear.
-func (c Config) members(ctx context.Context) (names []string, _ error) {
-	if c.input().Once() {
-		return nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}
-	}
+// members returns the names of all members of the input's objects, in the order in which they appear, and the types of their values;
+// of objects that have more than maxColumns members it returns some more than that.
+func (c Config) members(ctx context.Context) (names []string, types map[string]*parquet.Types, _ error) {
 	source, rows, err := c.input().OpenNames(result.Shard{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer source.Close()
-	known := make(map[string]bool)
+	types = make(map[string]*parquet.Types)
 	for ctx.Err() == nil {
 		_, err := rows.Next()
 		if errors.Is(err, io.EOF) {
-			return names, nil
+			return names, types, nil
 		}
 		if err != nil {
-			return nil, &outcome.InputError{Err: err}
+			return nil, nil, &outcome.InputError{Err: err}
 		}
-		for _, name := range rows.Members() {
-			if !known[name] {
-				known[name] = true
+		rows.Members(func(name string, value []byte) {
+			if types[name] == nil && len(names) <= maxColumns {
+				types[name] = new(parquet.Types)
 				names = append(names, name)
 			}
-		}
-		if len(names) > maxColumns {
-			return nil, &outcome.ConfigError{Err: fmt.Errorf("--columns all: the objects of %s have more than %d different members; name the columns", c.Input, maxColumns)}
-		}
+			if t := types[name]; t != nil {
+				t.Add(parquet.TypeOf(value))
+			}
+		})
 	}
-	return nil, outcome.BySignal()
+	return nil, nil, outcome.BySignal()
 }
 
 // fieldsOf returns the members of the answers by the JSON Schema of the first part whose manifest names them.
-func fieldsOf(parts []result.Part) []string {
+func fieldsOf(parts []result.Part) (fields []parquet.Column) {
 	for _, p := range parts {
 		if p.Paths.Run == "" {
 			continue
 		}
-		if m, err := record.ReadManifest(p.Paths); err == nil && m != nil && len(m.Requests.Fields) > 0 {
-			return m.Requests.Fields
+		m, err := record.ReadManifest(p.Paths)
+		if err != nil || m == nil || len(m.Requests.Fields) == 0 {
+			continue
 		}
+		for i, name := range m.Requests.Fields {
+			fields = append(fields, parquet.Column{Name: name, Type: parquet.JSON})
+			if i < len(m.Requests.Types) { // not of an older version
+				fields[i].Type = m.Requests.Types[i]
+			}
+		}
+		return fields
 	}
 	return nil
 }

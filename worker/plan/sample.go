@@ -51,13 +51,13 @@ func Always(prompt.Key) bool { return true }
 // file samples rows in places that are spread evenly over a file with one row in each line; of any other input it samples the
 // first rows. It returns no error: the run reads the same input later, and finds the error then.
 func (s *sampler) file(ctx context.Context) {
-	info, err := os.Stat(s.input.Path)
-	if err != nil || !s.input.Rereadable() {
+	if !s.input.Rereadable() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
-	if !s.lines() || info.Size() < samplePlaces<<10 {
+	info, err := os.Stat(s.input.Path)
+	if err != nil || !s.lines() || info.Size() < samplePlaces<<10 {
 		s.start(ctx)
 		return
 	}

@@ -3,13 +3,27 @@ package prompt
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
+
+	"fluxworker/worker/parquet"
 )
 
 // Columns returns the columns of a table, in order; nil for every other input, whose objects need not have the same columns.
 func (r *Reader) Columns() []string {
-	if t, ok := r.form.(*table); ok {
-		return t.columns
+	switch f := r.form.(type) {
+	case *table:
+		return f.columns
+	case *parquetForm:
+		return f.columns
+	}
+	return nil
+}
+
+// Table returns the table of Parquet that the rows come from; nil for another input.
+func (r *Reader) Table() *parquet.Table {
+	if f, ok := r.form.(*parquetForm); ok {
+		return f.table
 	}
 	return nil
 }
@@ -17,36 +31,39 @@ func (r *Reader) Columns() []string {
 // NamesColumn returns the column with the custom_ids; empty if the input has no such column.
 func (r *Reader) NamesColumn() string { return r.layout.IDColumn }
 
-// Members returns the names of the columns of the JSON object that Next returned last; nil for another row.
-func (r *Reader) Members() (names []string) {
-	if text := r.Input(); text != nil && r.Columns() == nil {
-		EachMember(text, func(quoted, _ []byte) { names = append(names, unquote(quoted)) })
+// Members calls do for each member of the JSON object that Next returned last, with the name and the value; not for another row.
+func (r *Reader) Members(do func(name string, value []byte)) {
+	if text := r.object(); text != nil {
+		EachMember(text, func(quoted, value []byte) { do(unquote(quoted), value) })
 	}
-	return names
 }
 
-// Cells returns a JSON list with the texts of these columns of the row that Next returned last. A text is as it is in the input, a
-// number, a list or an object as JSON; a column that the row lacks is empty. The result is valid until the next call of Next.
-func (r *Reader) Cells(names []string) []byte {
-	cells := make([]string, len(names))
+// Values returns a JSON list with the values of these columns of the row that Next returned last, as they are in the input: texts of
+// a table without types. A column that the row lacks is null. The result is valid until the next call of Next.
+func (r *Reader) Values(names []string) []byte {
+	values := make([]json.RawMessage, len(names))
 	if t, ok := r.form.(*table); ok {
 		for i, name := range names {
 			if at, err := t.columns.position(name); err == nil && at < len(r.line.cells) {
-				cells[i] = string(bytes.ToValidUTF8([]byte(r.line.cells[at]), []byte("\ufffd")))
+				values[i] = textValue(string(bytes.ToValidUTF8([]byte(r.line.cells[at]), []byte("\ufffd"))))
 			}
 		}
-		return cellList(cells)
+		return list(values)
 	}
+	r.Members(func(name string, value []byte) {
+		if i := slices.Index(names, name); i >= 0 {
+			values[i] = value
+		}
+	})
+	return list(values)
+}
+
+// object returns the row as a JSON object; nil for a row that is no object.
+func (r *Reader) object() []byte {
 	if l, ok := r.form.(interface{ object(l *line) []byte }); ok && !r.line.tooLong {
-		if text := l.object(&r.line); text != nil {
-			values := make(map[string][]byte)
-			EachMember(text, func(quoted, value []byte) { values[unquote(quoted)] = value })
-			for i, name := range names {
-				cells[i] = TextOf(values[name])
-			}
-		}
+		return l.object(&r.line)
 	}
-	return cellList(cells)
+	return nil
 }
 
 // TextOf returns the text of a JSON value for a cell of a table: a string without its quotes, any other value as JSON, and nothing
@@ -69,10 +86,20 @@ func (f *lines) object(l *line) []byte {
 	return f.input(l, "")
 }
 
-func cellList(cells []string) []byte {
-	list, err := json.Marshal(cells)
-	if err != nil {
-		panic("encode strings: " + err.Error())
+// textValue returns a text as JSON.
+func textValue(text string) json.RawMessage { return inputObject(text) }
+
+// list returns a JSON list of values.
+func list(values []json.RawMessage) []byte {
+	b := []byte("[")
+	for i, value := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if value == nil {
+			value = []byte("null")
+		}
+		b = append(b, value...)
 	}
-	return list
+	return append(b, ']')
 }

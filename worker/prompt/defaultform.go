@@ -38,19 +38,6 @@ func ParseStructure(text []byte) (*Structure, error) {
 	return s, nil
 }
 
-// Fields returns the names of the members that the schema gives to an object, in its order; nil for another schema.
-func (s *Structure) Fields() (names []string) {
-	if s.Schema == nil {
-		return nil
-	}
-	EachMember(s.Schema, func(name, value []byte) {
-		if string(name) == `"properties"` && value[0] == '{' {
-			EachMember(value, func(quoted, _ []byte) { names = append(names, unquote(quoted)) })
-		}
-	})
-	return names
-}
-
 // ParseExamples returns the messages of a file with examples: a JSON list of messages, an object with messages, or one message on
 // each line. They are turns of the user and of the assistant.
 func ParseExamples(text []byte) ([]Message, error) {

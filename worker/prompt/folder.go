@@ -2,11 +2,13 @@ package prompt
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +26,8 @@ type folder struct {
 	// skipped is the number of files that are neither text nor image; skippedExample is one of them.
 	skipped        int64
 	skippedExample string
+	// parquet holds the paths of the Parquet files, sorted. Beside them other files are no rows.
+	parquet []string
 	// newest is the latest modification time of a folder.
 	newest time.Time
 }
@@ -53,6 +57,8 @@ func (f *folder) list() error {
 			case strings.HasPrefix(e.Name(), "."): // hidden
 			case e.IsDir():
 				below = append(below, name)
+			case strings.EqualFold(path.Ext(name), parquetEnding):
+				f.parquet = append(f.parquet, filepath.Join(f.root.Name(), name))
 			case kind == kindText:
 				text = name
 				f.add(name)
@@ -68,11 +74,17 @@ func (f *folder) list() error {
 			return err
 		}
 	}
+	if len(f.parquet) > 0 { // the README of a dataset is no row of it
+		slices.Sort(f.parquet)
+		f.skipped, f.skippedExample = f.skipped+f.count(), cmp.Or(text, image, f.skippedExample)
+		f.names, f.starts = nil, nil
+		return nil
+	}
 	switch {
 	case text != "" && image != "":
 		return fmt.Errorf("it holds both texts (%s) and images (%s); put them into separate folders", showPath(text), showPath(image))
 	case len(f.starts) == 0:
-		return fmt.Errorf("it holds neither texts (%s) nor images (%s) (%s)", strings.Join(textEndings, ", "), strings.Join(imageEndings, ", "), CodeEmptyFile)
+		return fmt.Errorf("it holds no texts (%s), no images (%s) and no Parquet files (%s)", strings.Join(textEndings, ", "), strings.Join(imageEndings, ", "), CodeEmptyFile)
 	}
 	f.images = image != ""
 	f.sort()

@@ -16,12 +16,13 @@ type Format int
 
 // The formats.
 const (
-	Auto   Format = iota // the first line that is neither blank nor a comment decides
-	JSONL                // one JSON object per line; lines that start with # are comments; or a JSON list of objects
-	Text                 // one prompt per line, used literally
-	CSV                  // a header with the column names, then one record per row, as in RFC 4180
-	TSV                  // CSV with tabs instead of commas
-	Folder               // one text or image file per row
+	Auto    Format = iota // the first line that is neither blank nor a comment decides
+	JSONL                 // one JSON object per line; lines that start with # are comments; or a JSON list of objects
+	Text                  // one prompt per line, used literally
+	CSV                   // a header with the column names, then one record per row, as in RFC 4180
+	TSV                   // CSV with tabs instead of commas
+	Folder                // one text or image file per row
+	Parquet               // a table with types, in one or more files
 )
 
 // String returns the name of the format.
@@ -37,6 +38,8 @@ func (f Format) String() string {
 		return "tsv"
 	case Folder:
 		return "folder"
+	case Parquet:
+		return "parquet"
 	default:
 		return "auto"
 	}

@@ -102,7 +102,8 @@ func (f *lines) remarks() []string {
 
 // unit names what a position counts.
 func (f *lines) unit() string {
-	if _, list := f.rows.(*listReader); list {
+	switch f.rows.(type) {
+	case *listReader, *parquetRows:
 		return "row"
 	}
 	return "line"

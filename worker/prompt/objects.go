@@ -45,24 +45,30 @@ func (f *objects) checkStart(start []byte) error {
 		if _, err := rows.Next(); err != nil {
 			break
 		}
-		for _, name := range rows.Members() {
+		rows.Members(func(name string, _ []byte) {
 			if !slices.Contains(found, name) {
 				found = append(found, name)
 			}
-		}
+		})
 	}
 	if len(found) == 0 {
 		return nil // there is nothing to compare with
 	}
+	return f.checkColumns(found, "in the first rows; their columns are "+columns(found).String())
+}
+
+// checkColumns returns a *LayoutError if the Layout, or all of its template, names columns that are not among the found. where ends
+// the message.
+func (f *objects) checkColumns(found []string, where string) error {
 	for _, named := range []struct{ flag, column string }{
 		{"--id-column", f.layout.IDColumn}, {"--prompt-column", f.layout.PromptColumn}, {"--messages-column", f.layout.MessagesColumn},
 	} {
 		if named.column != "" && !slices.Contains(found, named.column) {
-			return layoutErrorf("%s: %s: there is no column %s in the first rows; their columns are %s", o.Name, named.flag, quote(named.column), columns(found))
+			return layoutErrorf("%s: %s: there is no column %s %s", f.options.Name, named.flag, quote(named.column), where)
 		}
 	}
 	if t := f.template; t != nil && len(t.paths) > 0 && !slices.ContainsFunc(t.paths, func(path []string) bool { return slices.Contains(found, path[0]) }) {
-		return layoutErrorf("%s: %s: there is no column %s in the first rows; their columns are %s", o.Name, templateName, quote(t.paths[0][0]), columns(found))
+		return layoutErrorf("%s: %s: there is no column %s %s", f.options.Name, templateName, quote(t.paths[0][0]), where)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"fluxworker/worker/parquet"
 	"fluxworker/worker/unpack"
 )
 
@@ -20,16 +21,21 @@ const Stdin = "-"
 type Source struct {
 	path   string
 	text   *unpack.Text
-	file   *os.File     // nil for standard input and a folder
+	file   *os.File     // nil for standard input, a folder and Parquet
 	folder *folder      // replaces text if the input is a folder
-	read   atomic.Int64 // number of files of the folder that were read
+	read   atomic.Int64 // number of files of the folder, or of rows of Parquet, that were read
 	size   int64
 	print  Fingerprint
+
+	// Of Parquet, which replaces text.
+	table *parquet.Table
+	rows  *parquet.Objects // nil before Rows
+	parts []string         // paths of the files
 }
 
-// Open opens the input at path: a file, whatever it is compressed with, a folder of files, or standard input for "-". An error
-// names the path and wraps the cause, so errors.Is(err, fs.ErrNotExist) works; it wraps an *unpack.KindError if the file is no
-// text.
+// Open opens the input at path: a file, whatever it is compressed with, a folder of files, the Parquet files of a pattern, or
+// standard input for "-". An error names the path and wraps the cause, so errors.Is(err, fs.ErrNotExist) works; it wraps an
+// *unpack.KindError if the file is no text.
 func Open(path string) (*Source, error) {
 	if path == Stdin {
 		// Never close standard input: its owner may need it.
@@ -42,14 +48,41 @@ func Open(path string) (*Source, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return newFolderSource(path)
 	}
-	file, err := os.Open(path)
+	if IsPattern(path) {
+		parts, err := partsOf(path)
+		if err != nil {
+			return nil, openError(path, err)
+		}
+		s, err := newParquetSource(path, parts, nil)
+		if err != nil {
+			return nil, openError(path, err)
+		}
+		return s, nil
+	}
+	s, err := openFile(path)
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	s, err := newSource(file, path)
+	return s, nil
+}
+
+func openFile(path string) (*Source, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	columnar, err := isParquet(file, path)
+	if err == nil && columnar {
+		file.Close() // each reader of a table opens its files
+		return newParquetSource(path, []string{path}, nil)
+	}
+	var s *Source
+	if err == nil {
+		s, err = newSource(file, path)
+	}
 	if err != nil {
 		file.Close()
-		return nil, openError(path, err)
+		return nil, err
 	}
 	s.file = file
 	return s, nil
@@ -60,7 +93,15 @@ func newFolderSource(path string) (*Source, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return &Source{path: path, folder: f, size: f.count()}, nil
+	if len(f.parquet) == 0 {
+		return &Source{path: path, folder: f, size: f.count()}, nil
+	}
+	s, err := newParquetSource(path, f.parquet, f)
+	if err != nil {
+		f.root.Close()
+		return nil, openError(path, err)
+	}
+	return s, nil
 }
 
 func newSource(file *os.File, path string) (*Source, error) {
@@ -91,6 +132,15 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 	o.Name, o.Format = s.path, s.Format()
 	o.complete()
 	h, d := newHasher(), &decoder{defaults: o.Defaults, limit: o.MaxRowBytes}
+	if s.table != nil {
+		s.rows = s.table.Objects()
+		f, err := newParquet(s.table, s.rows, len(s.parts), &s.read, o, h, d)
+		if err != nil {
+			return nil, err
+		}
+		o.Layout = f.layout
+		return newReader(f, o, h), nil
+	}
 	if s.folder != nil {
 		f, err := newFiles(s.folder, &s.read, o, d)
 		if err != nil {
@@ -118,6 +168,9 @@ func (s *Source) Rows(o Options) (*Reader, error) {
 
 // Format returns the format that the name says: the file's, or that of the file in a zip archive.
 func (s *Source) Format() Format {
+	if s.table != nil {
+		return Parquet
+	}
 	if s.folder != nil {
 		return Folder
 	}
@@ -137,12 +190,12 @@ func (s *Source) Lines() bool {
 }
 
 // Size returns the size of the file on disk in bytes, compressed if the file is; 0 if it is unknown, as for a pipe. For
-// a folder it is the number of files.
+// a folder it is the number of files, and for Parquet that of rows.
 func (s *Source) Size() int64 { return s.size }
 
 // Offset returns how much of Size was read so far, including read-ahead. It is safe for concurrent use.
 func (s *Source) Offset() int64 {
-	if s.folder != nil {
+	if s.folder != nil || s.table != nil {
 		return s.read.Load()
 	}
 	return s.text.Offset()
@@ -151,14 +204,14 @@ func (s *Source) Offset() int64 {
 // Fingerprint returns the fingerprint of the input: of a file at its opening, of a folder now; for a folder it reads
 // the status of each file. Standard input has none.
 func (s *Source) Fingerprint() Fingerprint {
-	if s.folder != nil {
+	if s.folder != nil && s.table == nil {
 		return s.folder.measure()
 	}
 	return s.print
 }
 
-// SkippedFiles returns the number of files in a folder that are not rows because they are neither text nor image, without
-// hidden files; example is the path of one of them.
+// SkippedFiles returns the number of files in a folder that hold no rows, without hidden files: they are neither text nor image,
+// or no Parquet beside Parquet. example is the path of one of them.
 func (s *Source) SkippedFiles() (n int64, example string) {
 	if s.folder == nil {
 		return 0, ""
@@ -167,11 +220,16 @@ func (s *Source) SkippedFiles() (n int64, example string) {
 }
 
 // Close closes the input, except for standard input.
-func (s *Source) Close() error {
-	if s.folder != nil {
-		return s.folder.root.Close()
+func (s *Source) Close() (err error) {
+	if s.rows != nil {
+		err = s.rows.Close()
 	}
-	err := s.text.Close()
+	if s.folder != nil {
+		return errors.Join(err, s.folder.root.Close())
+	}
+	if s.text != nil {
+		err = s.text.Close()
+	}
 	if s.file != nil {
 		err = errors.Join(err, s.file.Close())
 	}

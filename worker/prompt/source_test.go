@@ -150,7 +150,7 @@ func TestOpenErrors(t *testing.T) {
 		cause         error
 	}{
 		{filepath.Join(dir, "none.jsonl"), "no such file or directory", fs.ErrNotExist},
-		{dir, "it holds neither texts (.txt, .md) nor images (.png, .jpg, .jpeg, .webp)", nil},
+		{dir, "it holds no texts (.txt, .md), no images (.png, .jpg, .jpeg, .webp) and no Parquet files", nil},
 		{locked, "permission denied", fs.ErrPermission},
 		{write(t, "in.xlsx", []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")), "it is an old Excel or Word file; save the sheet as CSV (UTF-8)", nil},
 	}

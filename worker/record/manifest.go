@@ -19,6 +19,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
+	"fluxworker/worker/parquet"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
@@ -49,6 +50,7 @@ type Requests struct {
 	Schema   string          `json:"json_schema_sha256,omitempty"`
 	Object   bool            `json:"json_object,omitempty"`   // the answers are JSON objects of any kind
 	Fields   []string        `json:"answer_fields,omitempty"` // of the schema, for tables
+	Types    []parquet.Type  `json:"answer_types,omitempty"`  // of the fields
 	Examples string          `json:"few_shot_sha256,omitempty"`
 	// MaxRowBytes decides which rows have a request: with another limit a row that was too long would get a second line.
 	MaxRowBytes int `json:"max_row_bytes"`
@@ -125,7 +127,9 @@ func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Reques
 		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), MessagesColumn: layout.MessagesColumn, IDColumn: layout.IDColumn,
 	}
 	if d.Structure != nil {
-		r.Fields = d.Structure.Fields()
+		for _, field := range d.Structure.Fields() {
+			r.Fields, r.Types = append(r.Fields, field.Name), append(r.Types, field.Type)
+		}
 		r.Schema, r.Object = hashed(string(d.Structure.Schema)), d.Structure.Schema == nil
 	}
 	if len(d.Examples) > 0 {

@@ -1,31 +1,11 @@
 package result
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 
 	"fluxworker/worker/prompt"
 )
-
-// appendNarrow writes a row as one line of a narrow table, or as one line for each answer. It quotes fields where needed and does
-// not change them: a text like =1+1, which a spreadsheet takes for a formula, may be intended.
-func appendNarrow(b *bytes.Buffer, r documentRow, comma rune) error {
-	w := newTableWriter(b, comma)
-	if r.answered {
-		answers, err := textsOf(r.body)
-		if err != nil {
-			return err
-		}
-		for _, answer := range answers {
-			w.Write([]string{r.customID, answer, ""}) // to memory, so it cannot fail
-		}
-	} else {
-		w.Write([]string{r.customID, "", r.failure})
-	}
-	w.Flush()
-	return w.Error()
-}
 
 // textsOf returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
 func textsOf(body json.RawMessage) ([]string, error) {

@@ -25,7 +25,7 @@ type Document struct {
 	Input func() []byte
 	// Model is the run's model, for rows without an answer; empty if it is unknown.
 	Model string
-	// Table says which columns a CSV or TSV document has.
+	// Table says which columns the document has, if it is a table.
 	Table Table
 	// PresentOnly leaves out the rows that have no line.
 	PresentOnly bool
@@ -55,12 +55,22 @@ func (d Document) layout() documentLayout {
 	case LLMFluxArray:
 		return documentLayout{start: "[\n", between: ",\n", end: "\n]\n", inputs: true, row: appendLLMFlux}
 	case CSV:
-		return d.Table.layout(',')
+		return d.Table.cells(',')
 	case TSV:
-		return d.Table.layout('\t')
+		return d.Table.cells('\t')
+	case Flat:
+		return d.Table.objects()
 	default:
 		panic(fmt.Sprintf("format %q has no document", d.Format))
 	}
+}
+
+// needsInputs reports whether Input is called for each row.
+func (d Document) needsInputs() bool {
+	if d.Format == Parquet {
+		return len(d.Table.Own) > 0 && d.Table.Source == nil
+	}
+	return d.layout().inputs
 }
 
 // first returns the first bytes of a document of JSON. Only documents written by this package begin with them.
@@ -114,6 +124,9 @@ func newDocument(d Document) (target, error) {
 	file, err := newMergedFile(d.Path, to)
 	if err != nil {
 		return nil, err
+	}
+	if d.Format == Parquet {
+		return newParquetFile(d, file)
 	}
 	return &documentFile{mergedFile: file, documentLayout: d.layout(), model: d.Model}, nil
 }
@@ -231,7 +244,7 @@ type inputs struct {
 const inputBytes = 32 << 20
 
 func newInputs(d *Document) *inputs {
-	if d == nil || !d.layout().inputs {
+	if d == nil || !d.needsInputs() {
 		return &inputs{}
 	}
 	return &inputs{of: d.Input, space: semaphore.NewWeighted(inputBytes)}

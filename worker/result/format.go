@@ -17,17 +17,37 @@ const (
 	LLMFlux Format = "llmflux"
 	// LLMFluxArray is the format of the first LLMFlux versions, then named AI-Flux: only the list.
 	LLMFluxArray Format = "llmflux-array"
-	// CSV and TSV are tables with the columns of a Table.
-	CSV Format = "csv"
-	TSV Format = "tsv"
+	// CSV, TSV, Flat and Parquet are tables with the columns of a Table. Flat has one JSON object for each line.
+	CSV     Format = "csv"
+	TSV     Format = "tsv"
+	Flat    Format = "flat"
+	Parquet Format = "parquet"
 )
 
-// linesExt is the extension of a file of lines.
-const linesExt = ".jsonl"
+// IsTable reports whether the format has the columns of a Table.
+func (f Format) IsTable() bool { return f == CSV || f == TSV || f == Flat || f == Parquet }
+
+// The extensions of a file of lines, and of a flat table, whose lines are objects, too.
+const (
+	linesExt = ".jsonl"
+	flatExt  = ".flat.jsonl"
+)
+
+// extOf returns the extension of a file's name.
+func extOf(path string) string {
+	if name := filepath.Base(path); len(name) > len(flatExt) && strings.EqualFold(name[len(name)-len(flatExt):], flatExt) {
+		return name[len(name)-len(flatExt):]
+	}
+	return filepath.Ext(path)
+}
 
 // FormatOf returns the format for a file name.
 func FormatOf(path string) Format {
-	switch strings.ToLower(filepath.Ext(path)) {
+	switch strings.ToLower(extOf(path)) {
+	case flatExt:
+		return Flat
+	case ".parquet":
+		return Parquet
 	case ".json":
 		return LLMFlux
 	case ".csv":
@@ -41,10 +61,11 @@ func FormatOf(path string) Format {
 // FileOf returns the default file of an output's rows in a format: the output itself if its name fits the format,
 // otherwise a file beside it.
 func FileOf(output string, f Format) string {
-	ext := filepath.Ext(output)
-	base := strings.TrimSuffix(output, ext)
+	base := strings.TrimSuffix(output, extOf(output))
 	switch {
-	case f == CSV, f == TSV:
+	case f == Flat:
+		return base + flatExt
+	case f.IsTable():
 		return base + "." + string(f)
 	case f != Lines:
 		return base + ".json"

@@ -56,7 +56,7 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
 		return Paths{}, fmt.Errorf("output %s is not a regular file: results are appended to a file, and a later run continues it; use a name like results.jsonl", output)
 	}
-	ext := filepath.Ext(output)
+	ext := extOf(output)
 	switch base := filepath.Base(output); {
 	case strings.HasSuffix(output, string(filepath.Separator)), strings.HasPrefix(base, "-"), base == ext:
 		return Paths{}, fmt.Errorf("output %q is not a file name; use a name like results.jsonl", output)
@@ -68,8 +68,8 @@ func PathsOf(output string, shard Shard) (Paths, error) {
 	case ".gz", ".zst":
 		return Paths{}, fmt.Errorf("output %s: results are written uncompressed, so that a kill loses nothing; remove %s",
 			output, ext)
-	case ".xls", ".xlsx", ".ods", ".parquet":
-		return Paths{}, fmt.Errorf("output %s: results are lines of JSON (.jsonl), a document (.json) or a table (.csv, .tsv); name it %s for a table",
+	case ".xls", ".xlsx", ".ods":
+		return Paths{}, fmt.Errorf("output %s: results are lines of JSON (.jsonl), a document (.json) or a table (.csv, .tsv, .parquet, .flat.jsonl); name it %s for a table",
 			output, strings.TrimSuffix(output, ext)+".csv")
 	}
 	base, document := strings.TrimSuffix(output, ext), output

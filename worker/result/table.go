@@ -1,50 +1,64 @@
 package result
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 	"strconv"
-	"strings"
 
+	"fluxworker/worker/parquet"
 	"fluxworker/worker/prompt"
-	"fluxworker/worker/safeopen"
 )
 
 // Table says which columns a table has beside the answers. The zero Table has the columns id, answer and error.
 type Table struct {
-	// Own are columns of the input. Document.Input returns their texts, as a JSON list.
-	Own []string
+	// Own are columns of the input. Document.Input returns their values, as a JSON list.
+	Own []parquet.Column
 	// NamesOwn means that a column of Own holds the custom_ids, so that the table needs no other column for them.
 	NamesOwn bool
 	// Fields are members of answers that are JSON objects, with a column each.
-	Fields []string
+	Fields []parquet.Column
+	// Source is the table of Parquet that Own comes from; nil for another input. A Parquet document copies the columns from there.
+	Source *parquet.Table
 }
 
 func (t Table) narrow() bool { return len(t.Own)+len(t.Fields) == 0 }
 
 // lastColumns are the last columns of a table that is not narrow. A file whose first line ends with them is a table of ours.
-var lastColumns = []string{"finish_reason", "prompt_tokens", "completion_tokens", "error"}
+var lastColumns = []parquet.Column{
+	{Name: "finish_reason", Type: parquet.Text}, {Name: "prompt_tokens", Type: parquet.Integer},
+	{Name: "completion_tokens", Type: parquet.Integer}, {Name: "error", Type: parquet.Text},
+}
 
-// header returns the names of the columns. A column of ours whose name a column of the input has gets a number.
-func (t Table) header() []string {
+// narrowColumns are the columns of a table without columns of the input and of fields.
+var narrowColumns = []parquet.Column{{Name: "id", Type: parquet.Text}, {Name: "answer", Type: parquet.Text}, {Name: "error", Type: parquet.Text}}
+
+// columns returns the columns before those of the input, those of the input, and those behind. A column of ours whose name a column
+// of the input has gets a number.
+func (t Table) columns() (before, own, behind []parquet.Column) {
 	if t.narrow() {
-		return []string{"id", "answer", "error"}
+		return narrowColumns, nil, nil
 	}
-	var names []string
+	names := namesOf(t.Own)
 	if !t.NamesOwn {
-		names = append(names, unused("custom_id", t.Own))
+		before = []parquet.Column{{Name: unused("custom_id", names), Type: parquet.Text}}
+		names = append(names, before[0].Name)
 	}
-	names = append(names, t.Own...)
-	for _, name := range slices.Concat([]string{"answer"}, t.Fields, lastColumns) {
-		names = append(names, unused(name, names))
+	for _, c := range slices.Concat([]parquet.Column{{Name: "answer", Type: parquet.Text}}, t.Fields, lastColumns) {
+		c.Name = unused(c.Name, names)
+		names, behind = append(names, c.Name), append(behind, c)
+	}
+	return before, t.Own, behind
+}
+
+// header returns the names of all columns.
+func (t Table) header() []string { return namesOf(slices.Concat(t.columns())) }
+
+func namesOf(columns []parquet.Column) (names []string) {
+	for _, c := range columns {
+		names = append(names, c.Name)
 	}
 	return names
 }
@@ -59,120 +73,114 @@ func unused(name string, names []string) string {
 	}
 }
 
-// layout returns the layout of a table with this separator.
-func (t Table) layout(comma rune) documentLayout {
-	var start bytes.Buffer
-	w := newTableWriter(&start, comma)
-	w.Write(t.header())
-	w.Flush()
+// rows returns the lines of the table for a row, one for each answer: the values of all columns as JSON; nil is null.
+func (t Table) rows(r documentRow) ([][]json.RawMessage, error) {
 	if t.narrow() {
-		return documentLayout{start: start.String(), row: func(b *bytes.Buffer, r documentRow) error { return appendNarrow(b, r, comma) }}
+		return t.narrowRows(r)
 	}
-	return documentLayout{start: start.String(), inputs: len(t.Own) > 0, row: func(b *bytes.Buffer, r documentRow) error { return t.appendRow(b, r, comma) }}
-}
-
-func newTableWriter(b *bytes.Buffer, comma rune) *csv.Writer {
-	w := csv.NewWriter(b)
-	w.Comma = comma
-	return w
-}
-
-// appendRow writes a row as one line of the table, or as one line for each answer.
-func (t Table) appendRow(b *bytes.Buffer, r documentRow, comma rune) error {
-	var cells []string
+	var start []json.RawMessage
 	if !t.NamesOwn {
-		cells = append(cells, r.customID)
+		start = append(start, quoted(r.customID))
 	}
-	if len(t.Own) > 0 {
-		var own []string
+	if r.input != nil {
+		var own []json.RawMessage
 		if err := json.Unmarshal(r.input, &own); err != nil {
-			return fmt.Errorf("its columns: %w", err)
+			return nil, fmt.Errorf("its columns: %w", err)
 		}
-		cells = append(cells, own...)
+		start = append(start, own...)
 	}
-	w := newTableWriter(b, comma)
 	if !r.answered {
-		w.Write(append(append(cells, make([]string, 1+len(t.Fields)+len(lastColumns)-1)...), r.failure))
-		w.Flush()
-		return w.Error()
+		empty := make([]json.RawMessage, 1+len(t.Fields)+len(lastColumns)-1)
+		return [][]json.RawMessage{slices.Concat(start, empty, []json.RawMessage{quoted(r.failure)})}, nil
 	}
 	answers, err := textsOf(r.body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var body struct {
-		Choices []struct {
-			FinishReason string `json:"finish_reason"`
-		} `json:"choices"`
-		Status string `json:"status"` // of a response, which has no choices
-		Usage  struct {
-			Prompt     *int64 `json:"prompt_tokens"`
-			Completion *int64 `json:"completion_tokens"`
-			Input      *int64 `json:"input_tokens"`
-			Output     *int64 `json:"output_tokens"`
-		} `json:"usage"`
+	meta, err := metaOf(r.body)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(r.body, &body); err != nil {
-		return err
-	}
+	rows := make([][]json.RawMessage, len(answers))
 	for i, answer := range answers {
-		line := append(slices.Clone(cells), answer)
-		line = append(line, membersOf(answer, t.Fields)...)
-		finish := map[string]string{"completed": "stop", "incomplete": "length"}[body.Status]
-		if i < len(body.Choices) {
-			finish = body.Choices[i].FinishReason
-		}
-		line = append(line, finish)
-		for _, tokens := range []*int64{cmp.Or(body.Usage.Prompt, body.Usage.Input), cmp.Or(body.Usage.Completion, body.Usage.Output)} {
-			text := ""
-			if tokens != nil && i == 0 { // the tokens of the row, so that their sum over the lines is right
-				text = strconv.FormatInt(*tokens, 10)
-			}
-			line = append(line, text)
-		}
-		w.Write(append(line, "")) // to memory, so it cannot fail
+		rows[i] = slices.Concat(start, []json.RawMessage{quoted(answer)}, membersOf(answer, t.Fields), meta.values(i), []json.RawMessage{nil})
 	}
-	w.Flush()
-	return w.Error()
+	return rows, nil
 }
 
-// membersOf returns the texts of members of an answer; they are empty where the answer is no JSON object.
-func membersOf(answer string, names []string) []string {
-	texts := make([]string, len(names))
+func (t Table) narrowRows(r documentRow) ([][]json.RawMessage, error) {
+	if !r.answered {
+		return [][]json.RawMessage{{quoted(r.customID), nil, quoted(r.failure)}}, nil
+	}
+	answers, err := textsOf(r.body)
+	rows := make([][]json.RawMessage, len(answers))
+	for i, answer := range answers {
+		rows[i] = []json.RawMessage{quoted(r.customID), quoted(answer), nil}
+	}
+	return rows, err
+}
+
+// meta is the part of a body about its answers.
+type meta struct {
+	Choices []struct {
+		FinishReason *string `json:"finish_reason"`
+	} `json:"choices"`
+	Status string `json:"status"` // of a response, which has no choices
+	Usage  struct {
+		Prompt     *int64 `json:"prompt_tokens"`
+		Completion *int64 `json:"completion_tokens"`
+		Input      *int64 `json:"input_tokens"`
+		Output     *int64 `json:"output_tokens"`
+	} `json:"usage"`
+}
+
+func metaOf(body json.RawMessage) (m meta, err error) {
+	return m, json.Unmarshal(body, &m)
+}
+
+// values returns the finish reason of an answer, and the tokens: those of the whole row stand beside its first answer, so that their
+// sum over the lines is right.
+func (m meta) values(answer int) []json.RawMessage {
+	finish := m.reason(answer)
+	values := []json.RawMessage{nil, nil, nil}
+	if finish != "" {
+		values[0] = quoted(finish)
+	}
+	for i, tokens := range []*int64{cmp.Or(m.Usage.Prompt, m.Usage.Input), cmp.Or(m.Usage.Completion, m.Usage.Output)} {
+		if tokens != nil && answer == 0 {
+			values[1+i] = strconv.AppendInt(nil, *tokens, 10)
+		}
+	}
+	return values
+}
+
+func (m meta) reason(answer int) string {
+	switch {
+	case answer < len(m.Choices) && m.Choices[answer].FinishReason != nil:
+		return *m.Choices[answer].FinishReason
+	case m.Status == "completed":
+		return "stop"
+	case m.Status == "incomplete":
+		return "length"
+	}
+	return ""
+}
+
+// membersOf returns members of an answer; nil where the answer is no JSON object, or has no such member.
+func membersOf(answer string, fields []parquet.Column) []json.RawMessage {
+	values := make([]json.RawMessage, len(fields))
 	object := bytes.TrimSpace([]byte(answer))
-	if len(names) == 0 || !isObject(object) || !json.Valid(object) {
-		return texts
+	if len(fields) == 0 || !isObject(object) || !json.Valid(object) {
+		return values
 	}
 	prompt.EachMember(object, func(quoted, value []byte) {
 		var name string
 		if json.Unmarshal(quoted, &name) != nil {
 			return
 		}
-		if i := slices.Index(names, name); i >= 0 {
-			texts[i] = prompt.TextOf(value)
+		if i := slices.IndexFunc(fields, func(c parquet.Column) bool { return c.Name == name }); i >= 0 {
+			values[i] = value
 		}
 	})
-	return texts
-}
-
-// isTable returns an error if the file at path exists and is no table of ours.
-func isTable(path string) error {
-	f, err := safeopen.Named(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("replace %s: %w", path, cause(err))
-	}
-	defer f.Close()
-	first, err := bufio.NewReaderSize(f, 1<<20).ReadSlice('\n')
-	if len(first) == 0 && errors.Is(err, io.EOF) {
-		return nil
-	}
-	for _, comma := range []string{",", "\t"} {
-		if bytes.HasSuffix(first, []byte(comma+strings.Join(lastColumns, comma)+"\n")) || string(first) == strings.Join(Table{}.header(), comma)+"\n" {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s exists and does not hold results", path)
+	return values
 }

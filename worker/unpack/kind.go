@@ -30,13 +30,16 @@ const (
 	decompress = "decompress it first"
 )
 
-// rtf begins the only kind here that is text itself.
-const rtf = `{\rtf`
+// The beginnings of the kinds here that are text themselves.
+const (
+	rtf     = `{\rtf`
+	pointer = "version https://git-lfs.github.com/spec/"
+)
 
 // signatures are the kinds that a file which is no text has for its first bytes. The sources are the formats' own
 // descriptions, and file(1).
 var signatures = []signature{
-	{0, "PAR1", KindError{"a Parquet file", asLines}},
+	{0, "PAR1", KindError{"a Parquet file", "such a file cannot come from a pipe or out of an archive: name the file itself"}},
 	{0, "ARROW1", KindError{"an Arrow file", asLines}},
 	{0, "FEA1", KindError{"a Feather file", asLines}},
 	{0, "Obj\x01", KindError{"an Avro file", asLines}},
@@ -48,6 +51,7 @@ var signatures = []signature{
 	{0, "RDX3\n", KindError{"a file of R", asLines}},
 	{0, "%PDF-", KindError{"a PDF document", takeText}},
 	{0, rtf, KindError{"an RTF document", takeText}},
+	{0, pointer, KindError{"a pointer of Git LFS, in place of the file itself", "fetch the file with git lfs pull"}},
 	{257, "ustar", KindError{"a tar archive", unpackTar}},
 	{0, "7z\xbc\xaf\x27\x1c", KindError{"a 7z archive", decompress}},
 	{0, "Rar!\x1a\x07", KindError{"a RAR archive", decompress}},
@@ -73,7 +77,7 @@ func kindOf(start []byte) error {
 	start = start[:min(len(start), kindSize)]
 	text := isText(start)
 	for _, s := range signatures {
-		if text && s.bytes != rtf { // a prompt may begin with GGUF, too
+		if text && s.bytes != rtf && s.bytes != pointer { // a prompt may begin with GGUF, too
 			continue
 		}
 		if len(start) > s.at && bytes.HasPrefix(start[s.at:], []byte(s.bytes)) {
