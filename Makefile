@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs duckdb apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -67,6 +67,10 @@ slurm:
 nfs:
 	@test/nfs/install.sh
 
+## duckdb: DuckDB, which reads and writes the tables of tests, by npm in .cache/duckdb; installs Node with apt-get where it is missing
+duckdb:
+	@test/duckdb/install.sh
+
 ## apptainer: a real Apptainer, unpacked from Debian sid's packages into .cache/apptainer; nothing is installed
 apptainer:
 	@test/containers/install.sh
@@ -94,7 +98,7 @@ MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
-test: engine slurm apptainer release-tools build
+test: engine slurm apptainer duckdb release-tools build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
 	$(TEST) -p 3 -skip '$(FIGURES)|$(SETUID)' $(MOST)
 
@@ -111,7 +115,7 @@ test-standin:
 	$(TEST) ./test/standin
 
 ## test-engine: the built program and real Ollamas of both generations
-test-engine: engine build
+test-engine: engine duckdb build
 	$(TEST) ./test/engines
 
 # Tests run on this SLURM in place of the machine's.
@@ -183,7 +187,7 @@ torture:
 	$(GO) test -count=1 -timeout 60m -v -run '^TestTorture' ./test/standin -torture.kills 200 -torture.rows 20000
 
 ## stress: each suite again and again, beside eight others, on one core, with other seeds and with -race; ARGS="-runs 3 ./worker"
-stress: engine slurm build
+stress: engine slurm duckdb build
 	$(GO) run ./test/stress $(ARGS)
 
 ## fuzz: every fuzz target for FUZZTIME; "make test" runs only what was found so far (testdata/fuzz)

@@ -23,6 +23,7 @@ func figures() []figure {
 		{"j", "mixed lengths: context passes over one pool of cells", pool},
 		{"k", "embeddings: rows that share requests over rows that are asked alone, real engines", embeddings},
 		{"l", "a model on a slow file system, real engines", staging},
+		{"m", "tables of Parquet over CSV", tables},
 	}
 }
 

@@ -1,62 +1,63 @@
 package engines
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
+	"reflect"
 	"testing"
 
+	"fluxworker/test/duckdb"
 	"fluxworker/test/harness"
 )
 
-// A table comes back with the fields of a schema as columns: joined by its id, it is the input row for row.
+// A table becomes a table with extracted fields, in each form: DuckDB makes the input, reads the outputs, and finds every row with its
+// own columns, the same values and types, and the fields that its answer has.
 func TestTableToTable(t *testing.T) {
 	t.Parallel()
 	harness.EachEngine(t, func(t *testing.T, g harness.Generation) {
 		const rows = 30
 		j := g.NewJob(t)
-		table := [][]string{{"id", "letter", "remark"}}
-		for i := range rows {
-			table = append(table, []string{fmt.Sprint("paper ", i), string(rune('a' + i%20)), strings.Repeat("one, \"two\"\n", i%3)})
-		}
-		var text strings.Builder
-		if err := csv.NewWriter(&text).WriteAll(table); err != nil {
-			t.Fatal(err)
-		}
+		duckdb.Query(t, j.Dir, fmt.Sprintf(`
+			create table papers as select 'paper '||i as id, chr((97+i%%20)::int) as letter, repeat('one, "two"'||chr(10)||'é ', i%%3) as remark, i as number,
+				case when i%%4 > 0 then i/8.0 end as score, timestamp '2026-01-01 10:00:00.25' + to_days(i::int) as seen,
+				[i, i+1] as pages, {'name': 'x'||i, 'ok': i%%2 = 0} as meta from range(%d) r(i);
+			copy papers to 'papers.parquet' (format parquet, row_group_size 10);
+			copy papers to 'papers.jsonl' (format json);
+			copy (select id, letter, remark from papers) to 'papers.csv' (format csv, header);
+			copy (select id, letter, remark from papers) to 'papers.tsv' (format csv, header, delimiter '\t');
+			select 1`, rows))
 		const schema = `{"type":"object","properties":{"kind":{"enum":["x","yy"]},"sure":{"type":"boolean"}},"required":["kind","sure"],"additionalProperties":false}`
-		for name, content := range map[string]string{"papers.csv": text.String(), "schema.json": schema} {
-			if err := os.WriteFile(j.Path(name), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		j.Args = append(j.Args, "--input", "papers.csv", "--id-column", "id", "--prompt-template", "Which? {{.letter}}", "--json-schema", "schema.json", "--output", "facts.csv")
-		j.Run(0)
-		file, err := os.Open(j.Path("facts.csv"))
-		if err != nil {
+		if err := os.WriteFile(j.Path("schema.json"), []byte(schema), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		defer file.Close()
-		got, err := csv.NewReader(file).ReadAll()
-		if err != nil || len(got) != len(table) {
-			t.Fatalf("%d lines, %v; want %d", len(got), err, len(table))
+		j.Args = append(j.Args, "--id-column", "id", "--prompt-template", "Which? {{.letter}}", "--json-schema", "schema.json", "--columns", "all")
+		const all, texts = "id, letter, remark, number, score, seen, pages, meta", "id, letter, remark"
+		for _, form := range []struct{ input, output, columns, table string }{
+			{"papers.parquet", "facts.parquet", all, "%s"},
+			{"papers.jsonl", "facts.flat.jsonl", all, "%s"},
+			{"papers.csv", "facts.csv", texts, "read_csv(%s, all_varchar = true)"}, // without types: DuckDB would guess them
+			{"papers.tsv", "facts.tsv", texts, "read_csv(%s, all_varchar = true, delim = '\t')"},
+		} {
+			j.Run(0, "--input", form.input, "--output", form.output)
+			before, after := fmt.Sprintf(form.table, "'"+form.input+"'"), fmt.Sprintf(form.table, "'"+form.output+"'")
+			got := duckdb.Query(t, j.Dir, fmt.Sprintf(`
+				create table own as from %s;
+				create table facts as from %s;
+				create table kept as select %s from facts;
+				select (select count(*) from (from own except all from kept)) as lost, (select count(*) from (from kept except all from own)) as foreign_rows,
+					(select list(id) from own) = (select list(id) from facts) as in_order,
+					(select list(column_name || ' ' || column_type) from (describe own)) = (select list(column_name || ' ' || column_type) from (describe kept)) as types,
+					count(*) filter (kind = (answer::json->>'kind') and sure::bool = (answer::json->>'sure')::bool) as fields,
+					count(*) filter (finish_reason = 'stop' and prompt_tokens::int > 0 and completion_tokens::int > 0 and coalesce(error::varchar, '') = '') as whole
+				from facts`, before, after, form.columns))
+			want := map[string]any{"lost": "0", "foreign_rows": "0", "in_order": true, "types": true, "fields": fmt.Sprint(rows), "whole": fmt.Sprint(rows)}
+			if !reflect.DeepEqual(got[0], want) {
+				t.Errorf("%s: %v, want %v", form.output, got[0], want)
+			}
 		}
-		if want := append(slices.Clone(table[0]), "answer", "kind", "sure", "finish_reason", "prompt_tokens", "completion_tokens", "error"); !slices.Equal(got[0], want) {
-			t.Errorf("the columns are %q, want %q", got[0], want)
-		}
-		for i, line := range got[1:] {
-			var answer struct {
-				Kind string
-				Sure bool
-			}
-			if err := json.Unmarshal([]byte(line[3]), &answer); err != nil || !slices.Equal(line[:3], table[i+1]) {
-				t.Errorf("line %d: %q, %v; want %q", i, line, err, table[i+1])
-			}
-			if line[4] != answer.Kind || line[5] != fmt.Sprint(answer.Sure) || line[6] != "stop" || line[9] != "" {
-				t.Errorf("line %d: %q", i, line)
-			}
+		types := duckdb.Query(t, j.Dir, `select list(column_type) as types from (describe from 'facts.parquet') where column_name in ('answer', 'kind', 'sure', 'finish_reason', 'prompt_tokens', 'completion_tokens', 'error')`)
+		if want := []any{"VARCHAR", "VARCHAR", "BOOLEAN", "VARCHAR", "BIGINT", "BIGINT", "VARCHAR"}; !reflect.DeepEqual(types[0]["types"], want) {
+			t.Errorf("the columns of the answers have the types %v, want %v", types[0]["types"], want)
 		}
 	})
 }

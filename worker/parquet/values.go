@@ -115,7 +115,7 @@ func appendJSON(b []byte, v pq.Value) []byte {
 	return append(b, v.ByteArray()...)
 }
 
-// appendBytes writes bytes without an annotation: as text where they are UTF-8, because old writers do not annotate texts, and
+// appendBytes writes bytes without an annotation: as text where they are UTF-8, because old writers do not annotate texts, and else
 // in base64.
 func appendBytes(b []byte, v pq.Value) []byte {
 	if bytes := v.ByteArray(); v.Kind() == pq.FixedLenByteArray || !utf8.Valid(bytes) {
