@@ -80,6 +80,19 @@ func inputObject(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// EachElement calls do for each element of a JSON list, which must be valid JSON without blanks around it. An element is a slice of
+// list.
+func EachElement(list []byte, do func(element []byte)) {
+	w := walk(list)
+	for {
+		element, ok := w.element()
+		if !ok {
+			return
+		}
+		do(element)
+	}
+}
+
 // EachMember calls do for each member of a JSON object with the name, quoted and with its escapes, and the value. The
 // object must be valid JSON without blanks around it. Nothing is decoded; name and value are slices of object.
 func EachMember(object []byte, do func(name, value []byte)) {

@@ -7,73 +7,101 @@ import (
 	"fluxworker/worker/prompt"
 )
 
-// textsOf returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
-func textsOf(body json.RawMessage) ([]string, error) {
-	var choices []choice
-	var list, output json.RawMessage
+// answers are the answers in a body, as a table shows them. Most of a body is text, so it is copied and not decoded.
+type answers struct {
+	list  []answer
+	usage json.RawMessage // nil without one
+}
+
+// answer is one answer. Its parts are JSON.
+type answer struct {
+	text   json.RawMessage // a string; an answer that is no text (a tool call, a vector) is its JSON as a string
+	finish json.RawMessage // the finish reason; nil without one
+}
+
+// answersOf returns the answers in a body, which is valid JSON.
+func answersOf(body json.RawMessage) (answers, error) {
+	var a answers
+	var choices, output, status json.RawMessage
 	data := body
 	prompt.EachMember(body, func(name, value []byte) {
 		switch string(name) {
 		case `"choices"`:
-			list = value
+			choices = value
 		case `"data"`:
 			data = value
 		case `"output"`:
 			output = value
+		case `"status"`:
+			status = value
+		case `"usage"`:
+			a.usage = value
 		}
 	})
-	if list != nil {
-		if err := json.Unmarshal(list, &choices); err != nil {
-			return nil, err
-		}
-	}
-	if output != nil {
+	switch {
+	case output != nil:
 		text, err := textOfResponse(output)
-		return []string{text}, err
+		a.list = []answer{{quoted(text), finishOf(status)}}
+		return a, err
+	case len(choices) > 0 && choices[0] == '[':
+		prompt.EachElement(choices, func(choice []byte) { a.list = append(a.list, answerOf(choice)) })
 	}
-	if len(choices) == 0 {
-		return []string{string(data)}, nil
+	if len(a.list) == 0 {
+		a.list = []answer{{text: quoted(string(data))}}
 	}
-	texts := make([]string, len(choices))
-	for i, c := range choices {
-		switch {
-		case c.Text != nil:
-			texts[i] = *c.Text
-		case c.Message.Content != nil && c.Message.ToolCalls == nil:
-			texts[i] = *c.Message.Content
-		default:
-			messages, err := messagesOf(list)
-			if err != nil {
-				return nil, err
-			}
-			texts[i] = messages[i]
+	return a, nil
+}
+
+// answerOf returns the answer in a choice.
+func answerOf(choice []byte) (a answer) {
+	var text, message, content, calls json.RawMessage
+	eachMemberOf(choice, func(name, value []byte) {
+		switch string(name) {
+		case `"text"`:
+			text = value
+		case `"message"`:
+			message = value
+		case `"finish_reason"`:
+			a.finish = value
 		}
+	})
+	eachMemberOf(message, func(name, value []byte) {
+		switch string(name) {
+		case `"content"`:
+			content = value
+		case `"tool_calls"`:
+			calls = value
+		}
+	})
+	switch {
+	case isString(text):
+		a.text = text
+	case isString(content) && (calls == nil || string(calls) == "null"):
+		a.text = content
+	default:
+		a.text = quoted(string(message))
 	}
-	return texts, nil
+	return a
 }
 
-// choice is one answer in a body.
-type choice struct {
-	Text    *string `json:"text"`
-	Message struct {
-		Content   *string         `json:"content"`
-		ToolCalls json.RawMessage `json:"tool_calls"`
-	} `json:"message"`
+// eachMemberOf is prompt.EachMember for a value that may be no object.
+func eachMemberOf(value []byte, do func(name, value []byte)) {
+	if isObject(value) {
+		prompt.EachMember(value, do)
+	}
 }
 
-// messagesOf returns the messages of choices as JSON.
-func messagesOf(list json.RawMessage) ([]string, error) {
-	var choices []struct {
-		Message json.RawMessage `json:"message"`
+func isString(value []byte) bool { return len(value) > 0 && value[0] == '"' }
+
+// finishOf returns the finish reason that the status of a response means.
+func finishOf(status json.RawMessage) json.RawMessage {
+	switch string(status) {
+	case `"completed"`:
+		return json.RawMessage(`"stop"`)
+	case `"incomplete"`:
+		return json.RawMessage(`"length"`)
 	}
-	if err := json.Unmarshal(list, &choices); err != nil {
-		return nil, err
-	}
-	texts := make([]string, len(choices))
-	for i, c := range choices {
-		texts[i] = string(c.Message)
-	}
-	return texts, nil
+	return nil
 }
 
 // textOfResponse returns the text of the messages in the output of a response.

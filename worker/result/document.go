@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	fast "fluxworker/worker/json"
 	"fluxworker/worker/prompt"
 )
 
@@ -181,7 +182,7 @@ func replyOf(line []byte) (reply, error) {
 		return reply{failure: noLine}, nil
 	}
 	line = bytes.TrimSpace(line)
-	if !json.Valid(line) || line[0] != '{' { // the line was valid when its file was scanned
+	if !fast.Valid(line) || line[0] != '{' { // the line was valid when its file was scanned
 		return reply{}, errors.New("it is not JSON any more")
 	}
 	// Most of a line is its answer. Do not decode the answer where it is only copied.

@@ -93,17 +93,20 @@ func (t Table) rows(r documentRow) ([][]json.RawMessage, error) {
 		empty := make([]json.RawMessage, 1+len(t.Fields)+len(lastColumns)-1)
 		return [][]json.RawMessage{slices.Concat(start, empty, []json.RawMessage{quoted(r.failure)})}, nil
 	}
-	answers, err := textsOf(r.body)
+	found, err := answersOf(r.body)
 	if err != nil {
 		return nil, err
 	}
-	meta, err := metaOf(r.body)
+	in, out, err := tokensOf(found.usage)
 	if err != nil {
 		return nil, err
 	}
-	rows := make([][]json.RawMessage, len(answers))
-	for i, answer := range answers {
-		rows[i] = slices.Concat(start, []json.RawMessage{quoted(answer)}, membersOf(answer, t.Fields), meta.values(i), []json.RawMessage{nil})
+	rows := make([][]json.RawMessage, len(found.list))
+	for i, a := range found.list {
+		if i > 0 { // the tokens of the row stand beside its first answer, so that their sum over the lines is right
+			in, out = nil, nil
+		}
+		rows[i] = slices.Concat(start, []json.RawMessage{a.text}, membersOf(a.text, t.Fields), []json.RawMessage{a.finish, in, out, nil})
 	}
 	return rows, nil
 }
@@ -112,65 +115,42 @@ func (t Table) narrowRows(r documentRow) ([][]json.RawMessage, error) {
 	if !r.answered {
 		return [][]json.RawMessage{{quoted(r.customID), nil, quoted(r.failure)}}, nil
 	}
-	answers, err := textsOf(r.body)
-	rows := make([][]json.RawMessage, len(answers))
-	for i, answer := range answers {
-		rows[i] = []json.RawMessage{quoted(r.customID), quoted(answer), nil}
+	found, err := answersOf(r.body)
+	rows := make([][]json.RawMessage, len(found.list))
+	for i, a := range found.list {
+		rows[i] = []json.RawMessage{quoted(r.customID), a.text, nil}
 	}
 	return rows, err
 }
 
-// meta is the part of a body about its answers.
-type meta struct {
-	Choices []struct {
-		FinishReason *string `json:"finish_reason"`
-	} `json:"choices"`
-	Status string `json:"status"` // of a response, which has no choices
-	Usage  struct {
+// tokensOf returns the tokens of a prompt and of its answers in a usage, of a completion or of a response; nil where it has none.
+func tokensOf(usage json.RawMessage) (in, out json.RawMessage, err error) {
+	var u struct {
 		Prompt     *int64 `json:"prompt_tokens"`
 		Completion *int64 `json:"completion_tokens"`
 		Input      *int64 `json:"input_tokens"`
 		Output     *int64 `json:"output_tokens"`
-	} `json:"usage"`
-}
-
-func metaOf(body json.RawMessage) (m meta, err error) {
-	return m, json.Unmarshal(body, &m)
-}
-
-// values returns the finish reason of an answer, and the tokens: those of the whole row stand beside its first answer, so that their
-// sum over the lines is right.
-func (m meta) values(answer int) []json.RawMessage {
-	finish := m.reason(answer)
-	values := []json.RawMessage{nil, nil, nil}
-	if finish != "" {
-		values[0] = quoted(finish)
 	}
-	for i, tokens := range []*int64{cmp.Or(m.Usage.Prompt, m.Usage.Input), cmp.Or(m.Usage.Completion, m.Usage.Output)} {
-		if tokens != nil && answer == 0 {
-			values[1+i] = strconv.AppendInt(nil, *tokens, 10)
+	if usage != nil {
+		err = json.Unmarshal(usage, &u)
+	}
+	text := func(tokens *int64) json.RawMessage {
+		if tokens == nil {
+			return nil
 		}
+		return strconv.AppendInt(nil, *tokens, 10)
 	}
-	return values
+	return text(cmp.Or(u.Prompt, u.Input)), text(cmp.Or(u.Completion, u.Output)), err
 }
 
-func (m meta) reason(answer int) string {
-	switch {
-	case answer < len(m.Choices) && m.Choices[answer].FinishReason != nil:
-		return *m.Choices[answer].FinishReason
-	case m.Status == "completed":
-		return "stop"
-	case m.Status == "incomplete":
-		return "length"
-	}
-	return ""
-}
-
-// membersOf returns members of an answer; nil where the answer is no JSON object, or has no such member.
-func membersOf(answer string, fields []parquet.Column) []json.RawMessage {
+// membersOf returns members of an answer, which is a JSON string; nil where its text is no JSON object, or has no such member.
+func membersOf(answer json.RawMessage, fields []parquet.Column) []json.RawMessage {
 	values := make([]json.RawMessage, len(fields))
-	object := bytes.TrimSpace([]byte(answer))
-	if len(fields) == 0 || !isObject(object) || !json.Valid(object) {
+	if len(fields) == 0 {
+		return values
+	}
+	object := bytes.TrimSpace([]byte(prompt.TextOf(answer)))
+	if !isObject(object) || !json.Valid(object) {
 		return values
 	}
 	prompt.EachMember(object, func(quoted, value []byte) {
