@@ -12,13 +12,15 @@ import (
 	"fluxworker/worker/safeopen"
 )
 
+// SeriesPeriod is the first period of a series. The GPUs have a new sample as often.
+const SeriesPeriod = 10 * time.Second
+
 // The bounds of a series. Where a series grows beyond a bound, every second periodic moment goes, and the period doubles: a week
 // is as readable as an hour, and the file of a run that SLURM restarts for months stays small.
 const (
-	seriesPeriod   = 10 * time.Second // the first period; the GPUs have a new sample as often
-	maxAttempt     = 2000             // moments of an attempt
-	maxMoments     = 20_000           // moments of a file
-	maxSeriesBytes = 32 << 20         // a moment of 56 MIG instances has 8 KB
+	maxAttempt     = 2000     // moments of an attempt
+	maxMoments     = 20_000   // moments of a file
+	maxSeriesBytes = 32 << 20 // a moment of 56 MIG instances has 8 KB
 )
 
 // Series appends the moments of one attempt to the series of its run folder. The holder of the output has one Series at a time. Its
@@ -43,7 +45,7 @@ func OpenSeries(paths result.Paths, attempt int) (*Series, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &result.RecordError{Path: path, Err: err}
 	}
-	s := &Series{paths: paths, attempt: attempt, period: seriesPeriod}
+	s := &Series{paths: paths, attempt: attempt, period: SeriesPeriod}
 	if s.file, err = paths.OpenAppend(SeriesFile); err != nil {
 		return nil, err
 	}
@@ -58,7 +60,7 @@ func OpenSeries(paths result.Paths, attempt int) (*Series, error) {
 	return s, nil
 }
 
-// Period returns the time between two periodic moments. It grows with the length of the series.
+// Period returns the time between two periodic moments. It begins with SeriesPeriod, and grows with the length of the series.
 func (s *Series) Period() time.Duration { return s.period }
 
 // Append appends a moment of the attempt. After an error nothing may be appended. Errors: result.RecordError, result.WriteError.

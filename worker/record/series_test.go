@@ -88,8 +88,8 @@ func TestSeries(t *testing.T) {
 func TestSeriesOfALongAttempt(t *testing.T) {
 	t.Parallel()
 	paths := seriesPaths(t)
-	if period := attempt(t, paths, 1, 5*maxAttempt); period < 4*seriesPeriod {
-		t.Errorf("period %s, want at least %s", period, 4*seriesPeriod)
+	if period := attempt(t, paths, 1, 5*maxAttempt); period < 4*SeriesPeriod {
+		t.Errorf("period %s, want at least %s", period, 4*SeriesPeriod)
 	}
 	all := read(t, paths)
 	if n := len(all); n >= maxAttempt || n < maxAttempt/4 {
