@@ -65,7 +65,7 @@ func (s *Series) Period() time.Duration { return s.period }
 
 // Append appends a moment of the attempt. After an error nothing may be appended. Errors: result.RecordError, result.WriteError.
 func (s *Series) Append(m Moment) error {
-	m.At, m.Attempt = m.At.UTC(), s.attempt
+	m.At, m.Attempt = m.At.UTC().Truncate(time.Millisecond), s.attempt
 	line, err := json.Marshal(m)
 	if err != nil {
 		return err
