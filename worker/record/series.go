@@ -20,7 +20,7 @@ const SeriesPeriod = 10 * time.Second
 const (
 	maxAttempt     = 2000     // moments of an attempt
 	maxMoments     = 20_000   // moments of a file
-	maxSeriesBytes = 32 << 20 // a moment of 56 MIG instances has 8 KB
+	maxSeriesBytes = 16 << 20 // a moment of 56 MIG instances has 8 KB
 )
 
 // Series appends the moments of one attempt to the series of its run folder. The holder of the output has one Series at a time. Its
