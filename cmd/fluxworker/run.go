@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +35,8 @@ type runFlags struct {
 	request requestFlags
 	results resultFlags
 	job     jobFlags
+	trial   trialFlags
+	measure measureFlags
 
 	slots           string
 	context         string
@@ -66,8 +67,6 @@ type runFlags struct {
 	logLevel        string
 	logFormat       string
 	progress        string
-	limit           int64
-	sample          string
 }
 
 func runCommand() *cobra.Command {
@@ -85,34 +84,9 @@ started again, answers only the rows that have no line yet.
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
-	cmd.Flags().Int64Var(&f.limit, "limit", 0, "ask only the first `N` rows; the same command without the flag goes on with the others")
-	cmd.Flags().StringVar(&f.sample, "sample", "", "ask only `N[:SEED]` rows by chance, the same ones for the same seed (default: 1); the same command without the flag goes on with the others")
+	f.trial.register(cmd.Flags())
+	f.measure.register(cmd.Flags())
 	return cmd
-}
-
-// trial returns the part of the rows that the flags ask for.
-func (f *runFlags) trial() (t worker.Trial, err error) {
-	if f.limit != 0 && f.sample != "" {
-		return t, usagef("--limit and --sample exclude each other; remove one of them")
-	}
-	if f.limit < 0 {
-		return t, usagef("--limit is %d; it must be at least 1", f.limit)
-	}
-	t.Limit = f.limit
-	if f.sample == "" {
-		return t, nil
-	}
-	rows, seed, seeded := strings.Cut(f.sample, ":")
-	if t.Sample, err = strconv.ParseInt(rows, 10, 64); err != nil || t.Sample < 1 {
-		return t, usagef("--sample is %q; it must be a number of rows from 1, such as 20, or with a seed, 20:7", f.sample)
-	}
-	t.Seed = 1
-	if seeded {
-		if t.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
-			return t, usagef("--sample is %q; its seed must be a whole number from 0, such as 20:7", f.sample)
-		}
-	}
-	return t, nil
 }
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
@@ -195,6 +169,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := f.measure.apply(flags, &config); err != nil {
+		return err
+	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	// Go knows the CPUs that this process is bound to. Only SLURM's variables name the CPUs that it was promised.
 	if n := config.Place.Job.CPUs(); n < runtime.GOMAXPROCS(0) {
@@ -229,7 +206,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
 	}
-	trial, err := f.trial()
+	trial, err := f.trial.config()
 	if err != nil {
 		return worker.Config{}, err
 	}
