@@ -68,7 +68,7 @@ func watchOnScreen(ctx context.Context, stop func(), last look, read statusReade
 		_, err = fmt.Println(strings.Join(last.frame(columns, lines, false, ""), "\n"))
 	}
 	switch {
-	case !last.Complete: // if the terminal is gone, no user misses the table
+	case !last.Complete: // also where the terminal is closed, and the last table cannot be written
 		return errUnfinished
 	case err != nil:
 		return fmt.Errorf("print status: %w", err)

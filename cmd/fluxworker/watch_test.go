@@ -86,7 +86,7 @@ func four(t *testing.T) watched {
 	return w
 }
 
-// clock and seen are the parts of a table that differ from test to test.
+// clock matches the part of a table that differs from test to test.
 var clock = regexp.MustCompile(`\d\d:\d\d:\d\d`)
 
 // The table fits the window, follows its size and the runs, and is plain text after its end.
@@ -223,7 +223,7 @@ func TestWatchWithoutAScreen(t *testing.T) {
 	}
 }
 
-// A line comes for each change, and none for the same again.
+// Each change gives a line; the same status again gives no line.
 func TestLinesOfWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := func(ok int64, state status.State) status.Status {

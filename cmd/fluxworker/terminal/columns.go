@@ -61,8 +61,7 @@ func (c Cell) text(short bool) string {
 	return c.Text
 }
 
-// Lines returns the lines of a table, none of them longer than a number of terminal columns. All columns have the same number
-// of cells.
+// Lines returns the lines of a table. No line is wider than width, in terminal columns. All columns have the same number of cells.
 func Lines(columns []Column, width int, colours Colours) []string {
 	widths := widthsOf(columns, width)
 	lines := make([]string, len(columns[0].Cells))

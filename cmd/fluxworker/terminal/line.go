@@ -40,7 +40,7 @@ func (l *Line) Show(columns []Column) {
 	}
 	after := strings.Repeat(" ", max(0, min(l.shown, width-1)-Width(plain)))
 	l.text, l.shown = text, Width(plain)
-	l.out.WriteString("\r" + text + after) // nobody misses a line that a closed terminal does not show
+	l.out.WriteString("\r" + text + after) // a write to a closed terminal fails, and the run goes on without the line
 }
 
 // Clear removes the line.

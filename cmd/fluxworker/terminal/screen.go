@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// The control sequences of xterm, which all terminals of today understand. The second screen keeps the text before untouched, and no line
-// wraps while the window becomes narrower.
+// The control sequences of xterm, which other terminals understand as well. While the second screen is shown, the text of the
+// first screen stays as it is. No line wraps while the window becomes narrower.
 const (
 	enter = "\x1b[?1049h\x1b[?25l\x1b[?7l" // second screen, no cursor, no wrapping
 	leave = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"

@@ -11,8 +11,11 @@ import (
 	"golang.org/x/term"
 )
 
-// assumedColumns is the width of an output that is no terminal.
-const assumedColumns = 80
+// The size of an output that is not a terminal.
+const (
+	assumedColumns = 80
+	assumedLines   = 24
+)
 
 // Width returns the number of columns that a text takes.
 func Width(text string) int { return uniseg.StringWidth(text) }
@@ -47,11 +50,11 @@ func barOf(columns int, part float64) (filled, empty string) {
 // Redraws reports whether a file is a terminal that can write over what it shows.
 func Redraws(f *os.File) bool { return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" }
 
-// size returns the columns and lines of a terminal; 80 columns where the file is none.
+// size returns the columns and lines of a terminal; 80 columns and 24 lines where the file is not a terminal.
 func size(f *os.File) (columns, lines int) {
 	columns, lines, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns < 1 || lines < 1 {
-		return assumedColumns, 24
+		return assumedColumns, assumedLines
 	}
 	return columns, lines
 }
