@@ -20,7 +20,7 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() error)
 		r.log.Warn().Strs("moved_to", aside).Msg("records of earlier attempts are damaged and set aside: the totals of the summary lack them")
 	}
 	a, err := record.Begin(r.paths, earlier, m, record.Attempt{
-		Job: r.config.Place.name(), Restart: r.config.Place.Job.Restarts, Overwrite: r.config.Results.Overwrite,
+		Job: r.config.Place.name(), Restart: r.config.Place.Job.Restarts, Overwrite: r.config.Results.Overwrite, Ends: r.lastRow(),
 	})
 	if err != nil {
 		r.output.Close()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -55,6 +56,7 @@ func TestStatusOfShards(t *testing.T) {
 	second, _ := config(t, 0, "--fault", "hang-all@4")
 	second.Input, second.Output, second.Grace = c.Input, c.Output, 0
 	second.Place.Shard = slurm.Choice{Index: 1, Count: 3}
+	second.Place.Limit = time.Now().Add(time.Hour)
 	counts, drain, ended := new(record.Counters), make(chan struct{}), make(chan error)
 	go func() {
 		_, err := Run(t.Context(), second, zerolog.Nop(), drain, counts)
@@ -66,7 +68,7 @@ func TestStatusOfShards(t *testing.T) {
 	if err := <-ended; !errors.Is(err, outcome.ErrStopped) {
 		t.Fatalf("the second run: %v", err)
 	}
-	if s := running.Shards[1]; s.State != status.Running || s.Holder == nil || s.Holder.PID != os.Getpid() || s.LastOutcome != record.Running {
+	if s := running.Shards[1]; s.State != status.Running || s.Holder == nil || s.Holder.PID != os.Getpid() || s.LastOutcome != record.Running || !s.Ends.Equal(second.Place.Limit) {
 		t.Errorf("while the run goes on: %+v", s)
 	}
 

@@ -1,26 +1,27 @@
 package main
 
 import (
-	"fluxworker/worker/record"
-	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"fluxworker/cmd/fluxworker/terminal"
+	"fluxworker/worker/record"
 )
 
 // logEvery is the time between two progress lines in a log: a job of one day writes about 3,000.
 const logEvery = 30 * time.Second
 
+// drawEvery is the time between two looks of the bar at the counters and at the width of the window.
+const drawEvery = 200 * time.Millisecond
+
 // console writes to standard error what a person sees of a run: the log, and a bar or lines with the progress.
 type console struct {
 	log zerolog.Logger
-	bar *bar // nil without a bar
-	on  bool // progress lines in the log
+	bar *terminal.Line // nil without a bar
+	on  bool           // progress lines in the log
 }
 
 func newConsole(progress, level, format string) (*console, error) {
@@ -35,7 +36,7 @@ func newConsole(progress, level, format string) (*console, error) {
 	}
 	c := &console{on: progress == "log"}
 	if progress == "auto" {
-		if term.IsTerminal(int(os.Stderr.Fd())) {
+		if terminal.Redraws(os.Stderr) {
 			progress = "bar"
 		} else {
 			c.on = true
@@ -43,11 +44,11 @@ func newConsole(progress, level, format string) (*console, error) {
 	}
 	var out io.Writer = os.Stderr
 	if progress == "bar" {
-		c.bar = newBar()
+		c.bar = terminal.NewLine(os.Stderr)
 		out = c.bar
 	}
 	if format == "text" {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !term.IsTerminal(int(os.Stderr.Fd())), FormatPrepare: escapedFields}
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: !bool(terminal.ColoursOf(os.Stderr)), FormatPrepare: escapedFields}
 	} else {
 		out = jsonEscaper{out}
 	}
@@ -59,54 +60,11 @@ func newConsole(progress, level, format string) (*console, error) {
 	return c, nil
 }
 
-// bar is a progress bar below the lines of the log. The library's own lock does not cover all fields that its methods read,
-// and log lines arrive while the bar is drawn.
-type bar struct {
-	mu    sync.Mutex
-	drawn *progressbar.ProgressBar
-}
-
-func newBar() *bar {
-	return &bar{drawn: progressbar.NewOptions(-1, // until the first rows give an estimate
-		progressbar.OptionSetWriter(os.Stderr),
-		progressbar.OptionSetWidth(20),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine draws, which nothing ends
-		progressbar.OptionSetPredictTime(false),       // rows done before would spoil its estimate
-	)}
-}
-
-// Write writes a line of the log in the bar's place; the bar is drawn again below it.
-func (b *bar) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.drawn.Clear()
-	return os.Stderr.Write(line)
-}
-
-// draw shows how many rows are done. A total of 0 is unknown.
-func (b *bar) draw(text string, done, total int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if total > 0 {
-		b.drawn.ChangeMax64(total + 1) // the library does not draw a full bar again
-	}
-	b.drawn.Describe(text)
-	b.drawn.Set64(done)
-}
-
-func (b *bar) clear() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.drawn.Clear()
-}
-
 // show reports the progress of the run until the caller calls end.
 func (c *console) show(counts *record.Counters) (end func()) {
 	every := logEvery
 	if c.bar != nil {
-		every = 200 * time.Millisecond
+		every = drawEvery
 	}
 	if c.bar == nil && !c.on {
 		return func() {}
@@ -129,21 +87,14 @@ func (c *console) show(counts *record.Counters) (end func()) {
 		close(stop)
 		<-ended
 		if c.bar != nil {
-			c.bar.clear()
+			c.bar.Clear()
 		}
 	}
 }
 
 func (c *console) tell(p record.Progress) {
 	if c.bar != nil {
-		text := fmt.Sprintf("%d ok, %d failed, %.1f rows/s, %.0f tok/s", p.OK+p.Skipped, p.Failed, p.RowsPerSecond(), p.TokensPerSecond())
-		if left := p.Left(); left > 0 {
-			text += fmt.Sprintf(", %s left", left.Round(time.Second))
-		}
-		if late, ok := p.Late(time.Now()); ok && late > 0 {
-			text += fmt.Sprintf(", %s more than the job has", late.Round(time.Second))
-		}
-		c.bar.draw(text, p.Done(), p.Total)
+		c.bar.Show(progressColumns(p, time.Now()))
 		return
 	}
 	e := c.log.Info().Int64("ok", p.OK).Int64("failed", p.Failed).Int64("done_before", p.Skipped).

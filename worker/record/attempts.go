@@ -29,6 +29,8 @@ type Attempt struct {
 	Requests Requests `json:"requests"`
 	// Overwrite is true if the run had --overwrite.
 	Overwrite bool `json:"overwrite,omitempty"`
+	// Ends is the time at which the last row must have its line: the end of the job, less the grace. It is zero without a deadline.
+	Ends time.Time `json:"ends,omitzero"`
 	// Outcome is Running, Complete, or the error that ended the attempt. Running with a free lock means that the attempt was
 	// killed.
 	Outcome string `json:"outcome"`
@@ -54,7 +56,7 @@ const (
 	SummaryFile  = "summary.json" // holds a Summary
 )
 
-// Begin writes the record of a new attempt, with the number after the last earlier attempt. a holds Job, Restart and Overwrite.
+// Begin writes the record of a new attempt, with the number after the last earlier attempt. a holds Job, Restart, Overwrite and Ends.
 // Errors: result.WriteError.
 func Begin(paths result.Paths, earlier []Attempt, m Manifest, a Attempt) (Attempt, error) {
 	a.Number, a.PID, a.Version, a.Host, a.Requests = 1, os.Getpid(), m.Version, m.Host, m.Requests

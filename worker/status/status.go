@@ -55,6 +55,10 @@ type ShardStatus struct {
 	Attempts    int     `json:"attempts"`
 	LastOutcome string  `json:"last_outcome,omitempty"` // see record.Attempt
 	Holder      *Holder `json:"holder,omitempty"`       // nil unless Running or Killed
+	// Ends is the time at which the last row of a running shard must have its line; zero where the run has no deadline.
+	Ends time.Time `json:"ends,omitzero"`
+	// GPUUse is the mean use of the GPUs of the last attempt, in percent of the time; nil where the records do not have it.
+	GPUUse *float64 `json:"gpu_use_percent,omitempty"`
 
 	began time.Time // of the last attempt
 }
@@ -69,21 +73,39 @@ type Holder struct {
 	HeartbeatAge float64 `json:"heartbeat_age_seconds"`
 }
 
-// Of returns the status of an output. Errors: ConfigError for an impossible name; InputError where a file cannot be read, or,
-// around result.ErrNoOutput, where no output exists.
-func Of(output string) (Status, error) {
-	s := Status{Output: output}
-	parts, err := result.Parts(output)
+// Of returns the status of an output. Errors: those of Reader.Read.
+func Of(output string) (Status, error) { return NewReader(output).Read(context.Background()) }
+
+// Reader reads the status of one output again and again. It keeps the counts of the lines, so that each call of Read reads only
+// the lines that the runs have appended since the last call.
+type Reader struct {
+	output string
+	counts map[result.Shard]*lineCounts
+}
+
+// lineCounts are the counts of the two files of a part.
+type lineCounts struct{ results, errors result.LineCount }
+
+// NewReader returns a reader of an output.
+func NewReader(output string) *Reader {
+	return &Reader{output: output, counts: make(map[result.Shard]*lineCounts)}
+}
+
+// Read returns the status of the output now. It returns early when ctx ends. Errors: ConfigError for an impossible name;
+// InputError where a file cannot be read, or, around result.ErrNoOutput, where no output exists.
+func (r *Reader) Read(ctx context.Context) (Status, error) {
+	s := Status{Output: r.output}
+	parts, err := result.Parts(r.output)
 	if err != nil {
 		return s, outcome.OfParts(err)
 	}
-	split, err := result.Split(output, parts)
+	split, err := result.Split(r.output, parts)
 	if err != nil {
 		return s, &outcome.InputError{Err: err}
 	}
 	found := make(map[result.Shard]ShardStatus, len(parts))
 	for _, p := range parts {
-		if found[p.Shard], err = statusOf(p); err != nil {
+		if found[p.Shard], err = r.statusOf(ctx, p); err != nil {
 			return s, &outcome.InputError{Err: err}
 		}
 	}
@@ -152,7 +174,7 @@ func (r *RowStatus) estimate() {
 }
 
 // statusOf returns the status of one part.
-func statusOf(p result.Part) (ShardStatus, error) {
+func (r *Reader) statusOf(ctx context.Context, p result.Part) (ShardStatus, error) {
 	var s ShardStatus
 	if p.Shard.Count > 0 {
 		s.Shard = p.Shard.String()
@@ -166,10 +188,15 @@ func statusOf(p result.Part) (ShardStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := checkLines(p.Paths); err != nil {
-		return s, err
+	counts := r.counts[p.Shard]
+	if counts == nil { // the first lines of a file do not change later
+		if err := checkLines(ctx, p.Paths); err != nil {
+			return s, err
+		}
+		counts = new(lineCounts)
+		r.counts[p.Shard] = counts
 	}
-	if s.OK, s.Failed, err = p.Paths.Lines(); err != nil {
+	if s.OK, s.Failed, err = p.Paths.CountLines(ctx, &counts.results, &counts.errors); err != nil {
 		return s, err
 	}
 	var last record.Attempt
@@ -178,14 +205,15 @@ func statusOf(p result.Part) (ShardStatus, error) {
 		s.Attempts, s.LastOutcome, s.began = n, last.Outcome, last.Summary.Started
 	}
 	s.Rows, s.Estimated = rowsOf(attempts)
+	s.GPUUse = gpuUse(last)
 	s.setState(lock, last)
 	return s, nil
 }
 
 // checkLines returns an error if a file has lines and no result line. Its lines are not rows that are done.
-func checkLines(paths result.Paths) error {
+func checkLines(ctx context.Context, paths result.Paths) error {
 	for _, path := range []string{paths.Results, paths.Errors} {
-		holds, err := result.HeldBy(context.Background(), path)
+		holds, err := result.HeldBy(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -216,9 +244,34 @@ func (s *ShardStatus) setState(lock *lease.Lock, last record.Attempt) {
 	}
 	// A run that has just begun has no record yet, and the last record belongs to another run.
 	if s.State == Running && last.Outcome == record.Running && last.PID == lock.Holder.PID && last.Host == lock.Holder.Host {
-		s.RowsPerSecond = last.Summary.RowsPerSecond
+		s.RowsPerSecond, s.Ends = last.Summary.RowsPerSecond, last.Ends
 		s.estimate()
 	}
+}
+
+// Late returns the time from Ends to the line of the last row, at the present rate: negative where the rows end in time. It
+// returns false where the time is not known.
+func (s *ShardStatus) Late(now time.Time) (late time.Duration, known bool) {
+	if s.Ends.IsZero() || s.SecondsLeft == 0 {
+		return 0, false
+	}
+	return now.Add(time.Duration(s.SecondsLeft * float64(time.Second))).Sub(s.Ends), true
+}
+
+// gpuUse returns the mean use of the GPUs of an attempt, in percent; nil where its record does not have it.
+func gpuUse(a record.Attempt) *float64 {
+	sum, n := 0.0, 0
+	for _, g := range a.Summary.GPUs {
+		if g.MeanUtilisation != nil {
+			sum += *g.MeanUtilisation
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	mean := sum / float64(n)
+	return &mean
 }
 
 // rowsOf returns the last exact count of the rows, or, without a count, the last estimate.
