@@ -1,10 +1,14 @@
 package harness
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"fluxworker/worker/parquet"
 )
 
 // Newcomer is a folder as a reader of the README has it: prompts, fluxworker in PATH, and a server that knows the model of
@@ -31,6 +35,7 @@ func NewNewcomer(t *testing.T, g Generation) *Newcomer {
 		os.WriteFile(n.Path("studies.jsonl"), []byte(`{"doi":"10.1000/1","title":"A title","authors":["A. Author","B. Other"]}`+"\n"), 0o600),
 		os.WriteFile(n.Path("question.txt"), []byte("Which field is this paper from?\n{{.title}}\n{{index . \"full text\"}}\n"), 0o600),
 		os.WriteFile(n.Path("facts.json"), []byte(`{"type":"object","required":["field","experiment"],"properties":{"field":{"enum":["physics","biology"]},"experiment":{"type":"boolean"}}}`), 0o600),
+		writeParquet(n.Path("data/train-0.parquet")),
 		os.Mkdir(n.Path("letters"), 0o755),
 		os.WriteFile(n.Path("letters/first.txt"), []byte("Dear reader\n"), 0o600),
 		os.Symlink(filepath.Join(g.Files, "bigram.gguf"), n.Path("my-model.gguf")),
@@ -42,6 +47,19 @@ func NewNewcomer(t *testing.T, g Generation) *Newcomer {
 	n.Env = []string{n.mark, "PATH=" + bin + ":" + os.Getenv("PATH"), "FLUXWORKER_OLLAMA=" + g.Ollama,
 		"OLLAMA_MODELS=" + models, "FLUXWORKER_DEVICE=cpu", "DEMO_DIR=" + n.Path("demo")}
 	return n
+}
+
+// writeParquet writes a table with one row.
+func writeParquet(path string) error {
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := parquet.NewWriter(file, []parquet.Column{{Name: "text", Type: parquet.Text}}, nil, nil)
+	return errors.Join(w.Write(0, []json.RawMessage{[]byte(`"say x"`)}), w.Close(), file.Close())
 }
 
 // Bash runs bash in a folder, and demands that it succeeds.

@@ -79,7 +79,9 @@ func openFile(path string) (f *file, err error) {
 	}
 	if err == nil {
 		var open *pq.File
-		open, err = pq.OpenFile(in, info.Size(), pq.SkipPageIndex(true), pq.SkipBloomFilters(true))
+		if open, err = pq.OpenFile(in, info.Size(), pq.SkipPageIndex(true), pq.SkipBloomFilters(true)); err != nil {
+			err = fmt.Errorf("it is damaged, or it is no Parquet file: %v", err)
+		}
 		f = &file{open, in}
 	}
 	if err == nil {
