@@ -28,6 +28,9 @@ func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reade
 	if err != nil {
 		return err
 	}
+	if rows.NamesColumn() == "" { // the table has a column of this name, also for rows that have no name of their own
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "custom_id" })
+	}
 	own, err := c.typed(ctx, names, rows)
 	if err != nil {
 		return err
