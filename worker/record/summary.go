@@ -30,6 +30,9 @@ type Summary struct {
 	TokensPerSecond float64         `json:"tokens_per_second"` // written by the model
 	Complete        bool            `json:"complete"`          // every row of the input has its line
 
+	// Latency counts the answered rows of this attempt by the seconds from the request to the answer.
+	Latency *Histogram `json:"latency,omitempty"`
+
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
 
