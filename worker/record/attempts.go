@@ -168,7 +168,7 @@ func LastAttempt(paths result.Paths) (Attempt, error) {
 
 // Forget removes the records of earlier attempts, after their lines were dropped. Errors: result.WriteError.
 func Forget(paths result.Paths) error {
-	for _, name := range []string{attemptsDir, manifestFile, SummaryFile} {
+	for _, name := range []string{attemptsDir, manifestFile, SummaryFile, SeriesFile} {
 		if err := os.RemoveAll(paths.In(name)); err != nil {
 			return &result.WriteError{Path: paths.In(name), Err: err}
 		}

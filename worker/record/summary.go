@@ -30,11 +30,14 @@ type Summary struct {
 	TokensPerSecond float64         `json:"tokens_per_second"` // written by the model
 	Complete        bool            `json:"complete"`          // every row of the input has its line
 
-	// Latency counts the answered rows of this attempt by the seconds from the request to the answer.
-	Latency *Histogram `json:"latency,omitempty"`
-
 	GPUs     []GPUUse   `json:"gpus,omitempty"`
 	InFlight []InFlight `json:"in_flight,omitempty"`
+	// Latency holds the seconds from the request to the answer, of this attempt's answered rows; nil without an answered row.
+	Latency *Histogram `json:"latency,omitempty"`
+	// Energy sums up GPUs; nil without a GPU.
+	Energy *Energy `json:"energy,omitempty"`
+	// CarbonIntensity is the CO2 of the grid in grams for each kilowatt-hour, by the user; 0 where unknown.
+	CarbonIntensity float64 `json:"carbon_intensity_g_per_kwh,omitempty"`
 
 	// Results and Errors are the paths of the files with the run's lines.
 	Results string `json:"-"`
@@ -56,18 +59,28 @@ type Total struct {
 	AskSeconds  float64 `json:"ask_seconds"`
 	TokensIn    int64   `json:"tokens_in"`
 	TokensOut   int64   `json:"tokens_out"`
-	GPUHours    float64 `json:"gpu_hours,omitempty"`
-	WattHours   float64 `json:"energy_wh,omitempty"` // of the GPUs with an energy counter
+	Energy      *Energy `json:"energy,omitempty"` // of the attempts with GPUs; nil without such an attempt
 }
 
 // TotalOf sums up the earlier attempts and the present one. answered and failed are the numbers of lines in the files.
 func TotalOf(earlier []Attempt, now Summary, answered, failed int64) *Total {
 	t := &Total{OK: answered, Failed: failed}
+	all := make([]Summary, 0, len(earlier)+1)
 	for _, a := range earlier {
-		t.add(a.Summary)
+		all = append(all, a.Summary)
 	}
-	t.add(now)
+	all = append(all, now)
+	for _, s := range all {
+		t.add(s)
+	}
+	t.Energy = energyOf(now.CarbonIntensity, all...)
 	return t
+}
+
+// Use sets the use of the GPUs and its energy. intensity is the CO2 of the grid in grams for each kilowatt-hour; 0 where unknown.
+func (s *Summary) Use(gpus []GPUUse, intensity float64) {
+	s.GPUs, s.CarbonIntensity = gpus, intensity
+	s.Energy = energyOf(intensity, *s)
 }
 
 // add adds one attempt.
@@ -77,12 +90,6 @@ func (t *Total) add(s Summary) {
 	t.AskSeconds += s.AskSeconds
 	t.TokensIn += s.TokensIn
 	t.TokensOut += s.TokensOut
-	for _, g := range s.GPUs {
-		t.GPUHours += g.Hours
-		if g.WattHours != nil {
-			t.WattHours += *g.WattHours
-		}
-	}
 }
 
 // Rows returns the number of rows with a line, of this run and of earlier runs.
@@ -131,6 +138,12 @@ func (s Summary) String() string {
 	}
 	fmt.Fprintf(&b, "\nspeed   %.1f rows/s, %.1f tok/s", s.RowsPerSecond, s.TokensPerSecond)
 	fmt.Fprintf(&b, "\ntime    %.1f s, %.1f s of it answering", s.WallSeconds, s.AskSeconds)
+	if s.Energy != nil {
+		fmt.Fprintf(&b, "\nenergy  %s", s.Energy)
+		if s.Total != nil && s.Total.Attempts > 1 && s.Total.Energy != nil {
+			fmt.Fprintf(&b, "\n        all runs together: %s", s.Total.Energy)
+		}
+	}
 	return b.String()
 }
 
