@@ -13,7 +13,7 @@ import (
 func appendNarrow(b *bytes.Buffer, r documentRow, comma rune) error {
 	w := newTableWriter(b, comma)
 	if r.answered {
-		answers, err := textsOf(r.body)
+		answers, err := AnswerTexts(r.body)
 		if err != nil {
 			return err
 		}
@@ -27,8 +27,8 @@ func appendNarrow(b *bytes.Buffer, r documentRow, comma rune) error {
 	return w.Error()
 }
 
-// textsOf returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
-func textsOf(body json.RawMessage) ([]string, error) {
+// AnswerTexts returns the answers in a body. An answer that is not a text (a tool call, an embedding) is returned as JSON.
+func AnswerTexts(body json.RawMessage) ([]string, error) {
 	var choices []choice
 	var list, output json.RawMessage
 	data := body

@@ -170,7 +170,7 @@ func TestTextsOf(t *testing.T) {
 		`{"object":"list","data":[{"embedding":[1,2]}]}`:            `["[{\"embedding\":[1,2]}]"]`,
 		`{"object":"strange"}`:                                      `["{\"object\":\"strange\"}"]`,
 	} {
-		texts, err := textsOf([]byte(body))
+		texts, err := AnswerTexts([]byte(body))
 		if got := toJSON(t, texts); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", body, got, err, want)
 		}

@@ -96,7 +96,7 @@ func (t Table) appendRow(b *bytes.Buffer, r documentRow, comma rune) error {
 		w.Flush()
 		return w.Error()
 	}
-	answers, err := textsOf(r.body)
+	answers, err := AnswerTexts(r.body)
 	if err != nil {
 		return err
 	}
