@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +65,7 @@ type runFlags struct {
 	logLevel        string
 	logFormat       string
 	progress        string
+	report          bool
 	limit           int64
 	sample          string
 }
@@ -86,33 +86,9 @@ started again, answers only the rows that have no line yet.
 	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
 	cmd.Flags().Int64Var(&f.limit, "limit", 0, "ask only the first `N` rows; the same command without the flag goes on with the others")
+	cmd.Flags().BoolVar(&f.report, "report", false, "at the end of the run, also of a run that stops or fails, write a page about the output beside it (see fluxworker report)")
 	cmd.Flags().StringVar(&f.sample, "sample", "", "ask only `N[:SEED]` rows by chance, the same ones for the same seed (default: 1); the same command without the flag goes on with the others")
 	return cmd
-}
-
-// trial returns the part of the rows that the flags ask for.
-func (f *runFlags) trial() (t worker.Trial, err error) {
-	if f.limit != 0 && f.sample != "" {
-		return t, usagef("--limit and --sample exclude each other; remove one of them")
-	}
-	if f.limit < 0 {
-		return t, usagef("--limit is %d; it must be at least 1", f.limit)
-	}
-	t.Limit = f.limit
-	if f.sample == "" {
-		return t, nil
-	}
-	rows, seed, seeded := strings.Cut(f.sample, ":")
-	if t.Sample, err = strconv.ParseInt(rows, 10, 64); err != nil || t.Sample < 1 {
-		return t, usagef("--sample is %q; it must be a number of rows from 1, such as 20, or with a seed, 20:7", f.sample)
-	}
-	t.Seed = 1
-	if seeded {
-		if t.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
-			return t, usagef("--sample is %q; its seed must be a whole number from 0, such as 20:7", f.sample)
-		}
-	}
-	return t, nil
 }
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
@@ -217,6 +193,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	if f.job.requeue {
 		f.job.requeueWhereWorth(ctx, console.log, config.Place.Job, summary, signals.warned(), err)
+	}
+	if f.report {
+		f.writeReport(running, console.log, signals, err)
 	}
 	if err == nil && f.failOn == "rows" && summary.Failed+summary.FailedBefore > 0 {
 		return errRowsFailed

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"fluxworker/worker"
+)
+
+// trial returns the part of the rows that the flags ask for.
+func (f *runFlags) trial() (t worker.Trial, err error) {
+	if f.limit != 0 && f.sample != "" {
+		return t, usagef("--limit and --sample exclude each other; remove one of them")
+	}
+	if f.limit < 0 {
+		return t, usagef("--limit is %d; it must be at least 1", f.limit)
+	}
+	t.Limit = f.limit
+	if f.sample == "" {
+		return t, nil
+	}
+	rows, seed, seeded := strings.Cut(f.sample, ":")
+	if t.Sample, err = strconv.ParseInt(rows, 10, 64); err != nil || t.Sample < 1 {
+		return t, usagef("--sample is %q; it must be a number of rows from 1, such as 20, or with a seed, 20:7", f.sample)
+	}
+	t.Seed = 1
+	if seeded {
+		if t.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
+			return t, usagef("--sample is %q; its seed must be a whole number from 0, such as 20:7", f.sample)
+		}
+	}
+	return t, nil
+}
