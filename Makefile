@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs apptainer apptainer-setuid promtool test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -74,6 +74,10 @@ apptainer:
 apptainer-setuid: apptainer
 	@test/containers/setuid.sh
 
+## promtool: Prometheus' checker of metrics, unpacked from Debian's package into .cache/promtool; nothing is installed
+promtool:
+	@test/tools/get-promtool.sh
+
 ## release-tools: what the tests of a release need: qemu-user, compilers, and folders with old and bare systems in .cache/release
 release-tools:
 	@packaging/install.sh
@@ -93,7 +97,7 @@ MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
-test: engine slurm apptainer release-tools build
+test: engine slurm apptainer release-tools promtool build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
 	$(TEST) -p 3 -skip '$(FIGURES)|$(SETUID)' $(MOST)
 

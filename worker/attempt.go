@@ -10,7 +10,7 @@ import (
 )
 
 // attempt calls answer, and writes the record of this attempt and the summary over all attempts.
-func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]record.GPUUse, error)) (record.Summary, error) {
+func (r *run) attempt(started time.Time, m record.Manifest, answer func() error) (record.Summary, error) {
 	earlier, aside, err := record.TakeAttempts(r.paths)
 	if err != nil {
 		r.output.Close()
@@ -26,15 +26,16 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 		r.output.Close()
 		return record.Summary{}, err
 	}
+	stopObserving := r.observe(a, started)
 	stopRecording := r.recordProgress(a, started)
-	gpus, err := answer()
+	err = answer()
 	stopRecording()
+	stopObserving()
 	// If both failed, the error of the log is the cause: its writer ended first.
 	if closeErr := r.output.Close(); closeErr != nil {
 		err = closeErr
 	}
 	s := r.summary(started)
-	s.GPUs = gpus
 	if err == nil && s.Rows() == 0 && r.counters.InputRows() == 0 { // a shard of a small input may have no row
 		err = outcome.EmptyInput(r.config.Input)
 	}
@@ -47,6 +48,7 @@ func (r *run) attempt(started time.Time, m record.Manifest, answer func() ([]rec
 	}
 	answered, failed := r.earlier.Lines()
 	s.Total = record.TotalOf(earlier, s, answered+s.OK, failed+s.Failed)
+	r.observer.writeMetrics(s, true)
 	return s, errors.Join(err, r.writeRecords(a, s, err))
 }
 
@@ -58,6 +60,8 @@ func (r *run) summary(started time.Time) record.Summary {
 	if shared := r.rows.SharedPrefixes(); shared.Groups > 0 {
 		s.Shared = &shared
 	}
+	s.Latency = r.rows.Latency()
+	s.Use(r.observer.gpuUses(), r.config.CarbonIntensity)
 	return s
 }
 

@@ -47,6 +47,11 @@ type Config struct {
 
 	Results Results
 
+	// MetricsFile is the path of a file with the metrics of the run, for Prometheus; "" writes none.
+	MetricsFile string
+	// CarbonIntensity is the CO2 of the electricity, in grams for each kilowatt-hour; 0 where unknown.
+	CarbonIntensity float64
+
 	Version string // of this program, for the manifest
 }
 

@@ -26,25 +26,25 @@ type passes struct {
 	staged bool // the model's files were read ahead, or are not to be
 }
 
-// serve waits for the first row, and then runs the first pass and the later passes, for rows that need a longer context. It
-// returns the use of the GPUs.
-func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) (gpus []record.GPUUse, _ error) {
+// serve waits for the first row, and then runs the first pass and the later passes, for rows that need a longer context.
+func (r *run) serve(intake, requests context.Context, queue *dispatch.Queue) error {
 	if !queue.WaitFirst(intake) {
-		return nil, nil
+		return nil
 	}
 	p, err := r.prepare(intake)
 	if err != nil {
-		return nil, unlessOver(intake, err)
+		return unlessOver(intake, err)
 	}
 	if r.fit != nil {
 		defer r.fit.Close()
 	}
-	stopWatching := p.fleet.WatchGPUs()
-	defer func() { gpus = stopWatching() }()
+	watch := p.fleet.WatchGPUs()
+	defer watch.Stop()
+	r.observer.gpus.Store(watch)
 	if err := p.pass(intake, requests, queue); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, p.laterPasses(intake, requests)
+	return p.laterPasses(intake, requests)
 }
 
 // inspector returns the Inspector of the run. Its server ends before the first server of the fleet starts, so the two share a
@@ -70,7 +70,9 @@ func (r *run) prepare(ctx context.Context) (*passes, error) {
 		return nil, err
 	}
 	r.recorder.Model(p.info)
-	p.fleet = fleet.New(r.config.fleet(p.info, p.gpus, r.paths), r.recorder, r.log)
+	servers := r.config.fleet(p.info, p.gpus, r.paths)
+	servers.OnRestart = func(server string) { r.observer.note(record.EventRestart, server) }
+	p.fleet = fleet.New(servers, r.recorder, r.log)
 	return p, nil
 }
 
@@ -100,6 +102,7 @@ func (p *passes) pass(intake, requests context.Context, queue *dispatch.Queue) e
 	for i, s := range serving {
 		servers[i] = s
 	}
+	p.run.observer.noteServing(serving)
 	return p.run.rows.Run(intake, requests, queue, servers, func(ctx context.Context, i int, lane *dispatch.Lane) (gone, err error) {
 		return p.fleet.Supervise(ctx, intake, serving[i], lane, lane.Serve)
 	})
@@ -146,6 +149,7 @@ func (p *passes) laterPasses(intake, requests context.Context) error {
 			return nil
 		}
 		p.dropLostGPUs(intake)
+		p.run.observer.note(record.EventPass, "rows that need a longer context")
 		err := p.laterPass(intake, requests, rows)
 		if _, offloaded := errors.AsType[*startOffloadError](err); offloaded && p.run.fit.IsBeyondServed() {
 			p.run.fit.FellBack(rows)

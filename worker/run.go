@@ -35,6 +35,7 @@ type run struct {
 	sink     *sink
 	fit      *contextfit.Fit // nil where the context does not follow from the rows
 	rows     *dispatch.Dispatcher
+	observer *observer
 }
 
 // Run answers the rows of the input that have no line yet. When the caller closes drain, after the first signal, rows in flight
@@ -58,6 +59,9 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	if r.paths, err = c.paths(shard); err != nil {
 		return record.Summary{}, err
 	}
+	if err := c.checkMetricsFile(r.paths); err != nil {
+		return record.Summary{}, err
+	}
 	in, err := openIntake(intake, c.Rows(), shard, c.Trial)
 	if err != nil {
 		return record.Summary{}, err
@@ -70,7 +74,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return record.Summary{}, r.stoppedOr(intake, err)
 	}
 	defer r.output.Release()
-	summary, err := r.attempt(started, m, func() ([]record.GPUUse, error) { return r.answer(ctx, intake, in) })
+	summary, err := r.attempt(started, m, func() error { return r.answer(ctx, intake, in) })
 	if err == nil {
 		if summary.Document, err = r.writeDocument(ctx, intake); err != nil {
 			r.amendOutcome(err)
@@ -180,9 +184,8 @@ func (r *run) stoppedOr(intake context.Context, err error) error {
 	return err
 }
 
-// answer runs the reader, the servers and the watches until every row is handled or the run is stopped. It returns the use of
-// the GPUs. Errors: those of Run.
-func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GPUUse, _ error) {
+// answer runs the reader, the servers and the watches until every row is handled or the run is stopped. Errors: those of Run.
+func (r *run) answer(ctx, intake context.Context, in *reading) error {
 	g, ctx := errgroup.WithContext(ctx)
 	requests, abort := context.WithCancel(ctx)
 	defer abort()
@@ -196,8 +199,8 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	g.Go(func() error { r.deadline.watch(intake, r.config.Grace, r.rows.P95, r.log, stopIntake); return nil })
 	g.Go(func() error { r.boundDrain(ctx, intake, finished, abort); return nil })
 	g.Go(func() error { return r.read(intake, in, queue) })
-	g.Go(func() (err error) {
-		gpus, err = r.serve(intake, requests, queue)
+	g.Go(func() error {
+		err := r.serve(intake, requests, queue)
 		close(finished)
 		stopIntake(nil) // no server takes the rows that the reader may still have
 		return err
@@ -207,13 +210,13 @@ func (r *run) answer(ctx, intake context.Context, in *reading) (gpus []record.GP
 	early, isEarly := errors.AsType[*outcome.StoppedError](context.Cause(intake))
 	switch {
 	case err != nil:
-		return gpus, err
+		return err
 	case isEarly && (!r.counters.AllRead() || r.counters.Unanswered() > undone):
-		return gpus, early // more rows are unanswered than servers gave up: the early end is the cause
+		return early // more rows are unanswered than servers gave up: the early end is the cause
 	case undoneErr != nil:
-		return gpus, undoneErr
+		return undoneErr
 	case !r.counters.AllRead() || r.counters.Unanswered() > 0:
-		return gpus, outcome.Stopped(intake)
+		return outcome.Stopped(intake)
 	}
-	return gpus, nil
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"fluxworker/worker/outcome"
+	"fluxworker/worker/record"
 )
 
 // Deadline is the end of the job; the zero value is no deadline.
@@ -97,6 +98,7 @@ func (r *run) boundDrain(ctx, intake context.Context, finished <-chan struct{}, 
 	default:
 	}
 	left := r.drainTime(intake)
+	r.observer.note(record.EventDrain, outcome.Stopped(intake).Reason)
 	r.log.Warn().Err(outcome.Stopped(intake)).Stringer("grace", left.Round(time.Second)).Msg("no new rows; rows in flight may finish (a second signal ends at once)")
 	grace := time.NewTimer(left)
 	defer grace.Stop()

@@ -48,7 +48,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 		fmt.Fprintf(&page, "\n### %s\n\n", titles[i])
 		writeFlags(&page, set, nil)
 	}
-	page.WriteString("\n## fluxworker plan\n\n`plan` has the flags of `run`, except `--limit`, `--sample` and `--report`, and these:\n\n")
+	page.WriteString("\n## fluxworker plan\n\n`plan` has the flags of `run`, except `--limit`, `--sample`, `--report`, `--metrics-file` and `--carbon-intensity`, and these:\n\n")
 	writeFlags(&page, find(t, root, "plan").Flags(), run.Flags())
 	page.WriteString("\n## fluxworker validate\n\n`validate` has these flags of `run`:")
 	var shared []string

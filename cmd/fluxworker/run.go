@@ -35,6 +35,8 @@ type runFlags struct {
 	request requestFlags
 	results resultFlags
 	job     jobFlags
+	trial   trialFlags
+	measure measureFlags
 
 	slots           string
 	context         string
@@ -66,8 +68,6 @@ type runFlags struct {
 	logFormat       string
 	progress        string
 	report          bool
-	limit           int64
-	sample          string
 }
 
 func runCommand() *cobra.Command {
@@ -85,9 +85,9 @@ started again, answers only the rows that have no line yet.
 	cmd.Flags().SortFlags = false
 	cmd.SetUsageFunc(groupedUsage)
 	f.register(cmd.Flags())
-	cmd.Flags().Int64Var(&f.limit, "limit", 0, "ask only the first `N` rows; the same command without the flag goes on with the others")
+	f.trial.register(cmd.Flags())
+	f.measure.register(cmd.Flags())
 	cmd.Flags().BoolVar(&f.report, "report", false, "at the end of the run, also of a run that stops or fails, write a page about the output beside it (see fluxworker report)")
-	cmd.Flags().StringVar(&f.sample, "sample", "", "ask only `N[:SEED]` rows by chance, the same ones for the same seed (default: 1); the same command without the flag goes on with the others")
 	return cmd
 }
 
@@ -171,6 +171,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := f.measure.apply(flags, &config); err != nil {
+		return err
+	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	// Go knows the CPUs that this process is bound to. Only SLURM's variables name the CPUs that it was promised.
 	if n := config.Place.Job.CPUs(); n < runtime.GOMAXPROCS(0) {
@@ -208,7 +211,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err := f.check(); err != nil {
 		return worker.Config{}, err
 	}
-	trial, err := f.trial()
+	trial, err := f.trial.config()
 	if err != nil {
 		return worker.Config{}, err
 	}

@@ -4,11 +4,24 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"fluxworker/worker"
 )
 
-// trial returns the part of the rows that the flags ask for.
-func (f *runFlags) trial() (t worker.Trial, err error) {
+// trialFlags are the flags of a trial: a run that asks a part of the rows.
+type trialFlags struct {
+	limit  int64
+	sample string
+}
+
+func (f *trialFlags) register(flags *pflag.FlagSet) {
+	flags.Int64Var(&f.limit, "limit", 0, "ask only the first `N` rows; the same command without the flag goes on with the others")
+	flags.StringVar(&f.sample, "sample", "", "ask only `N[:SEED]` rows by chance, the same ones for the same seed (default: 1); the same command without the flag goes on with the others")
+}
+
+// config checks the flags and returns the part of the rows that the flags ask for.
+func (f *trialFlags) config() (t worker.Trial, err error) {
 	if f.limit != 0 && f.sample != "" {
 		return t, usagef("--limit and --sample exclude each other; remove one of them")
 	}

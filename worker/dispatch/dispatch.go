@@ -95,10 +95,12 @@ type Dispatcher struct {
 	answers  *ollama.Budget
 	breaker  breaker
 	latency  latency
-	checks   chan struct{} // holds a token for each check of an answer; no more than there are cores
+	times    record.LatencyHistogram // of all rows so far
+	checks   chan struct{}           // holds a token for each check of an answer; no more than there are cores
 
 	mu       sync.Mutex
 	limiters []namedLimiter        // of all servers so far
+	lanes    []*Lane               // of the present queue
 	shared   record.SharedPrefixes // of all queues so far
 }
 
@@ -141,12 +143,18 @@ func (d *Dispatcher) Run(intake, requests context.Context, q *Queue, servers []S
 			return nil
 		}
 	})
+	lanes := make([]*Lane, len(servers))
+	for i, s := range servers {
+		lanes[i] = &Lane{dispatcher: d, queue: q, server: s, others: len(servers) - 1}
+	}
+	d.setLanes(lanes)
+	defer d.setLanes(nil)
 	lost := make(chan error, len(servers))
 	all.Go(func() error {
 		defer close(idle)
 		g, ctx := errgroup.WithContext(ctx)
 		for i, s := range servers {
-			lane := &Lane{dispatcher: d, queue: q, server: s, others: len(servers) - 1}
+			lane := lanes[i]
 			g.Go(func() error {
 				gone, err := supervise(ctx, i, lane)
 				if gone == nil {

@@ -23,6 +23,8 @@ type Lane struct {
 	completed atomic.Int64 // requests that the server completed, successful or failed, since the lane began
 	failing   atomic.Int64 // rows in a row that the server did not answer
 	pace      pace         // of texts that become vectors
+	slots     atomic.Int64 // of the server; 0 while it does not serve
+	context   atomic.Int64 // of a slot, in tokens
 
 	mu       sync.Mutex
 	suspects []task
@@ -49,6 +51,9 @@ func (l *Lane) Serve(ctx context.Context) (lost bool, err error) {
 		}
 	})
 	l.failing.Store(0)
+	l.context.Store(int64(l.server.Context()))
+	l.slots.Store(int64(l.server.Slots()))
+	defer l.slots.Store(0)
 	if err = l.askSuspects(own); err == nil {
 		err = l.askAll(own)
 	}

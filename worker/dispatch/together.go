@@ -65,7 +65,7 @@ func (l *Lane) askTogether(ctx context.Context, tasks []task) error {
 	}
 	defer l.finish(tasks)
 	for i, own := range split(a, tasks) {
-		d.latency.add(took)
+		d.answered(took)
 		if err := d.sink.Answered(tasks[i].row, []*ollama.Answer{own}, 0); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 	if err == nil {
 		l.alive()
 		took := time.Since(began)
-		d.latency.add(took)
+		d.answered(took)
 		if e := t.row.Request.Embedding; e != nil {
 			l.pace.note(len(e.Input), took)
 		}

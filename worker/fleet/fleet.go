@@ -56,6 +56,8 @@ type Config struct {
 	MaxServerBytes int64         // of host memory; a server that holds more is restarted; 0 is no limit
 	MaxFleetBytes  int64         // of host memory, for all servers together; above it the largest server is restarted; 0 is no limit
 	Enforced       slurm.Memory  // the memory limit of the job, for messages
+	// OnRestart is called when a lost server serves again.
+	OnRestart func(server string)
 }
 
 // Fleet is the servers of the present plan. Each Start replaces them.

@@ -4,52 +4,42 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"fluxworker/gpu"
-	"fluxworker/worker/record"
 )
 
 // sampleEvery is the time between two samples of the GPUs. A sample costs some ten milliseconds of one core.
 const sampleEvery = 10 * time.Second
 
-// maxXIDs limits the list of a GPU's critical errors in the summary; the log has all of them.
-const maxXIDs = 100
-
-// watchedGPU is one GPU of the run, with the samples of the monitor.
-type watchedGPU struct {
-	gpu.Device             // at the start of the run
-	last       *gpu.Device // in the last sample
-	peak       uint64      // memory in use, in bytes
-	busy       float64     // sum of the samples' utilisation, in percent
-	samples    int         // with a utilisation
-	lost       bool
-	xids       []uint64
-}
-
-// monitor watches the run's GPUs: their use, for the summary, and whether they still work.
-type monitor struct {
-	gpus   []*watchedGPU
+// GPUWatch watches the run's GPUs: their use, for the records, and whether they still work. Its methods are safe for concurrent
+// use.
+type GPUWatch struct {
 	began  time.Time
+	stop   func()
 	onBusy func(gpu.Device)        // the GPU computes
 	onHurt func(gpu.Device, error) // the servers on the GPU are lost and can be started again
 	onLost func(gpu.Device, error) // the GPU is unusable
+
+	mu    sync.Mutex
+	gpus  []*watchedGPU
+	ended time.Time // zero while the watch runs
 }
 
-// WatchGPUs samples the run's GPUs until the caller calls stop. stop waits for the end of the watch, takes the last sample
-// and returns the use of each GPU. A server on a lost GPU is ended for good, so that its rows go to the other servers. A
-// server that only lost its state on the GPU is ended and started again.
-func (f *Fleet) WatchGPUs() (stop func() []record.GPUUse) {
-	if len(f.config.GPUs) == 0 {
-		return func() []record.GPUUse { return nil }
-	}
-	w := &monitor{
-		began:  time.Now(),
+// WatchGPUs samples the run's GPUs until Stop. A server on a lost GPU is ended for good, so that its rows go to the other servers.
+// A server that only lost its state on the GPU is ended and started again.
+func (f *Fleet) WatchGPUs() *GPUWatch {
+	w := &GPUWatch{
+		began: time.Now(), stop: func() {},
 		onBusy: func(d gpu.Device) { markBusy(d, f.current()) },
 		onHurt: func(d gpu.Device, cause error) { f.endServersOf(d, cause, false) },
 		onLost: func(d gpu.Device, cause error) { f.endServersOf(d, cause, true) },
+	}
+	if len(f.config.GPUs) == 0 {
+		return w
 	}
 	for _, d := range f.config.GPUs {
 		w.gpus = append(w.gpus, &watchedGPU{Device: d})
@@ -60,18 +50,26 @@ func (f *Fleet) WatchGPUs() (stop func() []record.GPUUse) {
 		defer close(ended)
 		w.watch(ctx, f.log)
 	}()
-	return func() []record.GPUUse {
+	w.stop = func() {
 		cancel()
 		<-ended
 		last, done := context.WithTimeout(context.Background(), sampleEvery)
 		defer done()
 		w.sample(last) // for the last state of the energy counter
-		return w.uses()
 	}
+	return w
+}
+
+// Stop ends the watch, waits for its end, and takes the last sample. It must be called once.
+func (w *GPUWatch) Stop() {
+	w.stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = time.Now()
 }
 
 // watch takes a sample every sampleEvery, and handles critical errors as the driver reports them, until the context ends.
-func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
+func (w *GPUWatch) watch(ctx context.Context, log zerolog.Logger) {
 	xids := make(chan gpu.XID)
 	blind := make(chan struct{}, 1)
 	listening := make(chan struct{})
@@ -106,7 +104,21 @@ func (w *monitor) watch(ctx context.Context, log zerolog.Logger) {
 }
 
 // handle acts on a critical error of one of the run's GPUs. Errors of other jobs' GPUs are ignored.
-func (w *monitor) handle(x gpu.XID) {
+func (w *GPUWatch) handle(x gpu.XID) {
+	for _, d := range w.hit(x) {
+		switch cause := fmt.Errorf("GPU %s (%s) had the critical error XID %d", d.UUID, d.Name, x.Code); x.Consequence() {
+		case gpu.Unusable:
+			w.onLost(d, cause)
+		case gpu.ProcessesDie:
+			w.onHurt(d, cause)
+		}
+	}
+}
+
+// hit records a critical error of the GPUs that it hits, and returns those of them that were not lost before.
+func (w *GPUWatch) hit(x gpu.XID) (hit []gpu.Device) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, g := range w.gpus {
 		if !x.Hits(g.Device) {
 			continue
@@ -117,14 +129,10 @@ func (w *monitor) handle(x gpu.XID) {
 		if g.lost {
 			continue
 		}
-		switch cause := fmt.Errorf("GPU %s (%s) had the critical error XID %d", g.UUID, g.Name, x.Code); x.Consequence() {
-		case gpu.Unusable:
-			g.lost = true
-			w.onLost(g.Device, cause)
-		case gpu.ProcessesDie:
-			w.onHurt(g.Device, cause)
-		}
+		g.lost = x.Consequence() == gpu.Unusable
+		hit = append(hit, g.Device)
 	}
+	return hit
 }
 
 // endServersOf ends the servers that compute on a GPU; final means that they are not started again.
@@ -157,71 +165,44 @@ func markBusy(d gpu.Device, servers []*Server) {
 }
 
 // sample takes one sample. A failed query changes nothing: drivers are slow now and then.
-func (w *monitor) sample(ctx context.Context) {
+func (w *GPUWatch) sample(ctx context.Context) {
 	report, err := gpu.Query(ctx)
 	if err != nil {
 		return
 	}
+	busy, lost := w.add(report.Devices, time.Now())
+	for _, d := range busy {
+		w.onBusy(d)
+	}
+	for _, d := range lost {
+		w.onLost(d, fmt.Errorf("GPU %s (%s) is lost", d.UUID, d.Name))
+	}
+}
+
+// add adds a sample of all GPUs, and returns the GPUs that compute, and those that are lost since the sample before.
+func (w *GPUWatch) add(now []gpu.Device, at time.Time) (busy, lost []gpu.Device) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, g := range w.gpus {
 		if g.lost {
 			continue
 		}
 		// A lost GPU may not even have a UUID any more. A GPU that is only missing may be back in the next sample, and a report
 		// that comes from nvidia-smi instead has no MIG instances.
-		at := slices.IndexFunc(report.Devices, func(d gpu.Device) bool { return d.UUID == g.UUID })
-		lost := slices.ContainsFunc(report.Devices, func(d gpu.Device) bool {
+		own := slices.IndexFunc(now, func(d gpu.Device) bool { return d.UUID == g.UUID })
+		g.lost = slices.ContainsFunc(now, func(d gpu.Device) bool {
 			return d.Health.Lost && (d.UUID != "" && (d.UUID == g.UUID || d.UUID == g.Parent) || d.UUID == "" && d.Index == g.Index)
 		})
 		switch {
-		case lost:
-			g.lost = true
-			w.onLost(g.Device, fmt.Errorf("GPU %s (%s) is lost", g.UUID, g.Name))
-		case at >= 0:
-			if g.add(report.Devices[at]) {
-				w.onBusy(g.Device)
+		case g.lost:
+			lost = append(lost, g.Device)
+		case own >= 0:
+			if g.add(now[own], at) {
+				busy = append(busy, g.Device)
 			}
 		}
 	}
-}
-
-// add adds one sample, and reports whether the GPU computes.
-func (g *watchedGPU) add(d gpu.Device) bool {
-	g.last = &d
-	g.peak = max(g.peak, d.Memory.Used)
-	if d.Load.Utilisation == nil {
-		return false
-	}
-	g.busy += float64(*d.Load.Utilisation)
-	g.samples++
-	return *d.Load.Utilisation > 0
-}
-
-// uses returns the use of each GPU since the monitor began.
-func (w *monitor) uses() []record.GPUUse {
-	hours := time.Since(w.began).Hours()
-	var uses []record.GPUUse
-	for _, g := range w.gpus {
-		use := record.GPUUse{UUID: g.UUID, Name: g.Name, Hours: hours, PeakMemoryBytes: g.peak, Lost: g.lost, XIDs: g.xids}
-		if g.samples > 0 {
-			mean := g.busy / float64(g.samples)
-			use.MeanUtilisation = &mean
-		}
-		if from, to := g.Load.EnergyMJ, g.energy(); from != nil && to != nil && *to >= *from {
-			joules := float64(*to-*from) / 1000
-			wh := joules / 3600
-			use.Joules, use.WattHours = &joules, &wh
-		}
-		uses = append(uses, use)
-	}
-	return uses
-}
-
-// energy returns the last state of the energy counter, in millijoules; nil where the driver does not report it.
-func (g *watchedGPU) energy() *uint64 {
-	if g.last == nil {
-		return nil
-	}
-	return g.last.Load.EnergyMJ
+	return busy, lost
 }
 
 // KeepGPUs removes the GPUs that are not in now from the fleet, and returns the remaining GPUs with the free memory of the

@@ -83,6 +83,7 @@ func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error
 func (f *Fleet) restarted(ctx context.Context, s *Server, err error) {
 	if err == nil {
 		s.grown = f.grown(ctx, s)
+		f.config.OnRestart(s.name)
 	}
 	if !f.record(s, err) {
 		return

@@ -200,6 +200,14 @@ func (c *Counters) Progress() Progress {
 	return p
 }
 
+// Moment returns a moment with the numbers of the counters.
+func (c *Counters) Moment() Moment {
+	return Moment{
+		OK: c.ok.Load(), Failed: c.failed.Load(),
+		TokensIn: c.tokensIn.Load(), TokensCached: c.tokensCached.Load(), TokensOut: c.tokensOut.Load(),
+	}
+}
+
 // total returns Progress.Total.
 func (c *Counters) total() int64 {
 	read, offset, size := c.read.Load(), c.offset.Load(), c.size.Load()

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+
+	"fluxworker/worker/safeopen"
 )
 
 // WriteJSON writes v as JSON to the named file in the run folder. At any time, and after a crash, a reader finds either
@@ -15,16 +18,32 @@ func (p Paths) WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	path := p.In(name)
-	for _, dir := range []string{p.Run, filepath.Dir(path)} {
+	for _, dir := range []string{p.Run, filepath.Dir(p.In(name))} {
 		if err := p.makeFolder(dir); err != nil {
 			return &WriteError{Path: dir, Err: err}
 		}
 	}
-	return replace(realDisk{}, path, p.mode(), func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
+	return p.Replace(name, append(data, '\n'))
+}
+
+// Replace replaces the content of the named file in an existing folder. At any time, and after a crash, a reader finds
+// either the old or the new content, complete. Only the holder of the output may call it. An error of the file system is a
+// *WriteError.
+func (p Paths) Replace(name string, content []byte) error {
+	return replace(realDisk{}, p.In(name), p.mode(), func(w io.Writer) error {
+		_, err := w.Write(content)
 		return err
 	})
+}
+
+// OpenAppend opens the named file in the run folder to append to it, and creates a missing file. Only the holder of the output may
+// call it. It follows no link, and accepts only a regular file. An error of the file system is a *WriteError.
+func (p Paths) OpenAppend(name string) (*os.File, error) {
+	f, err := safeopen.File(p.In(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, p.mode())
+	if err != nil {
+		return nil, &WriteError{Path: p.In(name), Err: err}
+	}
+	return f, nil
 }
 
 // replace writes new content to a file beside path, syncs it, renames it to path and syncs the folder. Its own errors
