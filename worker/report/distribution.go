@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 
 	"fluxworker/worker/report/chart"
 )
@@ -28,7 +29,7 @@ func (d *distribution) add(v int64) {
 
 // quantile returns the number that a share q of the numbers do not exceed.
 func (d *distribution) quantile(q float64) int64 {
-	limit, seen := int64(q*float64(d.n-1)), int64(0)
+	limit, seen := int64(math.Ceil(q*float64(d.n)))-1, int64(0)
 	for v, n := range d.counts {
 		if seen += n; seen > limit {
 			return int64(v)
@@ -40,12 +41,15 @@ func (d *distribution) quantile(q float64) int64 {
 // mostBuckets is the largest number of buckets of a picture.
 const mostBuckets = 26
 
+// manyNumbers is the least number of numbers of which a few may be far larger than the others.
+const manyNumbers = 200
+
 // buckets returns the counts in buckets of equal width from 0, with the labels of their limits. A few far larger numbers are in
 // one last bucket, whose upper limit is the largest number.
 func (d *distribution) buckets() (edges []string, counts []int64) {
 	most := d.quantile(1)
 	top := most
-	if far := 2 * d.quantile(0.99); far < most {
+	if far := 2 * d.quantile(0.99); far < most && d.n >= manyNumbers {
 		top = far
 	}
 	width := chart.RoundStep(top+1, mostBuckets)

@@ -73,10 +73,10 @@ func (f *facts) gpus() []*gpuView {
 	}
 	x := newTimeAxis(f.runClock())
 	for i, g := range list {
-		g.texts()
 		if i < maxGPUs && x.total > 0 {
 			g.Pictures = f.gpuPictures(g, i, x)
 		}
+		g.texts()
 	}
 	return list
 }
@@ -100,7 +100,7 @@ func (g *gpuView) use(u record.GPUUse) {
 func (g *gpuView) texts() {
 	g.UUID, g.Name = clip(g.UUID, maxName), clip(g.Name, maxName)
 	if g.hours > 0 {
-		g.Hours = chart.Seconds(math.Round(g.hours * 3600))
+		g.Hours = chart.Seconds(rounded(g.hours * 3600))
 	}
 	if g.busyHours > 0 {
 		g.Busy = fmt.Sprintf("%.0f %%", g.busySum/g.busyHours)
@@ -150,14 +150,16 @@ func (m means) values() (values []float64, some bool) {
 func (f *facts) gpuPictures(g *gpuView, number int, x timeAxis) (list []picture) {
 	used, busy, watts := newMeans(), newMeans(), newMeans()
 	total := uint64(0)
-	for i := range f.runs {
-		for _, moments := range f.runs[i].sorted() {
+	on := make(map[string]bool) // shards with this GPU
+	for n := range f.runs {
+		for _, moments := range f.runs[n].sorted() {
 			for i := 1; i < len(moments); i++ {
 				at := slices.IndexFunc(moments[i].GPUs, func(m record.GPUMoment) bool { return m.UUID == g.UUID })
 				if at < 0 {
 					continue
 				}
 				m := moments[i].GPUs[at]
+				on[f.runs[n].name] = true
 				total = max(total, m.TotalBytes)
 				x.spread(moments[i-1].At, moments[i].At, func(step int, part float64) {
 					used.add(step, part, float64(m.UsedBytes)/gib)
@@ -171,7 +173,7 @@ func (f *facts) gpuPictures(g *gpuView, number int, x timeAxis) (list []picture)
 			}
 		}
 	}
-	marks := f.marks(x)
+	marks := marksOf(slices.DeleteFunc(f.events(x), func(e event) bool { return !on[e.Shard] }))
 	add := func(name, title, unit string, most float64, caption string, series ...chart.Series) {
 		l := chart.Lines{
 			Text: chart.Text{ID: fmt.Sprintf("gpu%d-%s", number, name), Title: title, Description: describe(unit, x.total, series)},

@@ -103,7 +103,7 @@ func (f *facts) overTime() []picture {
 	if !some || x.total <= 0 {
 		return nil
 	}
-	marks := f.marks(x)
+	marks := marksOf(f.events(x))
 	lines := func(id, title, unit string, whole bool, series ...chart.Series) picture {
 		l := chart.Lines{Text: chart.Text{ID: id, Title: title, Description: describe(unit, x.total, series)}, Unit: unit, Seconds: x.total, Whole: whole, Series: series, Marks: marks}
 		return picture{Title: title, SVG: l.SVG(), Legend: legendOf(series)}
@@ -177,9 +177,9 @@ func (f *facts) events(x timeAxis) []event {
 	return list
 }
 
-// marks returns the marks of the pictures.
-func (f *facts) marks(x timeAxis) (marks []chart.Mark) {
-	for _, e := range f.events(x) {
+// marksOf returns the marks of events.
+func marksOf(events []event) (marks []chart.Mark) {
+	for _, e := range events {
 		text := fmt.Sprintf("%s after %s", e.Name, chart.Seconds(math.Round(e.secondsOfClock)))
 		if e.Detail != "" {
 			text += ": " + e.Detail

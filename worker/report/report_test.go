@@ -294,3 +294,39 @@ func TestAReportIsGivenUp(t *testing.T) {
 		t.Errorf("a report: %v", err)
 	}
 }
+
+// The marks in the pictures of a GPU are those of the shards that have this GPU.
+func TestMarksOfAGPUAreThoseOfItsShards(t *testing.T) {
+	t.Parallel()
+	page := written(t, outputs.Output{Rows: 40, Shards: 4, Attempts: 2, GPUs: 1}, nil)
+	_, gpu, _ := strings.Cut(page, `<h3 class="gpu">`)
+	gpu, _, _ = strings.Cut(gpu, `<h3 class="gpu">`)
+	memory, _, _ := strings.Cut(gpu, "</figure>")
+	if n := strings.Count(memory, `<g class="mark restart">`); n != 1 {
+		t.Errorf("%d marks of a restart in the picture of one GPU, want 1", n)
+	}
+	rows, _, _ := strings.Cut(page, "</figure>")
+	if n := strings.Count(rows, `<g class="mark restart">`); n != 4 {
+		t.Errorf("%d marks of a restart in the picture of all shards, want 4", n)
+	}
+}
+
+// Quantiles of few numbers are numbers that occur, and the largest is never left out.
+func TestDistributionOfFewNumbers(t *testing.T) {
+	t.Parallel()
+	var d distribution
+	for _, v := range []int64{2, 33, maxTokens + 5, -1} {
+		d.add(v)
+	}
+	if a, b, c := d.quantile(0.5), d.quantile(0.95), d.quantile(1); a != 2 || b != maxTokens || c != maxTokens {
+		t.Errorf("quantiles %d, %d, %d", a, b, c)
+	}
+	edges, counts := d.buckets()
+	sum := int64(0)
+	for _, n := range counts {
+		sum += n
+	}
+	if sum != 4 || len(edges) != len(counts)+1 || len(counts) > mostBuckets+1 {
+		t.Errorf("%d rows in buckets %v of %v", sum, counts, edges)
+	}
+}
