@@ -21,7 +21,7 @@ GLIBC_FLOOR := 2.17
 # Go's own flags, and no page of warnings about deprecated functions that go-nvml wraps.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
-.PHONY: help version build release release-tools probe demo engine slurm nfs duckdb apptainer apptainer-setuid promtool test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
+.PHONY: help version build release release-tools probe demo engine slurm nfs duckdb apptainer apptainer-setuid promtool test test-unit test-script test-standin test-engine test-slurm test-slurms test-by-version test-release test-nfs test-container test-setuid test-report test-race test-figures test-all gpu-test gpu-pack test-one stress torture fuzz lint bench bench-full gobench clean
 
 ## help: this list
 help:
@@ -83,6 +83,10 @@ apptainer-setuid: apptainer
 promtool:
 	@test/tools/get-promtool.sh
 
+## browser: what the tests of the report need: Chromium and Node.js, installed with apt-get where they are missing, and packages of npm in .cache/browser
+browser:
+	@test/report/install.sh
+
 ## release-tools: what the tests of a release need: qemu-user, compilers, and folders with old and bare systems in .cache/release
 release-tools:
 	@packaging/install.sh
@@ -92,7 +96,7 @@ release-tools:
 TEST := $(GO) test -count=1 -timeout 25m
 
 # What needs neither an engine nor SLURM, nor minutes.
-UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu -e /test/release)
+UNIT = $(shell $(GO) list ./... | grep -v -e /test/standin -e /test/engines -e /test/cluster -e /test/slurm -e /test/nfs -e /test/containers -e /test/gpu -e /test/release -e /test/report)
 # What measures. The second takes three minutes: make test-one T=TestUnrelatedPromptsStayInTheJobsMemory runs it.
 FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 # What needs a setuid Apptainer, which takes five minutes to build.
@@ -154,6 +158,10 @@ test-setuid: engine apptainer-setuid
 ## test-release: archives of "make release" in bare places and, with qemu-user, on arm64; get-ollama.sh
 test-release: engine release-tools
 	$(TEST) ./test/release
+
+## test-report: reports in a real browser
+test-report: browser
+	$(TEST) ./test/report
 
 ## test-nfs: two nodes with kernels of their own, and locks on an NFS server (v3 and v4.1)
 test-nfs: nfs

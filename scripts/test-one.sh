@@ -36,6 +36,7 @@ for package in $(printf '%s\n' "${files[@]}" | xargs -n1 dirname | sort -u); do
 	test/slurm | worker/slurm) make --no-print-directory slurm ;;
 	test/release) make --no-print-directory engine release-tools ;;
 	test/nfs) make --no-print-directory nfs ;;
+	test/report) make --no-print-directory browser ;;
 	test/containers) make --no-print-directory engine apptainer ;;
 	test/gpu) make --no-print-directory engine && test/gpu/build.sh ;;
 	test/bench) make --no-print-directory engine ;;

@@ -48,7 +48,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 		fmt.Fprintf(&page, "\n### %s\n\n", titles[i])
 		writeFlags(&page, set, nil)
 	}
-	page.WriteString("\n## fluxworker plan\n\n`plan` has the flags of `run`, except `--limit`, `--sample`, `--metrics-file` and `--carbon-intensity`, and these:\n\n")
+	page.WriteString("\n## fluxworker plan\n\n`plan` has the flags of `run`, except `--limit`, `--sample`, `--report`, `--metrics-file` and `--carbon-intensity`, and these:\n\n")
 	writeFlags(&page, find(t, root, "plan").Flags(), run.Flags())
 	page.WriteString("\n## fluxworker validate\n\n`validate` has these flags of `run`:")
 	var shared []string
@@ -66,7 +66,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 	page.WriteString(".\n\nThis flag is its own:\n\n")
 	writeFlags(&page, find(t, root, "validate").Flags(), run.Flags())
-	for _, name := range []string{"status", "merge", "models", "pull", "doctor"} {
+	for _, name := range []string{"status", "merge", "report", "models", "pull", "doctor"} {
 		fmt.Fprintf(&page, "\n## fluxworker %s\n\n", name)
 		writeFlags(&page, find(t, root, name).Flags(), nil)
 	}

@@ -24,7 +24,7 @@ func flagGroups() []flagGroup {
 		{"Input", []string{"input", "prompt-template", "prompt-column", "messages-column", "id-column", "image-dir", "limit", "sample", "show"}},
 		{"Model", []string{"model", "model-config", "gguf", "gguf-projector", "ollama", "ollama-models", "pull", "stage"}},
 		{"Request", []string{"max-tokens", "temperature", "system", "json-schema", "few-shot", "json-object", "stop", "seed", "top-p", "top-k"}},
-		{"Output", []string{"output", "columns", "on-change", "retry-failed", "overwrite", "fail-on", "progress", "file-mode", "metrics-file", "carbon-intensity"}},
+		{"Output", []string{"output", "columns", "on-change", "retry-failed", "overwrite", "report", "fail-on", "progress", "file-mode", "metrics-file", "carbon-intensity"}},
 		{"SLURM", []string{"shard", "shard-block", "requeue", "deadline", "grace", "resume-from"}},
 		{"Servers", []string{"slots", "context", "device", "kv-cache-type", "ubatch", "min-context", "fallback-context", "ollama-url", "isolate", "order"}},
 		{"Advanced", []string{

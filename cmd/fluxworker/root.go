@@ -41,7 +41,7 @@ The environment can set every flag, such as --slots by FLUXWORKER_SLOTS. A flag 
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagError(cmd, err)
 	})
-	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), modelsCommand(), pullCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(runCommand(), planCommand(), validateCommand(), statusCommand(), mergeCommand(), reportCommand(), modelsCommand(), pullCommand(), doctorCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && strings.EqualFold(filepath.Ext(args[0]), ".parquet") {

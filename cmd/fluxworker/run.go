@@ -67,6 +67,7 @@ type runFlags struct {
 	logLevel        string
 	logFormat       string
 	progress        string
+	report          bool
 }
 
 func runCommand() *cobra.Command {
@@ -86,6 +87,7 @@ started again, answers only the rows that have no line yet.
 	f.register(cmd.Flags())
 	f.trial.register(cmd.Flags())
 	f.measure.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.report, "report", false, "at the end of the run, also of a run that stops or fails, write a page about the output beside it (see fluxworker report)")
 	return cmd
 }
 
@@ -194,6 +196,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	if f.job.requeue {
 		f.job.requeueWhereWorth(ctx, console.log, config.Place.Job, summary, signals.warned(), err)
+	}
+	if f.report {
+		f.writeReport(running, console.log, signals, err)
 	}
 	if err == nil && f.failOn == "rows" && summary.Failed+summary.FailedBefore > 0 {
 		return errRowsFailed

@@ -70,6 +70,20 @@ func (s *signals) listen(ctx context.Context, came <-chan os.Signal) {
 	}
 }
 
+// onFirst calls do at the first signal, also if the signal has come before. stop ends the wait.
+func (s *signals) onFirst(do func()) (stop func()) {
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-s.drain:
+			do()
+		case <-stopped:
+		}
+	}()
+	return func() { close(stopped); <-ended }
+}
+
 // giveBack restores the default effect of the signals, and waits for the end of the listening.
 func (s *signals) giveBack() {
 	s.stop()

@@ -301,7 +301,7 @@ func TestDamagedFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte(pretended), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := objects(path); err == nil || !strings.Contains(err.Error(), "Parquet file "+path+": it is damaged, or it is no Parquet file") {
+	if _, err := objects(path); err == nil || !strings.Contains(err.Error(), "the Parquet file "+path+": it is damaged, or it is no Parquet file") {
 		t.Errorf("a text between the marks of Parquet: %v", err)
 	}
 	for _, cut := range []int{0, 3, 4, 11, len(data) / 2, len(data) - 1} {

@@ -128,7 +128,7 @@ func readable(root *pq.Column) error {
 
 // damaged returns the error of a file that cannot be read.
 func damaged(path string, err error) error {
-	return fmt.Errorf("Parquet file %s: %w", path, err)
+	return fmt.Errorf("the Parquet file %s: %w", path, err)
 }
 
 // guard turns a panic of the library, which damaged files cause, into an error.

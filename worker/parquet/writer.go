@@ -76,7 +76,7 @@ func (o *Own) Close() error { return o.reader.Close() }
 
 // Writer writes a table: the columns before, the own columns, and the columns behind.
 type Writer struct {
-	to        *pq.Writer
+	to        *pq.GenericWriter[any]
 	before    []Column
 	own       *Own // nil without own columns
 	behind    []Column
@@ -107,7 +107,7 @@ func NewWriter(to io.Writer, before []Column, own *Own, behind []Column) *Writer
 		columns, w.ownLeaves = append(columns, own.columns...), len(own.sources)
 	}
 	add(behind)
-	w.to = pq.NewWriter(to, pq.NewSchema("table", rootOf(columns)), pq.Compression(&pq.Snappy), pq.DataPageVersion(1),
+	w.to = pq.NewGenericWriter[any](to, pq.NewSchema("table", rootOf(columns)), pq.Compression(&pq.Snappy), pq.DataPageVersion(1),
 		pq.CreatedBy("fluxworker", "1", ""), pq.KeyValueMetadata(ours, "1"))
 	return w
 }

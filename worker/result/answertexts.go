@@ -19,6 +19,16 @@ type answer struct {
 	finish json.RawMessage // the finish reason; nil without one
 }
 
+// AnswerTexts returns the texts of the answers in a body. An answer that is no text (a tool call, a vector) is its JSON.
+func AnswerTexts(body json.RawMessage) ([]string, error) {
+	found, err := answersOf(body)
+	var texts []string
+	for _, a := range found.list {
+		texts = append(texts, prompt.TextOf(a.text))
+	}
+	return texts, err
+}
+
 // answersOf returns the answers in a body, which is valid JSON.
 func answersOf(body json.RawMessage) (answers, error) {
 	var a answers

@@ -160,7 +160,7 @@ func toJSON(t *testing.T, v any) string {
 }
 
 // Each of several answers to a row has its own line in the table, and an answer that is not a text is there as JSON.
-func TestAnswersOf(t *testing.T) {
+func TestAnswerTexts(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"choices":[{"message":{"content":"a"}},{"message":{"content":""}}]}`:                    `["a",""]`,
 		`{"choices":[{"message":{"content":null,"tool_calls":[1]}},{"message":{"content":"c"}}]}`: `["{\"content\":null,\"tool_calls\":[1]}","c"]`,
@@ -170,11 +170,7 @@ func TestAnswersOf(t *testing.T) {
 		`{"object":"list","data":[{"embedding":[1,2]}]}`:            `["[{\"embedding\":[1,2]}]"]`,
 		`{"object":"strange"}`:                                      `["{\"object\":\"strange\"}"]`,
 	} {
-		found, err := answersOf([]byte(body))
-		var texts []json.RawMessage
-		for _, a := range found.list {
-			texts = append(texts, a.text)
-		}
+		texts, err := AnswerTexts([]byte(body))
 		if got := toJSON(t, texts); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", body, got, err, want)
 		}

@@ -1,0 +1,81 @@
+package result
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+
+	"fluxworker/worker/prompt"
+)
+
+// Read is what one line says about its row. Its slices are valid until the callback of EachLine returns.
+type Read struct {
+	Key      prompt.Key
+	CustomID string
+	Answered bool
+	Body     json.RawMessage // of the response; nil without a response
+	Failure  Failure         // zero if Answered
+}
+
+// EachLine calls do for each result line of a file, in the order of the file; a missing file has no lines. It leaves out lines
+// that are damaged or cut off, and returns their number. It takes no lock, so a run may append meanwhile. Errors: those of do, of
+// the context, and of reading.
+func EachLine(ctx context.Context, path string, do func(Read) error) (damaged int64, _ error) {
+	err := eachNamedLine(ctx, path, func(line parsed) error {
+		if line.err != nil {
+			if line.whole() {
+				damaged++
+			}
+			return nil
+		}
+		return do(read(line))
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return damaged, err
+}
+
+// read parses the parts of a valid line that EachLine returns.
+func read(line parsed) Read {
+	r := Read{Key: line.key}
+	var response, failure, status []byte
+	prompt.EachMember(bytes.TrimSpace(line.text), func(name, value []byte) {
+		switch string(name) {
+		case `"custom_id"`:
+			r.CustomID = prompt.TextOf(value)
+		case `"response"`:
+			response = value
+		case `"error"`:
+			failure = value
+		}
+	})
+	if isObject(response) {
+		prompt.EachMember(response, func(name, value []byte) {
+			switch string(name) {
+			case `"status_code"`:
+				status = value
+			case `"body"`:
+				r.Body = value
+			}
+		})
+	}
+	switch {
+	case isObject(failure):
+	case len(status) == 3 && status[0] == '2':
+		r.Answered = true
+		return r
+	case isObject(r.Body):
+		prompt.EachMember(r.Body, func(name, value []byte) {
+			if string(name) == `"error"` && isObject(value) {
+				failure = value
+			}
+		})
+	}
+	if json.Unmarshal(failure, &r.Failure) != nil || r.Failure.Code == "" {
+		r.Failure = Failure{Code: "unknown", Message: string(failure)}
+	}
+	return r
+}
