@@ -106,7 +106,7 @@ MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
-test: engine slurm apptainer duckdb release-tools promtool build
+test: engine slurm apptainer duckdb browser release-tools promtool build
 	$(GO) test -run '^$$' $(MOST) >/dev/null # compilers beside the clusters make a small machine slower than the limits of jobs
 	$(TEST) -p 3 -skip '$(FIGURES)|$(SETUID)' $(MOST)
 
