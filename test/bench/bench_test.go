@@ -87,9 +87,9 @@ func TestOptions(t *testing.T) {
 		size size
 		only string
 	}{
-		{nil, true, short, "abcdefghijkl"},
+		{nil, true, short, "abcdefghijklm"},
 		{[]string{"-full", "-only", "a,c"}, true, full, "ac"},
-		{[]string{"-smoke"}, true, smoke, "abcdefghijkl"},
+		{[]string{"-smoke"}, true, smoke, "abcdefghijklm"},
 		{[]string{"-smoke", "-full"}, false, 0, ""},
 		{[]string{"-only", "z"}, false, 0, ""},
 		{[]string{"a"}, false, 0, ""},

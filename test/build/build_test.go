@@ -29,7 +29,7 @@ func TestStatic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	probe, err := os.ReadFile(Probe(t))
+	probe, err := os.ReadFile(Probe(t) + ".zst") // as it is embedded
 	if err != nil {
 		t.Fatal(err)
 	}
