@@ -62,7 +62,7 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 	}
 	if invalid, ok := errors.AsType[*invalidOutput](err); ok {
 		l.alive()
-		if t.retries >= d.config.MaxRetries || deterministic(&t.row.Request.Sampling) != "" {
+		if t.retries >= d.config.MaxRetries || deterministic(&t.row.Request) != "" {
 			return done, l.refuseInvalid(t, invalid)
 		}
 		t.invalid++
