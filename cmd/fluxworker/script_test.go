@@ -19,6 +19,7 @@ import (
 
 	"fluxworker/test/await"
 	"fluxworker/test/fakeollama"
+	"fluxworker/test/fakeopenai"
 )
 
 func TestMain(m *testing.M) {
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"fluxworker": main,
 		"fakeollama": func() { os.Exit(fakeollama.Main()) },
+		"fakeopenai": func() { os.Exit(fakeopenai.Main()) },
 		"nvidia-smi": fakeSMI,
 	})
 }

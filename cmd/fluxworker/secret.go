@@ -24,8 +24,10 @@ func warnOfSecrets(log zerolog.Logger, flags *pflag.FlagSet) {
 		}
 		return ""
 	}
-	if u, err := url.Parse(typed("ollama-url")); err == nil && (u.User != nil || u.RawQuery != "") {
-		log.Warn().Msg("--ollama-url holds a user, a password or a query, which every user of this node can read on the command line; set FLUXWORKER_OLLAMA_URL instead")
+	for _, name := range []string{"ollama-url", "openai-url"} {
+		if u, err := url.Parse(typed(name)); err == nil && (u.User != nil || u.RawQuery != "") {
+			log.Warn().Msg("--" + name + " holds a user, a password or a query, which every user of this node can read on the command line; set " + variable(name) + " instead")
+		}
 	}
 	const way = ", and every user of this node can read a command line; write --system @FILE, set FLUXWORKER_SYSTEM, or put the text into the YAML of --model-config"
 	switch system := typed("system"); {

@@ -37,7 +37,7 @@ type Server struct {
 	logPath string
 
 	process *ollama.Server // nil for a server that runs already
-	client  *ollama.Client
+	client  client
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers

@@ -60,13 +60,21 @@ func sharing(servers []*Server) [][]*Server {
 // useRunning prepares a server that runs already. Its owner decides on its GPUs and its memory, so nothing is verified.
 func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	var err error
-	if s.client, err = ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{Context: s.context})); err != nil {
+	if s.client, err = f.clientOfRunning(s); err != nil {
 		return &outcome.ConfigError{Err: err}
 	}
 	if err := f.load(ctx, s); err != nil {
 		return serverError(nil, f.config.URL, err)
 	}
 	return nil
+}
+
+// clientOfRunning returns a client of a server that runs already.
+func (f *Fleet) clientOfRunning(s *Server) (client, error) {
+	if f.config.OpenAI != nil {
+		return f.config.OpenAI.client(f.config.URL, batcher.InFlight(s.slots), f.config.Model)
+	}
+	return ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{Context: s.context}))
 }
 
 // startVerified starts a server and verifies it. A server whose GPUs do not hold all of the model is started again with fewer
@@ -155,8 +163,10 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 	defer cancel()
 	_, err := s.client.WaitAnswering(ctx)
 	if err == nil {
-		f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", f.config.Info.Version).
-			Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
+		if f.config.OpenAI == nil { // another server has loaded its model when it answers
+			f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", f.config.Info.Version).
+				Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
+		}
 		err = s.client.Load(ctx, f.config.Model)
 	}
 	if err == nil {
