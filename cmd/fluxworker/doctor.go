@@ -101,10 +101,6 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 	if _, err := openAI.model(f.run.request.model); openAI.given() && err != nil {
 		return doctor.Config{}, err
 	}
-	server, err := openAI.server()
-	if err != nil {
-		return doctor.Config{}, err
-	}
 	command, err := f.run.command()
 	if err != nil {
 		return doctor.Config{}, err
@@ -119,12 +115,15 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 		return doctor.Config{}, &usageError{err}
 	}
 	scratch, skipped := worker.ScratchRoot(os.Getenv)
+	server := fleet.Settings{
+		Command: command, URL: f.run.ollamaURL, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
+		LoadTimeout: min(f.run.loadTimeout, doctorPatience), ScratchRoot: scratch,
+	}
+	if err := openAI.complete(&server); err != nil {
+		return doctor.Config{}, err
+	}
 	return doctor.Config{
-		Server: fleet.Settings{
-			Command: command, URL: or(openAI.url, f.run.ollamaURL), OpenAI: server, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
-			LoadTimeout: min(f.run.loadTimeout, doctorPatience), ScratchRoot: scratch,
-		},
-		Model: f.run.request.model, Models: folders, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
+		Server: server, Model: f.run.request.model, Models: folders, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
 	}, nil
 }
 

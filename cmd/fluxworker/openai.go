@@ -10,6 +10,7 @@ import (
 
 	"fluxworker/modelcfg"
 	"fluxworker/worker/fleet"
+	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
 
@@ -27,25 +28,34 @@ const (
 type openAIFlags struct {
 	url     string
 	keyFile string
+	command string
+	servers int
 }
 
 func (f *openAIFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.url, "openai-url", "", "use the running server of OpenAI's API at `URL`, such as vLLM, SGLang or llama-server, instead of Ollama; a row's body goes to the server as it is")
-	flags.StringVar(&f.keyFile, "openai-key-file", "", "`FILE` with the key of the server of --openai-url; only its owner may read the file")
+	flags.StringVar(&f.command, "server-command", "", "start the server of OpenAI's API with this `COMMAND` in quotes, such as 'vllm serve NAME --host 127.0.0.1 --port {port}'; {port} becomes a free port, {gpus} the number of GPUs of the server")
+	flags.IntVar(&f.servers, "servers", 1, "with --server-command: start `N` servers, which share out the GPUs evenly")
+	flags.StringVar(&f.keyFile, "openai-key-file", "", "`FILE` with the key of the servers of OpenAI's API; only its owner may read the file")
 }
 
 // given reports whether the server is one of OpenAI's API.
-func (f *openAIFlags) given() bool { return f.url != "" }
+func (f *openAIFlags) given() bool { return f.url != "" || f.command != "" }
 
 // unfit lists the flags that a server of OpenAI's API does not follow, with the reason.
 func (f *openAIFlags) unfit() []unfitFlags {
-	return []unfitFlags{
+	list := []unfitFlags{
 		{[]string{"ollama", "ollama-models", "ollama-url", "pull", "stage", "gguf", "gguf-projector"}, "belongs to Ollama, which does not run here"},
 		{[]string{"model-config"}, "names settings of Ollama; use the flags of the request, such as --temperature and --max-tokens"},
 		{[]string{"context", "min-context", "fallback-context", "kv-cache-type", "ubatch", "allow-cpu-layers", "gpu"}, "is an option of Ollama's memory plan; the owner of the server decides"},
 		{[]string{"image-dir"}, "works with Ollama alone: put the images into the rows, as data URLs"},
-		{[]string{"device", "isolate", "max-server-memory", "max-restarts", "stall-timeout"}, "is for servers that the run starts, and --openai-url names a server that runs already"},
 	}
+	if f.url != "" {
+		list = append(list, unfitFlags{
+			[]string{"device", "isolate", "max-server-memory", "max-restarts", "stall-timeout", "servers"}, "is for servers that the run starts, and --openai-url names a server that runs already",
+		})
+	}
+	return list
 }
 
 type unfitFlags struct {
@@ -55,11 +65,17 @@ type unfitFlags struct {
 
 // check refuses flags that do not apply.
 func (f *openAIFlags) check(flags *pflag.FlagSet) error {
-	if !f.given() {
-		if f.keyFile != "" {
-			return usagef("--openai-key-file is %s, but --openai-url is missing: name the server that wants the key", f.keyFile)
-		}
+	switch {
+	case !f.given() && f.keyFile != "":
+		return usagef("--openai-key-file is %s, but --openai-url and --server-command are missing: name the server that wants the key", f.keyFile)
+	case !f.given() && flags.Changed("servers"):
+		return usagef("--servers is %d, but --server-command is missing: Ollama gets as many servers as the plan says", f.servers)
+	case !f.given():
 		return nil
+	case f.url != "" && f.command != "":
+		return usagef("--openai-url names a server that runs already, and --server-command starts one; leave out one of them")
+	case f.servers < 1:
+		return usagef("--servers is %d; it must be 1 or more", f.servers)
 	}
 	for _, group := range f.unfit() {
 		for _, name := range group.names {
@@ -96,13 +112,26 @@ func (f *openAIFlags) sampling(flags *pflag.FlagSet, s prompt.Sampling) prompt.S
 	return s
 }
 
-// server returns how the servers are asked; nil for Ollama.
-func (f *openAIFlags) server() (*fleet.OpenAI, error) {
+// complete completes the settings of the servers; those of Ollama stay as they are.
+func (f *openAIFlags) complete(s *fleet.Settings) (err error) {
 	if !f.given() {
-		return nil, nil
+		return nil
 	}
-	key, err := f.key()
-	return &fleet.OpenAI{Key: key}, err
+	s.OpenAI = &fleet.OpenAI{Servers: f.servers}
+	if s.OpenAI.Key, err = f.key(); err != nil {
+		return err
+	}
+	s.URL, s.Command = f.url, nil
+	if f.command == "" {
+		return nil
+	}
+	if s.Command, err = ollama.SplitCommand(f.command); err != nil {
+		return usagef("--server-command: %w", err)
+	}
+	if !strings.Contains(f.command, fleet.PortPlace) {
+		return usagef("--server-command is %q; it must have %s where the server takes its port, as in 'vllm serve NAME --host 127.0.0.1 --port %[2]s'", f.command, fleet.PortPlace)
+	}
+	return nil
 }
 
 // key reads the file of the key.

@@ -86,9 +86,7 @@ func (f *runFlags) serverSettings(s settings, wish *batcher.Request) (fleet.Sett
 	var err error
 	if f.request.openai.given() {
 		wish.Slots = cmp.Or(wish.Slots, defaultInFlight)
-		out.URL = f.request.openai.url
-		out.OpenAI, err = f.request.openai.server()
-		return out, err
+		return out, f.request.openai.complete(&out)
 	}
 	// An error that no GPU can cure is reported before anything is started.
 	unmeasured := *wish

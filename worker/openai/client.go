@@ -26,7 +26,7 @@ const busyPause = time.Second
 type Client struct {
 	*ollama.Transport
 	model string
-	own   bool // this run has started the server, so no one else will
+	own   bool // this run has started the server, which needs its time
 }
 
 // NewClient returns a client for a server that runs already. base is its address, such as "http://127.0.0.1:8000", also with
@@ -38,6 +38,15 @@ func NewClient(base string, connections int, key, model string) (*Client, error)
 		return nil, errors.New("--openai-url is not the address of a server; give one like http://127.0.0.1:8000") // without the value: it may hold a password
 	}
 	return &Client{Transport: t, model: model}, nil
+}
+
+// NewClientVia returns a client for a server of this run at base, which dial reaches. The server must be listening already.
+func NewClientVia(base string, dial ollama.Dialer, connections int, key, model string) (*Client, error) {
+	t, err := ollama.NewTransport(base, dial, connections, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Transport: t, model: model, own: true}, nil
 }
 
 // AskWithin returns the response to the body of a request. The answer takes the room of its row. After limit it returns an
