@@ -55,7 +55,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FLUXWORKER_OLLAMA", "fakeollama --record "+filepath.Join(env.WorkDir, "record.json")+" --record-bodies")
 			env.Setenv("FLUXWORKER_DEVICE", "cpu")
 			env.Setenv("FLUXWORKER_LOAD_TIMEOUT", "1m")
-			return nil
+			scripts, err := filepath.Abs("../../scripts/sbatch")
+			env.Setenv("JOBSCRIPTS", scripts)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
