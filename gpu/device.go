@@ -45,6 +45,9 @@ type Device struct {
 	// Err is the reason why the device gave no readings: no permission (another job's device, under ConstrainDevices),
 	// or lost.
 	Err string `json:"error,omitempty"`
+	// VisibleName is the entry of CUDA_VISIBLE_DEVICES; see Report.VisibleName. Empty for a device that was only described.
+	VisibleName string `json:"-"`
+
 	// NoPermission is true for a device of another job.
 	NoPermission bool `json:"no_permission,omitempty"`
 }

@@ -132,6 +132,9 @@ func (p *passes) start(intake context.Context) ([]*fleet.Server, error) {
 
 // plan plans the servers, with the user's context or the context that suits the rows.
 func (p *passes) plan(ctx context.Context) (batcher.Plan, error) {
+	if c := p.run.config; c.Server.OpenAI != nil {
+		return plan.OpenAI(c.Server.OpenAI.Servers, c.Request.Slots, p.gpus)
+	}
 	if p.run.fit == nil {
 		return p.run.planner().Plan(p.info, p.gpus)
 	}

@@ -33,9 +33,13 @@ func (s *sink) Failed(row prompt.Row, e *ollama.RequestError, answers []*ollama.
 	if e.Status == 0 {
 		return s.output.Append(row, nil, &result.Failure{Code: e.Code, Message: e.Message, Line: row.Line})
 	}
-	body := e.Body()
+	own := e.Body()
 	if len(answers) > 0 {
-		body.Completion = ollama.Body(row, answers)
+		own.Completion = ollama.Body(row, answers)
+	}
+	var body any = own
+	if e.Raw != nil {
+		body = e.Raw
 	}
 	return s.output.Append(row, &result.Response{StatusCode: e.Status, RequestID: requestID(row), Body: body, Retries: retries}, nil)
 }

@@ -42,6 +42,7 @@ Exit codes: 0 if no line is FAIL, 1 otherwise.`,
 	flags.StringVar(&f.run.request.model, "model", "", "`NAME` of a model that must be there")
 	f.run.registerOllama(flags)
 	f.run.registerPlace(flags)
+	f.run.request.openai.register(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -93,6 +94,13 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 	if err := f.run.checkLoadTimeout(); err != nil {
 		return doctor.Config{}, err
 	}
+	openAI := &f.run.request.openai
+	if err := openAI.check(cmd.Flags()); err != nil {
+		return doctor.Config{}, err
+	}
+	if _, err := openAI.model(f.run.request.model); openAI.given() && err != nil {
+		return doctor.Config{}, err
+	}
 	command, err := f.run.command()
 	if err != nil {
 		return doctor.Config{}, err
@@ -107,12 +115,15 @@ func (f *doctorFlags) config(cmd *cobra.Command) (doctor.Config, error) {
 		return doctor.Config{}, &usageError{err}
 	}
 	scratch, skipped := worker.ScratchRoot(os.Getenv)
+	server := fleet.Settings{
+		Command: command, URL: f.run.ollamaURL, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
+		LoadTimeout: min(f.run.loadTimeout, doctorPatience), ScratchRoot: scratch,
+	}
+	if err := openAI.complete(&server); err != nil {
+		return doctor.Config{}, err
+	}
 	return doctor.Config{
-		Server: fleet.Settings{
-			Command: command, URL: f.run.ollamaURL, Device: ollama.Device(f.run.device), Isolate: ollama.Isolation(f.run.isolate),
-			LoadTimeout: min(f.run.loadTimeout, doctorPatience), ScratchRoot: scratch,
-		},
-		Model: f.run.request.model, Models: folders, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
+		Server: server, Model: f.run.request.model, Models: folders, Scratch: scratch, SkippedScratch: skipped, Job: job, Groups: slurm.ProcessGroups(), Environ: os.Environ(),
 	}, nil
 }
 

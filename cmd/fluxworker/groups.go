@@ -22,7 +22,7 @@ func flagGroups() []flagGroup {
 	return []flagGroup{
 		{"Plan", []string{"gpu", "sbatch", "rate", "json"}},
 		{"Input", []string{"input", "prompt-template", "prompt-column", "messages-column", "id-column", "image-dir", "limit", "sample", "show"}},
-		{"Model", []string{"model", "model-config", "gguf", "gguf-projector", "ollama", "ollama-models", "pull", "stage"}},
+		{"Model", []string{"model", "model-config", "gguf", "gguf-projector", "ollama", "ollama-models", "pull", "stage", "openai-url", "server-command", "servers", "openai-key-file"}},
 		{"Request", []string{"max-tokens", "temperature", "system", "json-schema", "few-shot", "json-object", "stop", "seed", "top-p", "top-k"}},
 		{"Output", []string{"output", "columns", "on-change", "retry-failed", "overwrite", "report", "fail-on", "progress", "file-mode", "metrics-file", "carbon-intensity"}},
 		{"SLURM", []string{"shard", "shard-block", "requeue", "deadline", "grace", "resume-from"}},

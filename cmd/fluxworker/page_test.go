@@ -2,16 +2,17 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// pagePath is the page that the scripts are held to.
+// pagePath is the page for users of LLMFlux.
 const pagePath = "../../docs/coming-from-llmflux.md"
 
-// block LANGUAGE FILE [N] writes a fenced block of docs/coming-from-llmflux.md to a file, so that what the page shows is what
+// block LANGUAGE FILE [N] writes a fenced block of the page that the variable PAGE names to a file, so that what the page shows is what
 // is run. The page has one block of the language, or N, of which all are written one after the other.
 func pageBlock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args) > 3 {
@@ -23,7 +24,7 @@ func pageBlock(ts *testscript.TestScript, neg bool, args []string) {
 		want, err = strconv.Atoi(args[2])
 		ts.Check(err)
 	}
-	page, err := os.ReadFile(pagePath)
+	page, err := os.ReadFile(filepath.Join("../../docs", ts.Getenv("PAGE")))
 	ts.Check(err)
 	blocks := regexp.MustCompile("(?s)```"+args[0]+"\n(.*?)```").FindAllSubmatch(page, -1)
 	if len(blocks) != want {

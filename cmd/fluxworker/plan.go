@@ -84,6 +84,9 @@ func (f *planFlags) plan(cmd *cobra.Command) error {
 	if err := config.CheckFiles(); err != nil {
 		return err
 	}
+	if config.Server.OpenAI != nil {
+		return f.planOpenAI(ctx, config, flags, s, console)
+	}
 	config.Server.ScratchRoot = scratchRoot(console.log)
 	var gpus []gpu.Device
 	if f.gpus != "" || f.run.device != string(ollama.DeviceCPU) && f.run.ollamaURL == "" {

@@ -98,8 +98,9 @@ var foreignFlags = map[string]bool{
 	"nv": true, "userns": true, "cleanenv": true, "containall": true, "env": true, // apptainer
 	"partition": true, "account": true, "array": true, "gres": true, "mem": true, "cpus-per-task": true, "time": true, "pty": true, // sbatch, srun
 	"qos": true, "constraint": true, "me": true, // sbatch, squeue
-	"merge":     true, // llama-gguf-split
-	"collector": true, // Prometheus' node exporter
+	"merge":     true,                                             // llama-gguf-split
+	"collector": true,                                             // Prometheus' node exporter
+	"host":      true, "port": true, "tensor-parallel-size": true, // vllm
 }
 
 // Each flag and variable that a page names is a present one. The page about LLMFlux and the page of flags

@@ -49,6 +49,7 @@ type requestFlags struct {
 	jsonObject  bool
 	fewShot     string
 	file        fileFlags
+	openai      openAIFlags
 }
 
 func (f *requestFlags) register(flags *pflag.FlagSet) {
@@ -65,6 +66,7 @@ func (f *requestFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.model, "model", "", "`NAME` of the model: a name from \"fluxworker models\", or any Ollama tag")
 	flags.StringVar(&f.modelConfig, "model-config", "", "YAML `FILE` with the settings of the model (one model, or LLMFlux's models.yaml)")
 	f.file.register(flags)
+	f.openai.register(flags)
 	flags.StringVar(&f.system, "system", "", "system message `TEXT` for rows without one; @FILE reads it from a file")
 	flags.StringVar(&f.jsonSchema, "json-schema", "", "`FILE` with the JSON Schema of the answers of rows that do not say it themselves; each answer is checked")
 	flags.BoolVar(&f.jsonObject, "json-object", false, "the answers of rows that do not say it themselves are JSON objects of any kind")
@@ -109,13 +111,10 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	if err := oneOf("dedupe", f.dedupe, dedupeFirst, dedupeError); err != nil {
 		return settings{}, err
 	}
-	if f.model == "" && f.modelConfig == "" && f.file.gguf == "" {
-		return settings{}, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists models with known settings)")
+	if err := f.openai.check(flags); err != nil {
+		return settings{}, err
 	}
-	model, file, warnings, err := f.file.resolve(f.model, f.modelConfig)
-	for _, w := range warnings {
-		log.Warn().Msg(w.String())
-	}
+	model, file, err := f.resolveModel(log)
 	if err != nil {
 		return settings{}, err
 	}
@@ -148,8 +147,24 @@ func (f *requestFlags) resolve(flags *pflag.FlagSet, log zerolog.Logger) (settin
 	}
 	return settings{model: model, file: file, layout: layout, dotenv: env, defaults: prompt.Defaults{
 		Model: model.Tag(), ModelNames: []string{model.Name}, System: system, Sampling: sampling, Structure: form, Examples: examples,
-		ImageFiles: images,
+		ImageFiles: images, OwnBodies: f.openai.given(),
 	}}, nil
+}
+
+// resolveModel returns the settings of the model and, if it comes from a file, the file.
+func (f *requestFlags) resolveModel(log zerolog.Logger) (modelcfg.Model, *ollama.File, error) {
+	if f.openai.given() {
+		model, err := f.openai.model(f.model)
+		return model, nil, err
+	}
+	if f.model == "" && f.modelConfig == "" && f.file.gguf == "" {
+		return modelcfg.Model{}, nil, usagef("--model is missing: name the model to ask (\"fluxworker models\" lists models with known settings)")
+	}
+	model, file, warnings, err := f.file.resolve(f.model, f.modelConfig)
+	for _, w := range warnings {
+		log.Warn().Msg(w.String())
+	}
+	return model, file, err
 }
 
 func (f *requestFlags) sampling(flags *pflag.FlagSet, yaml modelcfg.Parameters) (prompt.Sampling, error) {
@@ -174,7 +189,10 @@ func (f *requestFlags) sampling(flags *pflag.FlagSet, yaml modelcfg.Parameters) 
 	if flags.Changed("seed") {
 		s.Seed = &f.seed
 	}
-	return s, checkSampling(s)
+	if err := checkSampling(s); err != nil || !f.openai.given() {
+		return s, err
+	}
+	return f.openai.sampling(flags, s), nil
 }
 
 // checkSampling applies the ranges of a row's fields to the options of the command line and the YAML.

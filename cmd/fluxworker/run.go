@@ -9,10 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"fluxworker/batcher"
 	"fluxworker/worker"
 	"fluxworker/worker/dispatch"
-	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/record"
 	"fluxworker/worker/stage"
@@ -219,23 +217,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
-	// An error that no GPU can cure is reported before anything is started.
-	unmeasured := wish
-	unmeasured.Unchecked, unmeasured.CPU = true, f.device == string(ollama.DeviceCPU)
-	if _, err := batcher.Decide(s.model, s.model.Architecture, nil, unmeasured); err != nil {
-		return worker.Config{}, &usageError{err}
-	}
-	command, err := f.command()
-	if err != nil {
-		return worker.Config{}, err
-	}
-	if err := f.checkFile(s.file); err != nil {
-		return worker.Config{}, err
-	}
-	models, err := f.models(s.defaults.Model, s.file)
-	if err == nil && s.file == nil && f.ollamaURL == "" {
-		err = checkModels(models)
-	}
+	servers, err := f.serverSettings(s, &wish)
 	if err != nil {
 		return worker.Config{}, err
 	}
@@ -262,12 +244,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 		Trial: trial,
 		Input: f.request.input, Layout: s.layout, MaxRowBytes: int(f.request.maxRowBytes), KeepFirst: f.request.dedupe == dedupeFirst,
 		Output: f.results.output, Results: results, Place: place, Defaults: s.defaults,
-		Server: fleet.Settings{
-			Command: command, URL: f.ollamaURL, Models: models, File: s.file, Device: ollama.Device(f.device),
-			Isolate:     ollama.Isolation(f.isolate),
-			PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
-		},
-		Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
+		Server: servers, Model: s.model, Request: wish, FitContext: f.context == automatic, RequestTimeout: f.requestTimeout, MaxRetries: f.maxRetries,
 		RetryDelay:  f.retryDelay,
 		MaxRestarts: f.maxRestarts, StallTimeout: f.stallTimeout, MaxServerBytes: each, MaxFleetBytes: all, AnswerMemory: answers,
 		Stage: stage.When(f.stage),

@@ -50,6 +50,8 @@ func (f *planFlags) checkSbatch() error {
 		return usagef("--sbatch needs --output FILE: the script has to name the file for the results")
 	case f.run.ollamaURL != "":
 		return usagef("--sbatch is for a job with a server of its own: leave --ollama-url out")
+	case f.run.request.openai.given():
+		return usagef("--sbatch plans the job of an Ollama server; for a server of OpenAI's API, take a script of scripts/sbatch")
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"fluxworker/test/await"
 	"fluxworker/test/fakeollama"
+	"fluxworker/test/fakeopenai"
 )
 
 func TestMain(m *testing.M) {
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"fluxworker": main,
 		"fakeollama": func() { os.Exit(fakeollama.Main()) },
+		"fakeopenai": func() { os.Exit(fakeopenai.Main()) },
 		"nvidia-smi": fakeSMI,
 	})
 }
@@ -53,7 +55,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FLUXWORKER_OLLAMA", "fakeollama --record "+filepath.Join(env.WorkDir, "record.json")+" --record-bodies")
 			env.Setenv("FLUXWORKER_DEVICE", "cpu")
 			env.Setenv("FLUXWORKER_LOAD_TIMEOUT", "1m")
-			return nil
+			scripts, err := filepath.Abs("../../scripts/sbatch")
+			env.Setenv("JOBSCRIPTS", scripts)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,

@@ -3,6 +3,7 @@ package main
 import (
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
@@ -24,8 +25,13 @@ func warnOfSecrets(log zerolog.Logger, flags *pflag.FlagSet) {
 		}
 		return ""
 	}
-	if u, err := url.Parse(typed("ollama-url")); err == nil && (u.User != nil || u.RawQuery != "") {
-		log.Warn().Msg("--ollama-url holds a user, a password or a query, which every user of this node can read on the command line; set FLUXWORKER_OLLAMA_URL instead")
+	for _, name := range []string{"ollama-url", "openai-url"} {
+		if u, err := url.Parse(typed(name)); err == nil && (u.User != nil || u.RawQuery != "") {
+			log.Warn().Msg("--" + name + " holds a user, a password or a query, which every user of this node can read on the command line; set " + variable(name) + " instead")
+		}
+	}
+	if strings.Contains(typed("server-command"), "--api-key") {
+		log.Warn().Msg("--server-command holds a key, which every user of this node can read, and which the log and the manifest show; give it to the server in a variable, such as VLLM_API_KEY, or in a file")
 	}
 	const way = ", and every user of this node can read a command line; write --system @FILE, set FLUXWORKER_SYSTEM, or put the text into the YAML of --model-config"
 	switch system := typed("system"); {

@@ -13,6 +13,7 @@ import (
 
 	"fluxworker/batcher"
 	"fluxworker/worker"
+	"fluxworker/worker/fleet"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/plan"
 )
@@ -29,8 +30,12 @@ func (f *runFlags) wish() (batcher.Request, error) {
 	w := batcher.Request{KVCacheType: f.kvCacheType, AllowCPULayers: f.allowCPULayers}
 	if f.slots != automatic {
 		n, err := strconv.Atoi(f.slots)
-		if err != nil || n < 1 || n > batcher.MaxSlots {
-			return w, usagef("--slots is %q; it must be auto or a number from 1 to %d", f.slots, batcher.MaxSlots)
+		most := batcher.MaxSlots
+		if f.request.openai.given() {
+			most = maxInFlight
+		}
+		if err != nil || n < 1 || n > most {
+			return w, usagef("--slots is %q; it must be auto or a number from 1 to %d", f.slots, most)
 		}
 		w.Slots = n
 	}
@@ -71,6 +76,35 @@ func (f *runFlags) fallback(context int) (int, error) {
 		return 0, usagef("--%s is %d; beside --context %d it must be from 0 (no fallback) to %d", flag, n, context, context)
 	}
 	return n, nil
+}
+
+// serverSettings returns the settings of the servers. It completes the wish for servers of OpenAI's API, for which nothing is planned.
+func (f *runFlags) serverSettings(s settings, wish *batcher.Request) (fleet.Settings, error) {
+	out := fleet.Settings{
+		File: s.file, Device: ollama.Device(f.device), Isolate: ollama.Isolation(f.isolate), PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
+	}
+	var err error
+	if f.request.openai.given() {
+		wish.Slots = cmp.Or(wish.Slots, defaultInFlight)
+		return out, f.request.openai.complete(&out)
+	}
+	// An error that no GPU can cure is reported before anything is started.
+	unmeasured := *wish
+	unmeasured.Unchecked, unmeasured.CPU = true, f.device == string(ollama.DeviceCPU)
+	if _, err := batcher.Decide(s.model, s.model.Architecture, nil, unmeasured); err != nil {
+		return out, &usageError{err}
+	}
+	if out.Command, err = f.command(); err != nil {
+		return out, err
+	}
+	if err := f.checkFile(s.file); err != nil {
+		return out, err
+	}
+	out.URL = f.ollamaURL
+	if out.Models, err = f.models(s.defaults.Model, s.file); err == nil && s.file == nil && f.ollamaURL == "" {
+		err = checkModels(out.Models)
+	}
+	return out, err
 }
 
 // memoryLimits returns the limits of host memory in bytes, of each server and of all servers together; 0 is no limit.

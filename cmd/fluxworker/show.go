@@ -11,6 +11,11 @@ import (
 // showRequest prints the request of a row: what the model gets, before the model's own template.
 func showRequest(w io.Writer, row *prompt.Row) {
 	r := &row.Request
+	if r.Body != nil {
+		printf(w, "%s (line %d) %s\n", row.CustomID, row.Line, r.Endpoint)
+		showText(w, string(r.Body))
+		return
+	}
 	printf(w, "%s (line %d) %s, max_tokens %d\n", row.CustomID, row.Line, r.Endpoint, r.Sampling.MaxTokens)
 	for _, m := range r.Messages {
 		printf(w, "  %s:\n", m.Role)

@@ -29,7 +29,7 @@ func (f *runFlags) withSources(plan []batcher.Source, flags *pflag.FlagSet, s se
 		system = fmt.Sprintf("%d bytes", len(s.defaults.System))
 	}
 	model := s.model.Name
-	if s.defaults.Model != model {
+	if s.defaults.Model != model && !s.defaults.OwnBodies {
 		model += ", in Ollama " + s.defaults.Model
 	}
 	list := make([]batcher.Source, 0, len(plan)+10)
@@ -51,10 +51,10 @@ func (f *runFlags) withSources(plan []batcher.Source, flags *pflag.FlagSet, s se
 		form = fmt.Sprintf("a JSON Schema of %d bytes", len(s.Schema))
 	}
 	add("json-schema", form, fromYAML(yaml.JSONSchema != "", "parameters.json_schema"))
-	add("max-tokens", fmt.Sprint(options.MaxTokens), fromYAML(yaml.MaxTokens != 0, "parameters.max_tokens"))
-	add("temperature", fmt.Sprint(options.Temperature), fromYAML(yaml.Temperature != nil, "parameters.temperature"))
-	add("top-p", fmt.Sprint(options.TopP), fromYAML(yaml.TopP != nil, "parameters.top_p"))
-	add("top-k", fmt.Sprint(options.TopK), fromYAML(yaml.TopK != nil, "parameters.top_k"))
+	add("max-tokens", optionText(options.MaxTokens), fromYAML(yaml.MaxTokens != 0, "parameters.max_tokens"))
+	add("temperature", optionText(options.Temperature), fromYAML(yaml.Temperature != nil, "parameters.temperature"))
+	add("top-p", optionText(options.TopP), fromYAML(yaml.TopP != nil, "parameters.top_p"))
+	add("top-k", optionText(options.TopK), fromYAML(yaml.TopK != nil, "parameters.top_k"))
 	add("stop", stop, fromYAML(yaml.StopSequences != nil, "parameters.stop_sequences"))
 	add("seed", seed, "default")
 	add("max-retries", fmt.Sprint(f.maxRetries), "default")

@@ -16,6 +16,8 @@ const (
 	PageOfLLMFlux = "docs/coming-from-llmflux.md"
 	// PageOfContainers has a job script that needs Apptainer: test/containers runs it, and TestPageJobScripts leaves it out.
 	PageOfContainers = "docs/containers.md"
+	// PageOfOpenAI has commands for servers that no test machine has: the script openai_page of cmd/fluxworker runs them with a stand-in.
+	PageOfOpenAI = "docs/openai-servers.md"
 	// PageOfInstall has blocks that need the archives of a release: TestInstallPage runs them.
 	PageOfInstall = "docs/install.md"
 )
@@ -70,7 +72,7 @@ func EachBlock(t *testing.T, language string, least int, do func(page, block str
 	t.Helper()
 	n := 0
 	for _, page := range Pages(t) {
-		if page == PageOfLLMFlux || page == PageOfContainers || page == PageOfInstall {
+		if page == PageOfLLMFlux || page == PageOfOpenAI || page == PageOfContainers || page == PageOfInstall {
 			continue
 		}
 		for _, block := range Blocks(t, page, language) {

@@ -20,9 +20,13 @@ func TestREADMEIsShort(t *testing.T) {
 func TestEveryCommandIsRun(t *testing.T) {
 	run := map[string]bool{"sh": true, "bash": true, "console": true}
 	shown := map[string]bool{"json": true, "yaml": true, "text": true, "lua": true, "mermaid": true, "": true}
-	script, err := os.ReadFile(filepath.Join(root, "cmd/fluxworker/testdata/script/coming_from_llmflux.txtar"))
-	if err != nil {
-		t.Fatal(err)
+	scripts := make(map[string]string) // by the page whose blocks they run
+	for page, name := range map[string]string{PageOfLLMFlux: "coming_from_llmflux", PageOfOpenAI: "openai_page"} {
+		text, err := os.ReadFile(filepath.Join(root, "cmd/fluxworker/testdata/script", name+".txtar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts[page] = string(text)
 	}
 	for _, page := range Pages(t) {
 		text := Page(t, page)
@@ -30,8 +34,8 @@ func TestEveryCommandIsRun(t *testing.T) {
 		for i := 0; i < len(fences); i += 2 {
 			language := fences[i][1]
 			switch {
-			case page == PageOfLLMFlux:
-				if !strings.Contains(string(script), "\nblock "+language+" ") {
+			case scripts[page] != "":
+				if !strings.Contains(scripts[page], "\nblock "+language+" ") {
 					t.Errorf("%s has a block of %q, which its script does not run", page, language)
 				}
 			case page == PageOfContainers && language != "bash":

@@ -79,7 +79,7 @@ type Deferrer interface {
 
 // Config holds the limits for requests and answers.
 type Config struct {
-	RequestTimeout time.Duration // for one answer
+	RequestTimeout time.Duration // for one answer, and for all waits of a row for a busy server
 	MaxRetries     int           // after failures of a server and invalid answers
 	RetryDelay     time.Duration // pause before the first retry, doubled for each further retry; 0 is no pause
 	StallTimeout   time.Duration // a server without an answer and without work for this long hangs

@@ -96,12 +96,14 @@ func (l *Lane) waitForRoom(ctx context.Context, t *task, room *ollama.Room) erro
 }
 
 // deterministic returns why no seed gives another answer, with the remedy; "" where another seed may give another answer.
-func deterministic(s *prompt.Sampling) string {
-	switch {
+func deterministic(r *prompt.Request) string {
+	switch s := &r.Sampling; {
 	case s.Temperature == 0:
 		return "at temperature 0 another try gives the same answer; raise the temperature"
 	case s.TopK == 1:
 		return "at top_k 1 another try gives the same answer; raise top_k"
+	case r.Body != nil && s.Seed != nil: // a body goes as it is
+		return "with a seed in its body another try gives the same answer; leave out the seed"
 	}
 	return ""
 }
@@ -109,7 +111,7 @@ func deterministic(s *prompt.Sampling) string {
 // refuseInvalid writes the error line of a row without a valid answer. The line keeps the last answer, if the server
 // returned an answer.
 func (l *Lane) refuseInvalid(t *task, e *invalidOutput) error {
-	tries := deterministic(&t.row.Request.Sampling)
+	tries := deterministic(&t.row.Request)
 	if tries == "" {
 		tries = fmt.Sprintf("it was asked for %d times (--max-retries)", t.invalid+1)
 	}

@@ -131,6 +131,8 @@ func (l *Lane) askAlone(ctx context.Context, t task) error {
 		return errLost
 	case tryAgain:
 		q.giveBack(t.retry(d.config.RetryDelay))
+	case busy:
+		q.giveBack(t)
 	case tryOther:
 		t.retries, t.exhausted = 0, t.exhausted+1
 		q.giveBack(t.retry(d.config.RetryDelay))

@@ -21,10 +21,15 @@ const (
 	windowRounds = 16
 	// lowered is the time until a lowered limit is raised again: the cause, such as full memory, may be gone by then.
 	lowered = 10 * time.Minute
+	// busyRound is the time within which several busy responses count as one: they are of requests that were sent together.
+	busyRound = time.Second
+	// growRounds is the number of answers, for each row of the limit, after which a limit that busy responses have lowered grows.
+	growRounds = 4
 )
 
 // limiter bounds the number of rows that are with one server at once. It begins with the planned number, lowers it while
-// the server fails many requests, down to a quarter, and raises it to the planned number after a while. Each asker of the
+// the server fails many requests, down to a quarter, and raises it to the planned number after a while. A server that is busy gets
+// fewer, down to one, and more again by small steps. Each asker of the
 // server has a number from 0; the askers above the limit wait.
 type limiter struct {
 	planned int // the slots, and the look-ahead
@@ -38,6 +43,7 @@ type limiter struct {
 	changed  chan struct{} // closed and renewed with each change of the limit
 	failures int64         // in this window
 	since    time.Time     // of the last lowering
+	growing  bool          // the server was busy: the limit grows by small steps, and not at once
 }
 
 func newLimiter(slots int, log zerolog.Logger) *limiter {
@@ -80,9 +86,30 @@ func (l *limiter) answered(now time.Time) {
 		l.answers.Store(0)
 		l.failures = 0
 	}
-	if limit < int64(l.planned) && now.Sub(l.since) >= lowered {
+	switch {
+	case limit == int64(l.planned):
+	case l.growing && answers >= growRounds*limit:
+		l.set(min(l.planned, int(limit)+max(1, int(limit)/8)))
+	case !l.growing && now.Sub(l.since) >= lowered:
 		l.set(l.planned)
 	}
+	l.growing = l.growing && l.limit.Load() < int64(l.planned)
+}
+
+// busy counts a response that says that the server has too many requests, and lowers the limit by a quarter, down to one row.
+func (l *limiter) busy(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := int(l.limit.Load())
+	lower := max(1, limit*3/4)
+	if lower == limit || now.Sub(l.since) < busyRound {
+		return
+	}
+	if !l.growing {
+		l.log.Warn().Int("in_flight", lower).Int("planned", l.planned).Msg("the server says that it is busy: fewer requests are sent to it at once")
+	}
+	l.since, l.growing = now, true
+	l.set(lower)
 }
 
 // failed counts a request that a living server failed, and lowers the limit after too many failures.

@@ -117,3 +117,38 @@ func TestLimiterForgetsOldAnswers(t *testing.T) {
 		t.Errorf("the limit is still %d although every fourth request fails", batcher.InFlight(8))
 	}
 }
+
+// A busy server gets a quarter less, once for all requests that were sent together, down to one row. Answers raise the limit by small
+// steps, up to the plan.
+func TestLimiterOfABusyServer(t *testing.T) {
+	t.Parallel()
+	const slots = 32
+	l := newLimiter(slots, zerolog.Nop())
+	now := time.Unix(1e9, 0)
+	planned := int64(batcher.InFlight(slots))
+	for range 10 {
+		l.busy(now)
+	}
+	if want := planned * 3 / 4; l.limit.Load() != want {
+		t.Errorf("the limit is %d after busy responses of the same second, want %d", l.limit.Load(), want)
+	}
+	for range 100 {
+		now = now.Add(busyRound)
+		l.busy(now)
+	}
+	if l.limit.Load() != 1 {
+		t.Errorf("the limit is %d for a server that is always busy, want 1", l.limit.Load())
+	}
+	answers, last := 0, int64(1)
+	for l.limit.Load() < planned && answers < 100_000 {
+		l.answered(now)
+		answers++
+		if step := l.limit.Load() - last; step > max(1, last/8) {
+			t.Fatalf("the limit rises from %d to %d at once", last, l.limit.Load())
+		}
+		last = l.limit.Load()
+	}
+	if l.limit.Load() != planned || answers < int(planned) {
+		t.Errorf("the limit is %d after %d answers, want %d after many", l.limit.Load(), answers, planned)
+	}
+}

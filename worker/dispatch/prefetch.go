@@ -58,7 +58,7 @@ func weigh(row *prompt.Row) int64 {
 
 // bytesOf returns the size of the fields of a request that may be long, in bytes.
 func bytesOf(r *prompt.Request) int {
-	n := len(r.Suffix)
+	n := len(r.Suffix) + len(r.Body)
 	for i := range r.Messages {
 		m := &r.Messages[i]
 		n += len(m.Content) + len(m.Reasoning)

@@ -24,6 +24,7 @@ type task struct {
 	exhausted int              // servers that used up all retries
 	deaths    int              // servers that died while they had the row
 	notBefore time.Time        // the end of the pause before the next try
+	waited    time.Duration    // for a busy server
 	alone     bool             // it shares no request: a request with its texts and those of other rows failed
 }
 

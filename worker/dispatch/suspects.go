@@ -58,6 +58,8 @@ func (l *Lane) askSuspects(ctx context.Context) error {
 				return err
 			}
 			return errLost
+		case out == busy:
+			l.queue.giveBack(t)
 		case out == tryAgain, out == tryOther:
 			l.queue.giveBack(t.retry(l.dispatcher.config.RetryDelay))
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"fluxworker/worker/ollama"
@@ -17,6 +18,7 @@ const (
 	tryAgain                  // the server failed the request; the task has retries left
 	serverLost                // the server was lost while it had the task
 	tryOther                  // this server used up the retries; another server may answer
+	busy                      // the server asked to wait; the task pauses, and the wait is no retry
 )
 
 // maxUnanswered is the number of unanswered rows in a row from which a living server counts as lost.
@@ -62,7 +64,7 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 	}
 	if invalid, ok := errors.AsType[*invalidOutput](err); ok {
 		l.alive()
-		if t.retries >= d.config.MaxRetries || deterministic(&t.row.Request.Sampling) != "" {
+		if t.retries >= d.config.MaxRetries || deterministic(&t.row.Request) != "" {
 			return done, l.refuseInvalid(t, invalid)
 		}
 		t.invalid++
@@ -75,10 +77,28 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 		return serverLost, nil
 	case !unavailable:
 		return done, err
+	case failed.RetryAfter > 0 && l.postpone(t, failed):
+		return busy, nil
 	case l.server.Down(ctx, failed):
 		return serverLost, nil
 	}
 	return l.retryOrGiveUp(t, err, l.stalled(err, began, before)), nil
+}
+
+// postpone gives the task the pause for which a busy server asks. It returns false where the pauses of the row are longer than the
+// limit of one answer: then the response is a failure like any other.
+func (l *Lane) postpone(t *task, e *ollama.UnavailableError) bool {
+	d := l.dispatcher
+	l.limiter.busy(time.Now())
+	if t.waited+e.RetryAfter > d.config.RequestTimeout {
+		return false
+	}
+	l.completed.Add(1)
+	l.alive()
+	t.waited += e.RetryAfter
+	t.notBefore = time.Now().Add(e.RetryAfter + rand.N(e.RetryAfter/4+1))
+	d.log.Debug().Str("custom_id", t.row.CustomID).Stringer("pause", e.RetryAfter).Err(e).Msg("the server is busy; the row waits without a slot")
+	return true
 }
 
 // stalled reports whether the server completed no request at all while a request that began then failed with err. before is the

@@ -19,7 +19,7 @@ func (r *report) gpus(ctx context.Context, c Config) (usable bool) {
 	const check = "GPU"
 	switch {
 	case c.Server.URL != "":
-		r.ok(check, "not looked at: --ollama-url names a server that runs already")
+		r.ok(check, "not looked at: the server runs already")
 		return false
 	case c.Server.Device == ollama.DeviceCPU:
 		r.ok(check, "not used (--device cpu)")

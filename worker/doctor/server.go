@@ -16,6 +16,10 @@ import (
 
 // server starts Ollama as a run would, for the GPUs if there are any, and checks its version, its isolation and its models.
 func (r *report) server(ctx context.Context, c Config, gpus bool) {
+	if c.Server.OpenAI != nil {
+		r.openAI(ctx, c)
+		return
+	}
 	const check = "Ollama"
 	dir, err := os.MkdirTemp(c.Scratch, "fluxworker-doctor-")
 	if err != nil {

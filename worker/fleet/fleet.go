@@ -39,7 +39,11 @@ type Settings struct {
 	LoadTimeout time.Duration    // for each step of a server's start: to listen, to answer, to load the model
 	Isolate     ollama.Isolation // whether servers run in namespaces of their own
 	ScratchRoot string           // the folder for the servers' HOME folders; "" is the system's folder
+	OpenAI      *OpenAI          // the servers have OpenAI's API, and are not Ollama; nil for Ollama
 }
+
+// Address returns the address of a server that runs already, without the parts that may be secret.
+func (s Settings) Address() string { return ollama.PublicAddress(s.URL) }
 
 // Config says how the servers of a run are started and watched.
 type Config struct {

@@ -30,6 +30,9 @@ type Inspector struct {
 // Inspect starts a server, asks it about the model, and ends it. A server that runs already is only asked. Errors: PullError;
 // ConfigError for the URL; those of ollama.
 func (i Inspector) Inspect(ctx context.Context) (ollama.Info, error) {
+	if i.OpenAI != nil {
+		return i.inspectOpenAI(ctx)
+	}
 	server, err := i.start(ctx)
 	if server != nil {
 		defer server.Stop()

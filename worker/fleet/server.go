@@ -37,7 +37,7 @@ type Server struct {
 	logPath string
 
 	process *ollama.Server // nil for a server that runs already
-	client  *ollama.Client
+	client  client
 
 	footprint ollama.Footprint // after the load
 	layers    *ollama.Layers
@@ -147,12 +147,16 @@ func (s *Server) countRestart() {
 	s.exempt = false
 }
 
-// setReady stores the processes of a server that is ready.
-func (s *Server) setReady() {
+// setReady stores a server that is ready, and its processes if all of them must live: other programs than Ollama have processes
+// that end on their own.
+func (s *Server) setReady(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live, s.ended = s.process, nil
 	s.procs = nil
+	if !all {
+		return
+	}
 	if usage, err := s.process.Consumption(); err == nil {
 		s.procs = usage.Procs
 	}

@@ -56,7 +56,7 @@ func watchedServer(t *testing.T, flags ...string) *watchdog {
 		t.Fatal(err)
 	}
 	s := &Server{process: process}
-	s.setReady()
+	s.setReady(true)
 	return &watchdog{fleet: New(Config{StallTimeout: time.Second}, nil, zerolog.Nop()), server: s, activity: new(traffic), progress: time.Now()}
 }
 

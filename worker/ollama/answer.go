@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"encoding/json"
 	"time"
 
 	"fluxworker/worker/prompt"
@@ -20,6 +21,12 @@ type Answer struct {
 	CompletionTokens int  // reasoning tokens included
 	Created          time.Time
 	Timings          Timings
+
+	// Body is the answer of a server of OpenAI's API as the server gave it, without white space; nil for Ollama. It may hold several
+	// answers: Text is the first, Others are the rest.
+	Body   json.RawMessage
+	Others []string
+	Blank  bool // an answer in Body has neither text nor anything else
 }
 
 // Timings holds the durations that the server measured for one answer.
@@ -32,7 +39,12 @@ func (a *Answer) Cut() bool { return a.FinishReason == "length" }
 
 // Empty reports whether the answer has no text, no tool call and no vector. A model with reasoning can spend all its
 // tokens before the text begins.
-func (a *Answer) Empty() bool { return a.Text == "" && len(a.ToolCalls)+len(a.Vectors) == 0 }
+func (a *Answer) Empty() bool {
+	if a.Body != nil {
+		return a.Blank
+	}
+	return a.Text == "" && len(a.ToolCalls)+len(a.Vectors) == 0
+}
 
 // reasoningTokens estimates how many of the answer's tokens are reasoning. Ollama counts reasoning and answer together,
 // so the estimate divides the count in proportion to the bytes. It is exact if the answer has nothing but reasoning.
@@ -56,5 +68,10 @@ func (a *Answer) Check(r *prompt.Request) error {
 	if r.Structure == nil {
 		return nil
 	}
-	return r.Structure.Check(a.Text)
+	for _, text := range append([]string{a.Text}, a.Others...) {
+		if err := r.Structure.Check(text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,12 +1,10 @@
 package ollama
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,10 +19,7 @@ import (
 
 // Client sends requests to one server. It is safe for concurrent use.
 type Client struct {
-	base   *url.URL
-	rows   *http.Client
-	others *http.Client // for all requests except rows
-	direct *connections // nil if net/http must send the rows: for TLS, or with a login
+	*Transport
 	runner Runner
 	vision visionCapability
 }
@@ -67,56 +62,25 @@ func (r Runner) options() map[string]any {
 // llm/server.go, assignLayers; llama-server's -ngl).
 const AllLayers = 999
 
-// Dialer connects to an address. The client calls it once per connection.
-type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
-
-// NewClient returns a client for the server at base, for example "http://127.0.0.1:4711". Connections is the number of
-// requests that are in flight at the same time; each request keeps its connection. If base has a user and password or a
-// query, the client sends them with each request, and keeps them out of every error.
+// NewClient returns a client for the server at base; see NewTransport.
 func NewClient(base string, connections int, runner Runner) (*Client, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("--ollama-url is not the address of a server; give one like http://127.0.0.1:11434") // without the value: it may hold a password
+	t, err := NewTransport(base, nil, connections, "")
+	if err != nil {
+		return nil, errors.New("--ollama-url is not the address of a server; give one like http://127.0.0.1:11434")
 	}
-	secrets := credentials{user: u.User, query: u.RawQuery}
-	u = public(u)
-	c := newClient(u, (&net.Dialer{}).DialContext, connections, runner, secrets)
-	if u.Scheme == "http" && secrets.user == nil {
-		c.direct = newConnections((&net.Dialer{}).DialContext, u, secrets.query)
-	}
-	return c, nil
+	return &Client{Transport: t, runner: runner}, nil
 }
 
 // NewClientVia returns a client for a server that only dial can reach, such as our own isolated server. The address is
 // the one on which the server itself listens. The server must be listening already.
 func NewClientVia(address string, dial Dialer, connections int, runner Runner) *Client {
 	c := newClient(&url.URL{Scheme: "http", Host: address}, dial, connections, runner, credentials{})
-	c.direct = newConnections(dial, c.base, "")
+	c.direct = newConnections(dial, c.base, credentials{})
 	return c
 }
 
 func newClient(base *url.URL, dial Dialer, connections int, runner Runner, secrets credentials) *Client {
-	secrets.next = &http.Transport{
-		DialContext:            dial,
-		Proxy:                  nil, // a proxy of the job's environment must not see loopback requests
-		MaxIdleConns:           connections,
-		MaxIdleConnsPerHost:    connections,
-		MaxResponseHeaderBytes: maxHead,
-		DisableCompression:     true,
-	}
-	c := &Client{base: base, runner: runner}
-	transport := &stayHere{next: &secrets}
-	c.rows = &http.Client{Transport: transport}
-	c.others = &http.Client{Transport: &limitedBodies{next: transport, limit: maxControlBody}}
-	return c
-}
-
-// Close closes the idle connections.
-func (c *Client) Close() {
-	c.rows.CloseIdleConnections()
-	if c.direct != nil {
-		c.direct.close()
-	}
+	return &Client{Transport: newTransport(base, dial, connections, secrets), runner: runner}
 }
 
 // control returns the client for all requests except rows: api.Client allocates 8 MB for each response that it reads as
@@ -169,48 +133,16 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	before := room.bytes
-	got := c.post(ctx, deadline, path, b.request, b.answer[:0], room)
-	b.answer = got.body
-	if _, tooLarge := errors.AsType[*RequestError](got.err); tooLarge || errors.Is(got.err, ErrNoRoom) {
-		return nil, got.err
+	got, err := c.postUntil(ctx, deadline, path, b.request, b.answer[:0], room)
+	b.answer = got.Body
+	if err != nil {
+		return nil, err
 	}
-	if got.err != nil {
-		return nil, unavailable(ctx, got.status, got.err)
-	}
-	a, err := c.interpret(ctx, got.status, got.body, &r)
+	a, err := c.interpret(ctx, got.Status, got.Body, &r)
 	if err != nil {
 		room.shrink(before)
 	}
 	return a, err
-}
-
-// post sends body to path below the server's address and appends the body of the response to into. It stops when the
-// context ends or at the deadline; the zero deadline means none.
-func (c *Client) post(ctx context.Context, deadline time.Time, path string, body, into []byte, room *Room) response {
-	if c.direct != nil {
-		if r := c.direct.post(ctx, deadline, path, body, into, room); r.status/100 != 3 { // net/http follows redirects
-			return r
-		}
-	}
-	if !deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
-	}
-	// Copy the body: after an early response or the end of the context, net/http may still send while the buffer is in
-	// use again.
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base.JoinPath(path).String(), bytes.NewReader(bytes.Clone(body)))
-	if err != nil {
-		return response{body: into, err: fmt.Errorf("make request: %w", err)}
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := c.rows.Do(request)
-	if err != nil {
-		return response{body: into, err: err}
-	}
-	defer answer.Body.Close()
-	r, _ := readResponse(ctx, deadline, answer, into, room)
-	return r
 }
 
 // interpret converts the server's response to an answer, or to the error that explains why there is no answer.

@@ -31,6 +31,10 @@ type Settings struct {
 	FixedLayers bool          // each request says how many layers are on the GPUs, so the server must not adjust anything
 	LoadTimeout time.Duration // the server aborts a load that makes no progress for this time
 	Isolate     Isolation     // the zero value means never
+	// Port is the port on which a server of another program listens, by its command. 0 is Ollama, which gets the settings above in
+	// its environment and reports its port. A server of another program gets Device and Devices alone; Devices are entries of
+	// CUDA_VISIBLE_DEVICES.
+	Port int
 }
 
 // inherited reports whether the server may see a variable of the job's environment. The variables of Ollama and

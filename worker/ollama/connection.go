@@ -103,7 +103,7 @@ func (c *connection) readHead() (*http.Response, error) {
 // maxHead limits the head of a response in bytes, together with those of the informational responses before it.
 const maxHead = 16 << 10
 
-var errHead = fmt.Errorf("the head of the response, with the informational responses (1xx) before it, has more than %d KiB; is this the address of an Ollama server?", maxHead>>10)
+var errHead = fmt.Errorf("the head of the response, with the informational responses (1xx) before it, has more than %d KiB; is this the address of a server for models?", maxHead>>10)
 
 // headLimit reads a number of bytes from a connection, and then fails.
 type headLimit struct {

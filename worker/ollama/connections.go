@@ -31,19 +31,23 @@ type connections struct {
 }
 
 // newConnections returns a pool for POST requests with JSON. The scheme of base must be http. Errors contain base, and
-// not the query.
-func newConnections(dial Dialer, base *url.URL, query string) *connections {
+// neither the query nor the key.
+func newConnections(dial Dialer, base *url.URL, secrets credentials) *connections {
 	address := base.Host
 	if base.Port() == "" {
 		address = net.JoinHostPort(base.Hostname(), "80")
 	}
-	if query != "" {
-		query = "?" + query
+	query, authorization := "", ""
+	if secrets.query != "" {
+		query = "?" + secrets.query
+	}
+	if secrets.key != "" {
+		authorization = "Authorization: " + secrets.bearer() + "\r\n"
 	}
 	return &connections{
 		query: query,
 		dial:  dial, address: address, base: base.String(), path: strings.TrimSuffix(base.EscapedPath(), "/"),
-		headers: " HTTP/1.1\r\nHost: " + base.Host + "\r\nUser-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: ",
+		headers: " HTTP/1.1\r\nHost: " + base.Host + "\r\n" + authorization + "User-Agent: fluxworker\r\nContent-Type: application/json\r\nContent-Length: ",
 	}
 }
 
@@ -69,7 +73,7 @@ func (p *connections) post(ctx context.Context, deadline time.Time, path string,
 
 // head returns the head of a request whose body has the given length in bytes.
 func (p *connections) head(path string, length int) []byte {
-	head := make([]byte, 0, 256)
+	head := make([]byte, 0, 256+len(p.headers))
 	head = append(head, "POST "...)
 	head = append(head, p.path...)
 	head = append(head, path...)

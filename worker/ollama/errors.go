@@ -1,9 +1,11 @@
 package ollama
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ErrModelMissing means that the server does not have the model and was not allowed to pull it.
@@ -52,13 +54,15 @@ func (e *ServerError) Unwrap() error { return e.Err }
 // RequestError is a request that the server rejected or could not answer completely because of the request's content. A
 // retry gives the same result.
 type RequestError struct {
-	Status  int // HTTP status, 4xx
+	Status  int // HTTP status, 4xx or 501
 	Code    string
 	Message string
 	// PromptTokens and CompletionTokens are set with CodeContextLength. PromptTokens is 0 if the server does not report
 	// it. CompletionTokens is the length of the answer when the context was full, and 0 if the prompt alone was too
 	// long.
 	PromptTokens, CompletionTokens int
+	// Raw is the JSON body of the error as a server of OpenAI's API sent it; nil where Body makes one.
+	Raw json.RawMessage
 }
 
 func (e *RequestError) Error() string { return e.Message }
@@ -82,6 +86,8 @@ const (
 type UnavailableError struct {
 	Status int // HTTP status; 0 if no response came
 	Err    error
+	// RetryAfter is how long a server that is busy asks to wait; 0 for another failure. The row is not to blame, and the wait is no try.
+	RetryAfter time.Duration
 }
 
 func (e *UnavailableError) Error() string {

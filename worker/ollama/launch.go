@@ -100,8 +100,11 @@ func guardCommand(program string, args []string, settings Settings, isolated boo
 	}
 	argv = append(append(argv, settings.Home, program), args...)
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = append(argv, "serve")
-	cmd.Env = environment(os.Environ(), settings)
+	if settings.Port == 0 {
+		cmd.Args, cmd.Env = append(argv, "serve"), environment(os.Environ(), settings)
+	} else {
+		cmd.Args, cmd.Env = argv, foreignEnvironment(os.Environ(), settings)
+	}
 	// A process group of its own: the terminal's Ctrl-C reaches only the worker, and one kill ends the whole group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd

@@ -79,6 +79,9 @@ type millis struct {
 // Body returns the response body for a row in OpenAI's format. Answers holds at least one answer, in order. Ids are
 // made from the row's key.
 func Body(row prompt.Row, answers []*Answer) any {
+	if own := answers[0].Body; own != nil {
+		return own
+	}
 	if row.Request.Endpoint == prompt.Embeddings {
 		return embeddingList(row, answers[0])
 	}

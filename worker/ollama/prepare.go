@@ -28,7 +28,8 @@ const fetchOllama = "fetch Ollama without root by get-ollama.sh, which is beside
 
 // Info holds the properties of a server and its model.
 type Info struct {
-	Version      string   `json:"ollama_version"`
+	Version      string   `json:"ollama_version,omitempty"`
+	Engine       string   `json:"engine,omitempty"` // of a server of OpenAI's API, as it calls itself: "vllm", "sglang", "llamacpp"
 	Digest       string   `json:"model_digest,omitempty"`
 	Family       string   `json:"family,omitempty"`
 	Parameters   string   `json:"parameters,omitempty"`
@@ -81,7 +82,7 @@ func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) 
 		if err == nil {
 			return version, checkVersion(version)
 		}
-		if errors.Is(err, errRedirected) {
+		if errors.Is(err, ErrRedirected) {
 			return "", err
 		}
 		if unreachable(err) && time.Since(began) >= unreachableFor {

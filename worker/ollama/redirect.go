@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// errRedirected means that the server sent a redirect that the client does not follow.
-var errRedirected = errors.New("the server redirects to another server")
+// ErrRedirected means that the server sent a redirect that the client does not follow.
+var ErrRedirected = errors.New("the server redirects to another server")
 
 // stayHere refuses redirects to another server: the prompts go only to the server that the user named.
 type stayHere struct{ next http.RoundTripper }
@@ -28,7 +28,7 @@ func (s *stayHere) RoundTrip(r *http.Request) (*http.Response, error) {
 	case to.Scheme == r.URL.Scheme && to.Host == r.URL.Host:
 		return answer, nil
 	default:
-		err = fmt.Errorf("%w, %s://%s, which gets no prompts; if you trust that server, name it with --ollama-url", errRedirected, to.Scheme, to.Host)
+		err = fmt.Errorf("%w, %s://%s, which gets no prompts; if you trust that server, give the run its address instead", ErrRedirected, to.Scheme, to.Host)
 	}
 	answer.Body.Close()
 	return nil, err

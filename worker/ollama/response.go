@@ -19,13 +19,15 @@ type response struct {
 	status int // 0 if no response came
 	body   []byte
 	err    error
+
+	retryAfter time.Duration // see Reply
 }
 
 // readResponse appends the body of a response to into, within the room of the row. After an error the room is as before.
 // complete means that nothing of the response is left on its connection. The caller closes the body where it must be
 // closed: net/http closes the body of an http.ReadResponse only after the body's end, which may never come.
 func readResponse(ctx context.Context, deadline time.Time, answer *http.Response, into []byte, room *Room) (r response, complete bool) {
-	r.status = answer.StatusCode
+	r.status, r.retryAfter = answer.StatusCode, retryAfter(answer)
 	if r.status != http.StatusOK {
 		r.body, r.err = io.ReadAll(io.LimitReader(answer.Body, maxErrorBody))
 		complete = len(r.body) < maxErrorBody

@@ -28,15 +28,19 @@ type Server struct {
 	logPath  string
 	settings []string // the variables that carry the settings
 	address  string
+	port     int                       // of a server of another program than Ollama; else 0
 	escaped  atomic.Pointer[[]escaped] // of a listening server without namespaces
 	done     chan struct{}
 	err      error // why the server ended; valid after done is closed
 }
 
-// Start runs "COMMAND serve" below a guard. It makes a scratch folder below scratchRoot, which is removed with the
+// Start runs "COMMAND serve" below a guard, or the command alone for a server of another program. It makes a scratch folder below scratchRoot, which is removed with the
 // server, and writes the server's output to logPath. The server is not ready yet when Start returns.
 func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
 	program, err := exec.LookPath(command[0])
+	if err != nil && s.Port > 0 {
+		return nil, fmt.Errorf("%w: %q: %w; load the module or activate the environment that has it, or give its path in --server-command", ErrNotFound, command[0], errors.Unwrap(err))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %q: %w; load the module that has it, give --ollama PATH (put a path with blanks into extra quotes), or %s",
 			ErrNotFound, command[0], errors.Unwrap(err), fetchOllama)
@@ -57,7 +61,10 @@ func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, 
 		}
 	}
 	s.Home, s.Models = withoutLinks(s.Home), withoutLinks(s.Models)
-	srv := &Server{log: newServerLog(), logPath: logPath, settings: s.variables(), done: make(chan struct{})}
+	srv := &Server{log: newServerLog(), logPath: logPath, port: s.Port, done: make(chan struct{})}
+	if s.Port == 0 {
+		srv.settings = s.variables()
+	}
 	if err := srv.startIsolatedOrNot(program, command[1:], s); err != nil {
 		os.RemoveAll(s.Home)
 		return nil, &ServerError{Op: "start server", Err: err}
@@ -209,17 +216,18 @@ func (s *Server) Layers() *Layers {
 	return s.log.layers
 }
 
-// WaitListening waits until the server has reported its settings, its port and its device. It returns ErrSettings for a server
+// WaitListening waits until the server has reported its settings, its port and its device; a server of another program must only
+// listen. It returns ErrSettings for a server
 // that has other settings than those of Start. Unless device is DeviceCPU it returns ErrNoGPU for a server without a GPU: such
 // a server would run, but a hundred times slower.
 func (s *Server) WaitListening(ctx context.Context, device Device) error {
 	const op = "start server"
+	if s.port > 0 {
+		return s.waitForPort(ctx, op)
+	}
 	select {
 	case s.address = <-s.log.address:
-		if !s.Isolated() {
-			list := escapedFrom(s.cmd.Process.Pid)
-			s.escaped.Store(&list)
-		}
+		s.findEscaped()
 		if err := s.checkSettings(); err != nil {
 			return s.Failed(op, err)
 		}
@@ -249,6 +257,14 @@ func (s *Server) WaitListening(ctx context.Context, device Device) error {
 		return s.Failed(op, s.err)
 	case <-ctx.Done():
 		return s.Failed(op, fmt.Errorf("it did not report its compute device: %w", context.Cause(ctx)))
+	}
+}
+
+// findEscaped notes the processes of a server without namespaces that the end of its guard would miss.
+func (s *Server) findEscaped() {
+	if !s.Isolated() {
+		list := escapedFrom(s.cmd.Process.Pid)
+		s.escaped.Store(&list)
 	}
 }
 

@@ -52,6 +52,7 @@ func AllocatedGPUs(ctx context.Context, log zerolog.Logger) ([]gpu.Device, error
 	devices := make([]gpu.Device, len(share.Devices))
 	for i, d := range share.Devices {
 		d.Memory.Free /= uint64(share.Tasks)
+		d.VisibleName = report.VisibleName(d)
 		devices[i] = d
 		line := log.Info()
 		if d.Health.UncorrectedECC > 0 {

@@ -28,6 +28,8 @@ type Defaults struct {
 	Examples []Message
 	// ImageFiles is the folder in which rows may name image files; nil if they may not.
 	ImageFiles *ImageFolder
+	// OwnBodies is set for a server of OpenAI's API: each request has a Body, that of the row or one that is made from the row.
+	OwnBodies bool
 }
 
 // decoder decodes the rows of an input to requests.
@@ -117,6 +119,9 @@ func (d *decoder) batchRow(row *object) (Request, *rowError) {
 	if value[0] != '{' {
 		return Request{}, wrongType(value, false, "an object").under(fieldBody.String())
 	}
+	if d.defaults.OwnBodies {
+		return d.ownBody(row.get(fieldURL), value)
+	}
 	var body object
 	body.read(value)
 	endpoint, p := endpointOf(row.get(fieldURL), &body)
@@ -140,6 +145,9 @@ func (d *decoder) batchRow(row *object) (Request, *rowError) {
 func (d *decoder) shortRow(row *object) (Request, *rowError) {
 	if !row.present.has(fieldPrompt) && !row.present.has(fieldMessages) {
 		return Request{}, rowErrorf(CodeMissing, fieldBody.String(), "is missing: a row needs a body, a prompt or messages%s", row.insteadOfPrompt())
+	}
+	if d.defaults.OwnBodies && row.present.has(fieldOptions) {
+		return Request{}, rowErrorf(CodeUnsupported, fieldOptions.String(), "holds options of Ollama, which this server does not know; put the options of the server into a body")
 	}
 	r, p := d.body(row, Chat, shortFields, shortAdvice)
 	if p != nil {

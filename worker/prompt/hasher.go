@@ -17,6 +17,7 @@ const (
 	domainUnnamed   = "fluxworker/1/name/content"   // the name of a row without custom_id
 	domainDuplicate = "fluxworker/1/name/duplicate" // the name of a row with a custom_id that an earlier row has
 	domainRequest   = "fluxworker/1/request"        // an effective request
+	domainBody      = "fluxworker/1/body"           // a request to a server of OpenAI's API
 	domainRejected  = "fluxworker/1/rejected"       // replaces the request of a row that has none
 )
 
@@ -88,6 +89,12 @@ func (h *hasher) cells(cells []string) digest {
 // request returns the hash of an effective request: all fields in a fixed order; a length precedes a list, and 0 or 1
 // an optional number. It does not use JSON, so no library's number format can change a key.
 func (h *hasher) request(r *Request) digest {
+	if r.Body != nil { // it holds everything that the server gets
+		h.start(domainBody)
+		h.text(string(r.Endpoint))
+		h.raw(r.Body)
+		return h.sum()
+	}
 	h.start(domainRequest)
 	h.text(string(r.Endpoint))
 	h.text(r.Model)

@@ -19,6 +19,15 @@ type Prefix []uint64
 func PrefixOf(seed maphash.Seed, r *Request) Prefix {
 	p := prefixer{next: blockBytes}
 	p.hash.SetSeed(seed)
+	if r.Body != nil && len(r.Messages) == 0 {
+		EachMember(r.Body, func(name, value []byte) {
+			switch string(name) {
+			case `"tools"`, `"messages"`, `"prompt"`:
+				p.bytes(value)
+			}
+		})
+		return p.levels
+	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
 		p.text(t.Name)

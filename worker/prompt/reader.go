@@ -49,6 +49,7 @@ type Reader struct {
 	shards    Shards
 	keepFirst bool
 	namesOnly bool
+	ownBodies bool // see Defaults.OwnBodies
 	skipped   int64
 	left      int64 // rows up to the limit; -1 without a limit
 	selected  func(index int64) bool
@@ -120,6 +121,7 @@ func newReader(f form, o Options, h *hasher) *Reader {
 		shards:    o.Shards,
 		keepFirst: o.KeepFirst,
 		namesOnly: o.NamesOnly,
+		ownBodies: o.Defaults.OwnBodies,
 		left:      limitOf(o),
 		selected:  o.Select,
 		names:     newNames(h),
@@ -177,8 +179,11 @@ func (r *Reader) row(l *line, wanted bool) (Row, error) {
 	if p != nil && p.ioErr != nil {
 		return Row{}, p.ioErr
 	}
-	if p != nil {
+	switch {
+	case p != nil:
 		row.Reject = p.reject()
+	case wanted && r.ownBodies && row.Request.Body == nil:
+		row.Request.makeBody()
 	}
 	r.names.assign(&row, id, l, wanted)
 	return row, nil

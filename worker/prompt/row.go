@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -58,6 +59,10 @@ type Request struct {
 	Echo   bool   `json:"echo,omitempty"`   // completions only: the answer begins with the prompt
 
 	Embedding *Embedding `json:"embedding,omitempty"` // set for /v1/embeddings only
+
+	// Body is what a server of OpenAI's API gets, without white space; nil for Ollama. A row with a body of its own has no
+	// Messages and no Embedding, and its Endpoint is any path below /v1/.
+	Body json.RawMessage `json:"body,omitempty"`
 }
 
 // Answers returns how many answers the row asks for.

@@ -46,6 +46,7 @@ type Manifest struct {
 type Requests struct {
 	Model    string          `json:"model"`
 	Sampling prompt.Sampling `json:"sampling"`
+	OpenAI   bool            `json:"openai,omitempty"`        // the server is one of OpenAI's API, and not Ollama
 	System   string          `json:"system_sha256,omitempty"` // only the hash: the text may be as private as the prompts
 	Schema   string          `json:"json_schema_sha256,omitempty"`
 	Object   bool            `json:"json_object,omitempty"`   // the answers are JSON objects of any kind
@@ -123,7 +124,7 @@ func InputOf(path string, p prompt.Fingerprint) InputFile {
 // completes the user's layout.
 func RequestsOf(d prompt.Defaults, layout prompt.Layout, maxRowBytes int) Requests {
 	r := Requests{
-		Model: d.Model, System: hashed(d.System), Sampling: d.Sampling, MaxRowBytes: maxRowBytes,
+		Model: d.Model, OpenAI: d.OwnBodies, System: hashed(d.System), Sampling: d.Sampling, MaxRowBytes: maxRowBytes,
 		PromptColumn: layout.PromptColumn, PromptTemplate: hashed(layout.PromptTemplate), MessagesColumn: layout.MessagesColumn, IDColumn: layout.IDColumn,
 	}
 	if d.Structure != nil {
@@ -195,6 +196,7 @@ func (q Requests) Differences(now Requests) []string {
 		}
 	}
 	add("model", q.Model, now.Model)
+	add("OpenAI's API", q.OpenAI, now.OpenAI)
 	add("system prompt", q.System, now.System)
 	add("JSON schema", q.Schema, now.Schema)
 	add("json-object", q.Object, now.Object)
@@ -207,9 +209,17 @@ func (q Requests) Differences(now Requests) []string {
 	was, is := reflect.ValueOf(q.Sampling), reflect.ValueOf(now.Sampling)
 	for i := range was.NumField() {
 		name, _, _ := strings.Cut(was.Type().Field(i).Tag.Get("json"), ",")
-		add(name, was.Field(i).Interface(), is.Field(i).Interface())
+		add(name, option(was.Field(i)), option(is.Field(i)))
 	}
 	return list
+}
+
+// option returns the value of a sampling option for a message.
+func option(v reflect.Value) any {
+	if v.CanInt() && v.Int() == prompt.Unset || v.CanFloat() && v.Float() == prompt.Unset {
+		return json.RawMessage(`"as the server decides"`)
+	}
+	return v.Interface()
 }
 
 // plain returns the JSON of a setting, with the value behind the pointer of an optional setting.

@@ -86,7 +86,7 @@ func answerOf(choice []byte) (a answer) {
 	switch {
 	case isString(text):
 		a.text = text
-	case isString(content) && (calls == nil || string(calls) == "null"):
+	case isString(content) && (calls == nil || string(calls) == "null" || string(calls) == "[]"): // vLLM writes an empty list
 		a.text = content
 	default:
 		a.text = quoted(string(message))

@@ -54,6 +54,9 @@ func Weigh(r *prompt.Request) int {
 		weight += messageWeight + weighText(t.Name) + weighText(t.Description) + weighText(string(t.Parameters))
 	}
 	weight += weighText(r.Suffix)
+	if len(r.Messages) == 0 {
+		weight += weighText(string(r.Body)) // a little more than its texts
+	}
 	if r.Embedding != nil { // each text has a context of its own
 		longest := 0
 		for _, text := range r.Embedding.Input {
@@ -64,12 +67,12 @@ func Weigh(r *prompt.Request) int {
 	return weight
 }
 
-// Answer returns the limit of a request's answer, in tokens; 0 for an embedding.
+// Answer returns the limit of a request's answer, in tokens; 0 for an embedding or without a limit.
 func Answer(r *prompt.Request) int {
 	if r.Embedding != nil {
 		return 0
 	}
-	return r.Sampling.MaxTokens
+	return max(0, r.Sampling.MaxTokens) // 0 also where the row and the user leave it to the server
 }
 
 // weighText returns the weight of a text, rounded up.

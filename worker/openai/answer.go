@@ -1,0 +1,133 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	fast "fluxworker/worker/json"
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+)
+
+// answerBody is what fluxworker reads of an answer; of another form it reads nothing. Lines have the whole body.
+type answerBody struct {
+	Choices []choice `json:"choices"`
+	Status  string   `json:"status"` // of a response
+	Usage   usage    `json:"usage"`
+}
+
+type choice struct {
+	FinishReason string  `json:"finish_reason"`
+	Text         string  `json:"text"` // of a completion
+	Message      message `json:"message"`
+}
+
+type message struct {
+	Content   json.RawMessage `json:"content"` // a string, as a rule
+	ToolCalls json.RawMessage `json:"tool_calls"`
+}
+
+// usage has the names of completions and of responses.
+type usage struct {
+	Prompt       int     `json:"prompt_tokens"`
+	Completion   int     `json:"completion_tokens"`
+	Input        int     `json:"input_tokens"`
+	Output       int     `json:"output_tokens"`
+	PromptDetail details `json:"prompt_tokens_details"`
+	InputDetail  details `json:"input_tokens_details"`
+}
+
+type details struct {
+	Cached int `json:"cached_tokens"`
+}
+
+// readAnswer returns the answer with this body, which is valid JSON.
+func readAnswer(body []byte) *ollama.Answer {
+	a := &ollama.Answer{Body: body, FinishReason: "stop"}
+	var b answerBody
+	if fast.Unmarshal(body, &b) != nil {
+		return a // an answer of another form, such as a list, is an answer
+	}
+	a.PromptTokens = max(0, b.Usage.Prompt, b.Usage.Input)
+	a.CompletionTokens = max(0, b.Usage.Completion, b.Usage.Output)
+	a.CachedTokens = max(0, b.Usage.PromptDetail.Cached, b.Usage.InputDetail.Cached)
+	if b.Status == "incomplete" {
+		a.FinishReason = "length"
+	}
+	for i, one := range b.Choices {
+		text, empty := one.text()
+		a.Blank = a.Blank || empty
+		if i == 0 {
+			a.Text = text
+		} else {
+			a.Others = append(a.Others, text)
+		}
+		if one.FinishReason == "length" || one.FinishReason == "abort" {
+			a.FinishReason = one.FinishReason
+		}
+	}
+	return a
+}
+
+// text returns the text of a choice. empty means that the choice has neither text nor tool calls.
+func (c *choice) text() (_ string, empty bool) {
+	text := c.Text
+	if text == "" {
+		text = prompt.TextOf(c.Message.Content)
+	}
+	return text, text == "" && len(c.Message.ToolCalls) <= len("null")
+}
+
+// errorBody is the body of an error: OpenAI's error object, or its members at the top as in older versions of vLLM.
+type errorBody struct {
+	Error   json.RawMessage `json:"error"`
+	Message string          `json:"message"`
+	Type    string          `json:"type"`
+	Code    any             `json:"code"`
+}
+
+// said is what an error says.
+type said struct {
+	code    string
+	message string
+	raw     json.RawMessage // nil where the body is no JSON
+}
+
+// readError reads the body of an error.
+func readError(body []byte) said {
+	if !fast.Valid(body) {
+		if len(body) == 0 {
+			return said{ollama.CodeInvalidRequest, "it gave no reason", nil}
+		}
+		return said{ollama.CodeInvalidRequest, fmt.Sprintf("%.200q", body), nil}
+	}
+	s := said{code: ollama.CodeInvalidRequest, message: fmt.Sprintf("%.200s", body), raw: compact(body)}
+	var b errorBody
+	if json.Unmarshal(body, &b) != nil {
+		return s
+	}
+	if len(b.Error) > 0 && b.Error[0] == '{' {
+		if json.Unmarshal(b.Error, &b) != nil {
+			return s
+		}
+	} else if text := prompt.TextOf(b.Error); text != "" {
+		b.Message = text
+	}
+	if b.Message != "" {
+		s.message = b.Message
+	}
+	if code, ok := b.Code.(string); ok && code != "" {
+		s.code = code
+	} else if b.Type != "" {
+		s.code = b.Type
+	}
+	return s
+}
+
+// compact returns valid JSON without white space.
+func compact(text []byte) json.RawMessage {
+	var b bytes.Buffer
+	json.Compact(&b, text) // cannot fail
+	return b.Bytes()
+}

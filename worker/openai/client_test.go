@@ -1,0 +1,119 @@
+package openai
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"fluxworker/worker/ollama"
+	"fluxworker/worker/prompt"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// asked returns what a client makes of a response.
+func asked(t *testing.T, respond http.HandlerFunc) (*ollama.Answer, error) {
+	t.Helper()
+	server := httptest.NewServer(respond)
+	defer server.Close()
+	c, err := NewClient(server.URL+"/v1/", 1, "secret", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	room := ollama.NewBudget(ollama.MinBudget).NewRoom(0)
+	defer room.Release()
+	return c.AskWithin(context.Background(), time.Minute, prompt.Request{Endpoint: prompt.Chat, Body: []byte(`{"a":1}`)}, room)
+}
+
+func TestAnswers(t *testing.T) {
+	for _, test := range []struct {
+		body   string
+		want   ollama.Answer
+		others int
+	}{
+		{`{ "choices": [{"message":{"content":"a \u00e9"},"finish_reason":"stop"}], "usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":1}} }`,
+			ollama.Answer{Text: "a é", FinishReason: "stop", PromptTokens: 3, CompletionTokens: 2, CachedTokens: 1}, 0},
+		{`{"choices":[{"text":"a","finish_reason":"stop"},{"text":"b","finish_reason":"length"}],"usage":{"prompt_tokens":-3,"prompt_tokens_details":null}}`, ollama.Answer{Text: "a", FinishReason: "length"}, 1},
+		{`{"choices":[{"message":{"content":null,"tool_calls":[{"id":"1"}]},"finish_reason":"tool_calls"}]}`, ollama.Answer{FinishReason: "stop"}, 0},
+		{`{"choices":[{"message":{"content":null,"reasoning_content":"r","tool_calls":[]},"finish_reason":"length"}]}`, ollama.Answer{FinishReason: "length", Blank: true}, 0},
+		{`{"status":"incomplete","output":[],"usage":{"input_tokens":4,"output_tokens":5}}`, ollama.Answer{FinishReason: "length", PromptTokens: 4, CompletionTokens: 5}, 0},
+		{`{"data":[{"score":0.10}]}`, ollama.Answer{FinishReason: "stop"}, 0},
+		{`[1, 2.50]`, ollama.Answer{FinishReason: "stop"}, 0},
+	} {
+		a, err := asked(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/chat/completions" || r.Header.Get("Authorization") != "Bearer secret" {
+				t.Errorf("asked %s with %q", r.URL.Path, r.Header.Get("Authorization"))
+			}
+			w.Write([]byte(test.body))
+		})
+		if err != nil {
+			t.Errorf("%s: %v", test.body, err)
+			continue
+		}
+		if body := string(compact([]byte(test.body))); string(a.Body) != body {
+			t.Errorf("the body is %s, want %s", a.Body, body)
+		}
+		if a.Text != test.want.Text || a.FinishReason != test.want.FinishReason || a.PromptTokens != test.want.PromptTokens ||
+			a.CompletionTokens != test.want.CompletionTokens || a.CachedTokens != test.want.CachedTokens || a.Empty() != test.want.Blank || len(a.Others) != test.others {
+			t.Errorf("%s: %+v", test.body, a)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		header string
+		body   string
+		row    bool          // the row is at fault
+		pause  time.Duration // at least; of a busy server
+		part   string        // of the message
+	}{
+		{"a refusal of vLLM", 400, "", `{"error": {"message": "too long", "type": "BadRequestError", "code": 400}}`, true, 0, "too long"},
+		{"an older vLLM", 400, "", `{"object":"error","message":"too long","type":"BadRequestError","code":400}`, true, 0, "too long"},
+		{"a path that is not there", 404, "", `{"detail":"Not Found"}`, true, 0, "Not Found"},
+		{"a text", 422, "", `no JSON`, true, 0, "no JSON"},
+		{"not implemented", 501, "", `{"error":{"message":"no suffix"}}`, true, 0, "no suffix"},
+		{"busy for seconds", 429, "2", `{}`, false, 2 * time.Second, ""},
+		{"busy until a date", 503, time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), `{}`, false, 50 * time.Minute, ""},
+		{"busy without a time", 429, "", `{"error":"wait"}`, false, busyPause, "wait"},
+		{"loading", 503, "", `{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}`, false, 0, "Loading model"},
+		{"a wrong key", 401, "", `{"error":"Unauthorized"}`, false, 0, "Unauthorized"},
+		{"an ill server", 500, "9", ``, false, 0, "no reason"},
+		{"an answer that is no JSON", 200, "", `{"choices":`, false, 0, "not JSON"},
+		{"an aborted answer", 200, "", `{"choices":[{"text":"a","finish_reason":"abort"}]}`, false, 0, "abort"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := asked(t, func(w http.ResponseWriter, _ *http.Request) {
+				if test.header != "" {
+					w.Header().Set("Retry-After", test.header)
+				}
+				w.WriteHeader(test.status)
+				w.Write([]byte(test.body))
+			})
+			if err == nil || !strings.Contains(err.Error(), test.part) || strings.Contains(err.Error(), "secret") {
+				t.Fatalf("%v, want %q", err, test.part)
+			}
+			refused, row := errors.AsType[*ollama.RequestError](err)
+			down, unavailable := errors.AsType[*ollama.UnavailableError](err)
+			switch {
+			case row != test.row || unavailable == test.row:
+				t.Errorf("%T", err)
+			case row && refused.Status != test.status:
+				t.Errorf("status %d", refused.Status)
+			case row && (refused.Raw == nil) != (test.body == "no JSON"):
+				t.Errorf("the body of the error is %s", refused.Raw)
+			case unavailable && (down.RetryAfter < test.pause || test.pause == 0 && down.RetryAfter != 0):
+				t.Errorf("the pause is %s, want %s", down.RetryAfter, test.pause)
+			}
+		})
+	}
+}
