@@ -87,9 +87,9 @@ func TestOptions(t *testing.T) {
 		size size
 		only string
 	}{
-		{nil, true, short, "abcdefghijklm"},
+		{nil, true, short, "abcdefghijklmn"},
 		{[]string{"-full", "-only", "a,c"}, true, full, "ac"},
-		{[]string{"-smoke"}, true, smoke, "abcdefghijklm"},
+		{[]string{"-smoke"}, true, smoke, "abcdefghijklmn"},
 		{[]string{"-smoke", "-full"}, false, 0, ""},
 		{[]string{"-only", "z"}, false, 0, ""},
 		{[]string{"a"}, false, 0, ""},

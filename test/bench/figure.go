@@ -24,6 +24,7 @@ func figures() []figure {
 		{"k", "embeddings: rows that share requests over rows that are asked alone, real engines", embeddings},
 		{"l", "a model on a slow file system, real engines", staging},
 		{"m", "tables of Parquet over CSV", tables},
+		{"n", "rows of a server of OpenAI's API over a closed loop's", openAI},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 // Commands by which this program starts itself as another one.
 const (
 	standInCommand = "stand-in"
+	openAICommand  = "openai-stand-in"
 	loopCommand    = "closed-loop"
 	countCommand   = "count-allocations"
 )
@@ -44,6 +45,8 @@ func asOther() (other bool, _ error) {
 	case standInCommand:
 		os.Args = os.Args[1:]
 		os.Exit(fakeollama.Main())
+	case openAICommand:
+		return true, runOpenAI(rest)
 	case loopCommand:
 		return true, runLoop(rest)
 	case countCommand:

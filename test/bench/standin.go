@@ -30,14 +30,21 @@ var listening = regexp.MustCompile(`Listening on (127\.0\.0\.1:\d+)`)
 
 // standIn starts one. It must be stopped.
 func (b *bench) standIn(ctx context.Context, slots int, flags ...string) (*standIn, error) {
+	return b.start(ctx, func(record string) []string {
+		return append(append([]string{standInCommand, "--max-life", "6h", "--record", record}, flags...), "serve")
+	}, "OLLAMA_HOST=127.0.0.1:0", "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots))
+}
+
+// start starts a server that writes to a record what it saw.
+func (b *bench) start(ctx context.Context, args func(record string) []string, env ...string) (*standIn, error) {
 	f, err := os.CreateTemp(b.scratch, "record-")
 	if err != nil {
 		return nil, err
 	}
 	f.Close()
 	s := &standIn{record: f.Name(), said: make(chan struct{})}
-	s.cmd = exec.CommandContext(ctx, b.self, append(append([]string{standInCommand, "--max-life", "6h", "--record", s.record}, flags...), "serve")...)
-	s.cmd.Env = environment("OLLAMA_HOST=127.0.0.1:0", "OLLAMA_NUM_PARALLEL="+strconv.Itoa(slots))
+	s.cmd = exec.CommandContext(ctx, b.self, args(s.record)...)
+	s.cmd.Env = environment(env...)
 	output, err := s.cmd.StderrPipe()
 	if err == nil {
 		err = s.cmd.Start()
