@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
+	"fluxworker/worker/json"
 	"fluxworker/worker/prompt"
 	"fluxworker/worker/result"
 )
