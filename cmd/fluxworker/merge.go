@@ -38,8 +38,8 @@ input: answers to results.jsonl, failures to results-errors.jsonl, or to the fil
 appear whole or not at all. With --to, merge also sorts the file of an output without shards.
 
 With --format, or if the file name ends in .json, .csv, .tsv, .parquet or .flat.jsonl, it writes one document for all rows:
-llmflux is LLMFlux's {"results": [...]}, llmflux-array the list alone, the others are tables of the answers beside the columns
-of --columns: csv, tsv, parquet, and flat, which has one JSON object for each line.
+llmflux is LLMFlux's {"results": [...]}, llmflux-array the list alone. csv, tsv, parquet and flat are tables of the answers
+beside the columns of --columns; flat has one JSON object for each line.
 
 The custom_id identifies a row (without a custom_id, its content), so merge needs no model and no settings: only --input and
 --output, and --id-column, --dedupe and --max-row-bytes if the run had these flags. merge never changes the shards, and jobs

@@ -67,7 +67,7 @@ func (f *resultFlags) config() (worker.Results, error) {
 		return worker.Results{}, usagef("--sync-bytes is %s; it must be 0 (no limit) or more", &f.syncBytes)
 	}
 	if f.columns != merge.ColumnsAuto && f.output != "" && !result.FormatOf(f.output).IsTable() {
-		return worker.Results{}, usagef("--columns is for tables, but --output %s is none: name a .csv, .tsv, .parquet or .flat.jsonl file", f.output)
+		return worker.Results{}, usagef("--columns is for tables, but --output %s is not a table: name a .csv, .tsv, .parquet or .flat.jsonl file", f.output)
 	}
 	if f.lockStale <= 0 {
 		return worker.Results{}, usagef("--%s is %s; it must be more than 0", lockStaleFlag, f.lockStale)

@@ -16,7 +16,7 @@ import (
 // browser is what make browser gets.
 type browser struct{ node, chromium, packages string }
 
-// needBrowser returns the browser, or skips the test where there is none.
+// needBrowser returns the browser, or skips the test on a machine without a browser.
 func needBrowser(t *testing.T) browser {
 	t.Helper()
 	var b browser

@@ -67,6 +67,9 @@ func Check(path string) error {
 	}
 	safeopen.RemoveDrafts(path) // left by kills
 	draft, err := safeopen.Draft(path, mode)
+	if cause, ok := errors.AsType[*fs.PathError](err); ok {
+		err = cause.Err // the name of the draft says nothing to the user
+	}
 	if err != nil {
 		return fmt.Errorf("%w; make the folder, or name a file in a folder that you may write to", err)
 	}

@@ -101,7 +101,7 @@ func (r *Reader) fill() error {
 	return nil
 }
 
-// selected returns a row group with the chosen columns only, so that the bytes of the others are not read.
+// selected returns a row group with the chosen columns only, so that the bytes of other columns are not read.
 func (r *Reader) selected(g pq.RowGroup) pq.RowGroup {
 	if r.chosen == nil {
 		return g

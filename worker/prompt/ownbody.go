@@ -57,7 +57,7 @@ func pathOf(url []byte, m members) (Endpoint, *rowError) {
 	}
 }
 
-// notInPath reports whether a character is none of those of an endpoint's path, which needs no escapes.
+// notInPath reports whether the path of an endpoint cannot have a character; the path has no escapes.
 func notInPath(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/_-.", r))
 }

@@ -127,7 +127,7 @@ func (g *gpuView) texts() {
 	g.Trouble = strings.Join(trouble, ", ")
 }
 
-// means are mean values by step; NaN where there are none.
+// means are mean values by step; NaN for a step without a value.
 type means struct{ sum, weight []float64 }
 
 func newMeans() means { return means{make([]float64, mostSteps), make([]float64, mostSteps)} }
