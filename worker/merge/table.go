@@ -24,14 +24,14 @@ func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reade
 	if !d.Format.IsTable() {
 		return nil
 	}
-	names, err := c.columns(ctx, rows)
+	names, types, err := c.columns(ctx, rows)
 	if err != nil {
 		return err
 	}
 	if rows.NamesColumn() == "" { // the table has a column of this name, also for rows that have no name of their own
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "custom_id" })
 	}
-	own, err := c.typed(ctx, names, rows)
+	own, err := c.typed(ctx, names, types, rows)
 	if err != nil {
 		return err
 	}
@@ -42,9 +42,8 @@ func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reade
 
 // typed returns the columns with types. Only Parquet needs types; those of JSON objects are found in the values. An input that can
 // be read only once has texts.
-func (c Config) typed(ctx context.Context, names []string, rows *prompt.Reader) ([]parquet.Column, error) {
-	types := make(map[string]*parquet.Types)
-	if c.Format == result.Parquet && len(names) > 0 && rows.Columns() == nil && !c.input().Once() {
+func (c Config) typed(ctx context.Context, names []string, types map[string]*parquet.Types, rows *prompt.Reader) ([]parquet.Column, error) {
+	if types == nil && c.Format == result.Parquet && len(names) > 0 && rows.Columns() == nil && !c.input().Once() {
 		var err error
 		if _, types, err = c.members(ctx); err != nil {
 			return nil, err
@@ -60,31 +59,31 @@ func (c Config) typed(ctx context.Context, names []string, rows *prompt.Reader) 
 	return columns, nil
 }
 
-// columns returns the columns of the input that the table has.
-func (c Config) columns(ctx context.Context, rows *prompt.Reader) ([]string, error) {
+// columns returns the columns of the input that the table has, and their types where it has read all values; nil otherwise.
+func (c Config) columns(ctx context.Context, rows *prompt.Reader) (names []string, types map[string]*parquet.Types, err error) {
 	header := rows.Columns()
 	switch {
 	case c.Columns == ColumnsNone, c.Columns == "" || c.Columns == ColumnsAuto && header == nil:
-		return nil, nil
+		return nil, nil, nil
 	case c.Columns == ColumnsAuto, c.Columns == ColumnsAll && header != nil:
-		return unique(header), nil
+		return unique(header), nil, nil
 	case c.Columns == ColumnsAll:
 		if c.input().Once() {
-			return nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}
+			return nil, nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}
 		}
-		names, _, err := c.members(ctx)
+		names, types, err = c.members(ctx)
 		if len(names) > maxColumns {
 			err = &outcome.ConfigError{Err: fmt.Errorf("--columns all: the objects of %s have more than %d different members; name the columns", c.Input, maxColumns)}
 		}
-		return names, err
+		return names, types, err
 	}
-	names := strings.Split(c.Columns, ",")
+	names = strings.Split(c.Columns, ",")
 	for i, name := range names {
 		if names[i] = strings.TrimSpace(name); header != nil && !slices.Contains(header, names[i]) {
-			return nil, &outcome.ConfigError{Err: fmt.Errorf("--columns: there is no column %q; the columns are %s", names[i], strings.Join(header, ", "))}
+			return nil, nil, &outcome.ConfigError{Err: fmt.Errorf("--columns: there is no column %q; the columns are %s", names[i], strings.Join(header, ", "))}
 		}
 	}
-	return unique(names), nil
+	return unique(names), nil, nil
 }
 
 // unique returns the names without those that are there already.
