@@ -3,7 +3,7 @@
 GO ?= go
 ENGINE := test/engine/build.sh
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.7.2
+DEPGUARD := github.com/OpenPeeDeeP/depguard/v2/cmd/depguard@v2.3.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION := $(shell cat VERSION)
 COMMIT := $(shell git describe --always --dirty --exclude='*' 2>/dev/null)
@@ -213,7 +213,7 @@ lint: probe
 	$(GO) vet -tags fluxworker_probe ./gpu
 	$(GO) vet -tags manpages ./cmd/fluxworker
 	$(GO) run $(STATICCHECK) ./...
-	$(GO) run $(GOLANGCI) run ./...
+	$(GO) run $(DEPGUARD) ./...
 	@scripts/shellcheck.sh
 	@scripts/govulncheck.sh "$(GO) run $(GOVULNCHECK)"
 
