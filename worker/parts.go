@@ -78,7 +78,7 @@ func (c Config) gpuLayers(info ollama.Info) int {
 	on, _, partial := c.Model.PartialGPULayers()
 	own := info.GPULayers != nil && *info.GPULayers >= 0 // -1 leaves the number to the server, too
 	switch {
-	case c.Server.URL != "", c.Server.OpenAI != nil, c.Server.Device == ollama.DeviceCPU, own:
+	case !c.Server.StartsOllama(), c.Server.Device == ollama.DeviceCPU, own:
 		return 0
 	case !c.Request.AllowCPULayers:
 		return ollama.AllLayers
@@ -90,7 +90,7 @@ func (c Config) gpuLayers(info ollama.Info) int {
 
 // fitsContext reports whether the context follows from the rows, and not from the user or the owner of the server.
 func (c Config) fitsContext() bool {
-	return c.FitContext && c.Server.URL == "" && c.Server.OpenAI == nil
+	return c.FitContext && c.Server.StartsOllama()
 }
 
 // dispatch returns the Config of the Dispatcher.
@@ -111,7 +111,7 @@ func (c Config) resume(paths result.Paths, shard result.Shard, m record.Manifest
 
 // threads returns the number of CPU threads of each server; 0 leaves the number to the engine.
 func (c Config) threads(servers int, info ollama.Info) int {
-	if c.Server.URL != "" || c.Server.OpenAI != nil {
+	if !c.Server.StartsOllama() {
 		return 0
 	}
 	return plan.Threads(c.Place.Job, servers, slurm.Cores(slurm.NodeCPUs), info)

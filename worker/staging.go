@@ -13,7 +13,7 @@ import (
 // stage reads the model's files ahead of the first servers that load them (--stage).
 func (p *passes) stage(ctx context.Context, host batcher.Host) {
 	c := p.run.config
-	if p.staged || c.Stage == "" || c.Stage == stage.Never || c.Server.URL != "" || c.Server.OpenAI != nil {
+	if p.staged || c.Stage == "" || c.Stage == stage.Never || !c.Server.StartsOllama() {
 		return
 	}
 	p.staged = true

@@ -14,7 +14,7 @@ import (
 // models checks the folders with the models, and returns the folder of the model that the run would take: the first that has the
 // model, else the first that can be read. Of several folders, one that is not there is only a warning.
 func (r *report) models(c Config) (chosen string) {
-	if c.Server.URL != "" || c.Server.OpenAI != nil {
+	if !c.Server.StartsOllama() {
 		return ""
 	}
 	for _, path := range c.Models {

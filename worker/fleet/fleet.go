@@ -45,6 +45,9 @@ type Settings struct {
 // Address returns the address of a server that runs already, without the parts that may be secret.
 func (s Settings) Address() string { return ollama.PublicAddress(s.URL) }
 
+// StartsOllama reports whether the run starts servers of Ollama, whose memory it plans.
+func (s Settings) StartsOllama() bool { return s.URL == "" && s.OpenAI == nil }
+
 // Config says how the servers of a run are started and watched.
 type Config struct {
 	Settings
@@ -67,6 +70,7 @@ type Config struct {
 // Fleet is the servers of the present plan. Each Start replaces them.
 type Fleet struct {
 	config   Config
+	api      api
 	log      zerolog.Logger
 	recorder *record.Recorder
 	memory   ledger
@@ -80,7 +84,12 @@ type Fleet struct {
 
 // New makes a fleet without servers.
 func New(c Config, recorder *record.Recorder, log zerolog.Logger) *Fleet {
-	return &Fleet{config: c, log: log, recorder: recorder}
+	f := &Fleet{config: c, log: log, recorder: recorder}
+	f.api = ollamaAPI{f}
+	if c.OpenAI != nil {
+		f.api = openAI{f}
+	}
+	return f
 }
 
 // Start starts and verifies every server of the plan, and returns the servers that serve. A server that does not start is an

@@ -6,13 +6,12 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
+	"fluxworker/batcher"
 	"fluxworker/gpu"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/openai"
 	"fluxworker/worker/outcome"
-	"fluxworker/worker/prompt"
 )
 
 // OpenAI says how servers of OpenAI's API are asked.
@@ -21,40 +20,41 @@ type OpenAI struct {
 	Servers int    // that the run starts, at least 1
 }
 
-// client is what a server needs of the clients for both APIs.
-type client interface {
-	// AskWithin gets one answer; see ollama.Client.
-	AskWithin(ctx context.Context, limit time.Duration, r prompt.Request, room *ollama.Room) (*ollama.Answer, error)
-	// WaitAnswering waits until the server answers, and returns its version, or "".
-	WaitAnswering(ctx context.Context) (version string, err error)
-	// Load loads the model, or checks that it is loaded. Error: ErrModelMissing.
-	Load(ctx context.Context, model string) error
-	// Verify gets a first answer.
-	Verify(ctx context.Context, model string) error
-	// Loaded returns the memory that the model takes; zero where the server does not tell it.
-	Loaded(ctx context.Context, model string) (ollama.Footprint, error)
-	Close()
-}
+// openAI is the api of servers of OpenAI's API.
+type openAI struct{ *Fleet }
 
-// client returns a client of a server that runs already.
-func (o *OpenAI) client(url string, connections int, model string) (*openai.Client, error) {
-	return openai.NewClient(url, connections, o.Key, model)
-}
-
-// clientVia returns a client of a server of this run.
-func (o *OpenAI) clientVia(s *ollama.Server, connections int, model string) (*openai.Client, error) {
-	return openai.NewClientVia(s.URL(), s.Dial, connections, o.Key, model)
-}
-
-// command returns the command of a server with its port and its number of GPUs in their places.
-func (o *OpenAI) command(command []string, port, gpus int) []string {
-	places := strings.NewReplacer(PortPlace, strconv.Itoa(port), gpusPlace, strconv.Itoa(gpus))
-	filled := make([]string, len(command))
-	for i, word := range command {
-		filled[i] = places.Replace(word)
+// command fills in the port and the number of GPUs.
+func (f openAI) command(s *Server) ([]string, ollama.Settings, error) {
+	settings := f.settings(s)
+	settings.Devices = visibleNames(s.plan.Devices)
+	port, err := freePort()
+	settings.Port = port
+	places := strings.NewReplacer(PortPlace, strconv.Itoa(port), gpusPlace, strconv.Itoa(len(s.plan.Devices)))
+	command := make([]string, len(f.config.Command))
+	for i, word := range f.config.Command {
+		command[i] = places.Replace(word)
 	}
-	return filled
+	return command, settings, err
 }
+
+func (f openAI) running(s *Server) (client, error) {
+	c, err := openai.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.OpenAI.Key, f.config.Model)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (f openAI) started(s *Server) (client, error) {
+	c, err := openai.NewClientVia(s.process.URL(), s.process.Dial, batcher.InFlight(s.slots), f.config.OpenAI.Key, f.config.Model)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// ready notes nothing of the server's processes and layers: other programs than Ollama have processes that end on their own.
+func (f openAI) ready(s *Server) { s.setReady(false) }
 
 // PortPlace stands in a command for the port on which the server must listen; gpusPlace for its number of GPUs.
 const (
@@ -87,7 +87,7 @@ func (i Inspector) inspectOpenAI(ctx context.Context) (ollama.Info, error) {
 	if i.URL == "" {
 		return ollama.Info{}, nil
 	}
-	c, err := i.OpenAI.client(i.URL, 1, i.Model)
+	c, err := openai.NewClient(i.URL, 1, i.OpenAI.Key, i.Model)
 	if err != nil {
 		return ollama.Info{}, &outcome.ConfigError{Err: err}
 	}

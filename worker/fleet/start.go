@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"fluxworker/batcher"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/outcome"
 )
@@ -60,29 +59,13 @@ func sharing(servers []*Server) [][]*Server {
 // useRunning prepares a server that runs already. Its owner decides on its GPUs and its memory, so nothing is verified.
 func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	var err error
-	if s.client, err = f.clientOfRunning(s); err != nil {
+	if s.client, err = f.api.running(s); err != nil {
 		return &outcome.ConfigError{Err: err}
 	}
 	if err := f.load(ctx, s); err != nil {
 		return serverError(nil, f.config.URL, err)
 	}
 	return nil
-}
-
-// clientOfRunning returns a client of a server that runs already.
-func (f *Fleet) clientOfRunning(s *Server) (client, error) {
-	if f.config.OpenAI != nil {
-		c, err := f.config.OpenAI.client(f.config.URL, batcher.InFlight(s.slots), f.config.Model)
-		if err != nil {
-			return nil, err // not an interface with a nil client
-		}
-		return c, nil
-	}
-	c, err := ollama.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{Context: s.context}))
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // startVerified starts a server and verifies it. A server whose GPUs do not hold all of the model is started again with fewer
@@ -112,12 +95,9 @@ func (f *Fleet) startOnce(ctx context.Context, s *Server) (held bool, err error)
 		}
 		return false, err
 	}
-	s.setReady(f.config.OpenAI == nil)
+	f.api.ready(s)
 	if s.footprint, err = s.client.Loaded(ctx, f.config.Model); err != nil {
 		return false, serverError(s.process, "", err)
-	}
-	if f.config.OpenAI == nil { // the layers of another server are its owner's choice
-		s.layers = s.process.Layers()
 	}
 	switch {
 	case !f.offloaded(s):
@@ -131,7 +111,7 @@ func (f *Fleet) startOnce(ctx context.Context, s *Server) (held bool, err error)
 
 // start launches a server, loads the model and gets a first answer.
 func (f *Fleet) start(ctx context.Context, s *Server) error {
-	command, settings, err := f.command(s)
+	command, settings, err := f.api.command(s)
 	if err != nil {
 		return err
 	}
@@ -151,7 +131,7 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 	if err := s.process.IsolationRefused(); err != nil && s.recentRestarts() == 0 {
 		f.log.Warn().Str("server", s.name).Err(err).Msg("the server is not isolated: other users of this node can reach its port")
 	}
-	if s.client, err = f.clientOfStarted(s); err != nil {
+	if s.client, err = f.api.started(s); err != nil {
 		return serverError(s.process, "", err)
 	}
 	living, end := bound(ctx, s.process)
@@ -160,35 +140,6 @@ func (f *Fleet) start(ctx context.Context, s *Server) error {
 		return serverError(s.process, "", endOf(ctx, living, err))
 	}
 	return nil
-}
-
-// command returns the command of a server, and its settings.
-func (f *Fleet) command(s *Server) ([]string, ollama.Settings, error) {
-	settings := ollama.Settings{
-		Models: f.config.Models, File: f.config.File, Slots: s.slots, Context: s.context, Device: f.config.Device, LoadTimeout: f.config.LoadTimeout,
-		KVCacheType: s.cache, Devices: uuids(s.plan.Devices), FixedLayers: f.config.GPULayers > 0, Isolate: f.isolation(),
-	}
-	if f.config.OpenAI == nil {
-		return f.config.Command, settings, nil
-	}
-	var err error
-	settings.Devices = visibleNames(s.plan.Devices)
-	settings.Port, err = freePort()
-	return f.config.OpenAI.command(f.config.Command, settings.Port, len(s.plan.Devices)), settings, err
-}
-
-// clientOfStarted returns a client of a server that this run has started.
-func (f *Fleet) clientOfStarted(s *Server) (client, error) {
-	if f.config.OpenAI != nil {
-		c, err := f.config.OpenAI.clientVia(s.process, batcher.InFlight(s.slots), f.config.Model)
-		if err != nil {
-			return nil, err
-		}
-		return c, nil
-	}
-	return ollama.NewClientVia(s.process.Address(), s.process.Dial, batcher.InFlight(s.slots), f.config.Info.Runner(ollama.Runner{
-		Context: s.context, Threads: f.threads, Ubatch: s.ubatch, GPULayers: f.config.GPULayers,
-	})), nil
 }
 
 // isolation returns the isolation of the next server: none after a server that started without namespaces alone.
@@ -205,9 +156,9 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 	defer cancel()
 	_, err := s.client.WaitAnswering(ctx)
 	if err == nil {
-		if f.config.OpenAI == nil { // another server has loaded its model when it answers
-			f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", f.config.Info.Version).
-				Str("parameters", f.config.Info.Parameters).Str("quantization", f.config.Info.Quantization).Msg("loading model")
+		if info := f.config.Info; info.Version != "" { // another server than Ollama has loaded its model when it answers
+			f.log.Info().Str("server", s.name).Str("model", f.config.Model).Str("ollama", info.Version).
+				Str("parameters", info.Parameters).Str("quantization", info.Quantization).Msg("loading model")
 		}
 		err = s.client.Load(ctx, f.config.Model)
 	}
