@@ -97,6 +97,7 @@ func (c Config) fitsContext() bool {
 func (c Config) dispatch() dispatch.Config {
 	return dispatch.Config{
 		RequestTimeout: c.RequestTimeout, MaxRetries: c.MaxRetries, RetryDelay: c.RetryDelay, StallTimeout: c.StallTimeout, AnswerMemory: c.AnswerMemory,
+		FindSlots: c.Server.OpenAI != nil && c.Server.OpenAI.FindSlots,
 	}
 }
 

@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// defaultInFlight is the number of rows that a server of OpenAI's API gets at once: as many as vLLM takes by its own default. A
-	// server that is busy gets fewer.
-	defaultInFlight = 256
 	// maxInFlight is the largest --slots for such a server.
 	maxInFlight = 4096
 	// maxKey limits the file of a key, in bytes.

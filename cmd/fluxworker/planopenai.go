@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -20,16 +22,20 @@ func (f *planFlags) planOpenAI(ctx context.Context, config worker.Config, flags 
 	if err != nil {
 		return err
 	}
-	slots, inFlight := config.Request.Slots, batcher.InFlight(config.Request.Slots)
-	sources := f.run.withSources([]batcher.Source{{What: batcher.SlotsWanted, Value: optionText(slots), From: or(originOf(flags.Lookup("slots")), "default")}}, flags, s)
+	slots, inFlight, value, rows := config.Request.Slots, 0, automatic, fmt.Sprintf("as many as each server answers best, up to %d; the run finds the number", batcher.InFlight(batcher.MaxFoundSlots))
+	if slots > 0 {
+		inFlight, value = batcher.InFlight(slots), strconv.Itoa(slots)
+		rows = fmt.Sprintf("%d for each server", inFlight)
+	}
+	sources := f.run.withSources([]batcher.Source{{What: batcher.SlotsWanted, Value: value, From: or(originOf(flags.Lookup("slots")), "default")}}, flags, s)
 	if f.asJSON {
 		return json.NewEncoder(jsonEscaper{os.Stdout}).Encode(struct {
 			Server   string           `json:"server,omitempty"` // that runs already
 			Command  []string         `json:"command,omitempty"`
 			Servers  int              `json:"servers"`
 			Engine   string           `json:"engine,omitempty"`
-			Slots    int              `json:"slots"`
-			InFlight int              `json:"in_flight"`
+			Slots    int              `json:"slots,omitempty"` // absent where the run finds the number
+			InFlight int              `json:"in_flight,omitempty"`
 			Sources  []batcher.Source `json:"sources"`
 		}{runningAt(config.Server), config.Server.Command, config.Server.OpenAI.Servers, info.Engine, slots, inFlight, sources})
 	}
@@ -40,7 +46,7 @@ func (f *planFlags) planOpenAI(ctx context.Context, config worker.Config, flags 
 	} else {
 		printf(w, "servers\t%d, each by the command %s; the GPUs of the job are shared out evenly, and no memory is planned\n", config.Server.OpenAI.Servers, strings.Join(config.Server.Command, " "))
 	}
-	printf(w, "rows at once\t%d for each server, and fewer while the server says that it is busy\n", inFlight)
+	printf(w, "rows at once\t%s; fewer while a server says that it is busy\n", rows)
 	printf(w, "\nWHAT\tVALUE\tFROM\n")
 	for _, s := range sources {
 		printf(w, "%s\t%s\t%s\n", s.What, s.Value, s.From)

@@ -117,7 +117,7 @@ func (f *runFlags) registerPlace(flags *pflag.FlagSet) {
 }
 
 func (f *runFlags) registerServers(flags *pflag.FlagSet) {
-	flags.StringVar(&f.slots, "slots", automatic, "rows that each server answers at the same time: `N`, or auto for as many as the free GPU memory holds")
+	flags.StringVar(&f.slots, "slots", automatic, "rows that each server answers at the same time: `N`, or auto for as many as the free GPU memory holds, and for servers of OpenAI's API as many as they answer best")
 	flags.StringVar(&f.context, "context", automatic, "tokens of each slot, prompt and answer together: `N`, or auto for a context that suits most rows; longer rows are then answered last, with a longer context")
 	flags.IntVar(&f.minContext, "min-context", 0, "with --context auto: choose a context of `N` tokens or more")
 	flags.IntVar(&f.fallbackContext, "fallback-context", 0, "with a number for --context: if not even one slot fits, take less context, down to `N` tokens; 0 is no fallback")
@@ -217,7 +217,7 @@ func (f *runFlags) config(s settings) (worker.Config, error) {
 	if err != nil {
 		return worker.Config{}, err
 	}
-	servers, err := f.serverSettings(s, &wish)
+	servers, err := f.serverSettings(s, wish)
 	if err != nil {
 		return worker.Config{}, err
 	}

@@ -78,18 +78,20 @@ func (f *runFlags) fallback(context int) (int, error) {
 	return n, nil
 }
 
-// serverSettings returns the settings of the servers. It completes the wish for servers of OpenAI's API, for which nothing is planned.
-func (f *runFlags) serverSettings(s settings, wish *batcher.Request) (fleet.Settings, error) {
+// serverSettings returns the settings of the servers.
+func (f *runFlags) serverSettings(s settings, wish batcher.Request) (fleet.Settings, error) {
 	out := fleet.Settings{
 		File: s.file, Device: ollama.Device(f.device), Isolate: ollama.Isolation(f.isolate), PullMissing: f.pull == "missing", LoadTimeout: f.loadTimeout,
 	}
 	var err error
 	if f.request.openai.given() {
-		wish.Slots = cmp.Or(wish.Slots, defaultInFlight)
-		return out, f.request.openai.complete(&out)
+		if err = f.request.openai.complete(&out); err == nil {
+			out.OpenAI.FindSlots = wish.Slots == 0
+		}
+		return out, err
 	}
 	// An error that no GPU can cure is reported before anything is started.
-	unmeasured := *wish
+	unmeasured := wish
 	unmeasured.Unchecked, unmeasured.CPU = true, f.device == string(ollama.DeviceCPU)
 	if _, err := batcher.Decide(s.model, s.model.Architecture, nil, unmeasured); err != nil {
 		return out, &usageError{err}

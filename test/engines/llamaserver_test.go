@@ -15,6 +15,7 @@ import (
 
 	"fluxworker/test/await"
 	"fluxworker/test/harness"
+	"fluxworker/worker/record"
 )
 
 // llamaServer returns the command of the engine's llama-server, for the bigram model.
@@ -26,7 +27,7 @@ func llamaServer(g harness.Generation, port string) []string {
 // newOpenAIJob makes a job for a server of OpenAI's API.
 func newOpenAIJob(t *testing.T, args ...string) *harness.Job {
 	j := harness.New(t)
-	j.Args = append([]string{"run", "--model", "bigram", "--input", "prompts.jsonl", "--output", "results.jsonl", "--slots", "4"}, args...)
+	j.Args = append([]string{"run", "--model", "bigram", "--input", "prompts.jsonl", "--output", "results.jsonl"}, args...)
 	return j
 }
 
@@ -73,7 +74,7 @@ func TestServerCommand(t *testing.T) {
 	})
 }
 
-// The lines have what llama-server makes of a row: log probabilities, a form by a schema, its own errors; LLMFlux's document has them, too.
+// The lines have what llama-server makes of a row: log probabilities, a form by a schema, calls of tools, its own errors; LLMFlux's document has them, too.
 func TestOpenAIURL(t *testing.T) {
 	t.Parallel()
 	harness.NewEngine(t, func(t *testing.T, g harness.Generation) {
@@ -84,7 +85,7 @@ func TestOpenAIURL(t *testing.T) {
 		address := "http://" + listener.Addr().String()
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
 		listener.Close()
-		argv := llamaServer(g, port)
+		argv := append(llamaServer(g, port), "--jinja", "--chat-template-file", "testdata/tools.jinja")
 		server := exec.Command(argv[0], argv[1:]...)
 		server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if err := server.Start(); err != nil {
@@ -109,12 +110,16 @@ func TestOpenAIURL(t *testing.T) {
 			`{"custom_id":"logprobs","body":{"messages":[{"role":"user","content":"x 7"}],"max_tokens":3,"temperature":0,"logprobs":true,"top_logprobs":2}}`,
 			`{"custom_id":"schema","body":{"messages":[{"role":"user","content":"x 7"}],"max_tokens":200,"temperature":0,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"object","properties":{"n":{"enum":["one","two"]}},"required":["n"],"additionalProperties":false}}}}}`,
 			`{"custom_id":"grammar","url":"/v1/completions","body":{"prompt":"x 7","max_tokens":9,"temperature":0,"grammar":"root ::= \"only this\""}}`,
-			`{"custom_id":"tools","body":{"messages":[{"role":"user","content":"x 7"}],"max_tokens":200,"temperature":0,"tools":[`+harness.WeatherTool+`]}}`,
+			`{"custom_id":"tools","body":{"messages":[{"role":"user","content":"x 7"}],"max_tokens":200,"temperature":0,"tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"enum":["Oslo","Rome"]}},"required":["city"]}}}],"tool_choice":"required"}}`,
 			`{"custom_id":"refused","body":{"messages":"no list"}}`,
 			`{"custom_id":"long","url":"/v1/completions","body":{"prompt":"`+strings.Repeat("long ", 2000)+`"}}`,
 			`{"custom_id":"short","prompt":"x 7","max_tokens":3,"temperature":0}`,
 		)
 		j.Run(3)
+		var summary record.Summary
+		if j.Read("results.run/summary.json", &summary); len(summary.InFlight) != 1 || summary.InFlight[0].Planned != 5 {
+			t.Errorf("rows at once: %+v; want 5 at the start, for the 4 slots that llama-server tells", summary.InFlight)
+		}
 		answers, failures := j.RawLines("results.jsonl"), j.RawLines("results-errors.jsonl")
 		if n := at(answers["logprobs"], "response", "body", "choices", 0, "logprobs", "content", 0, "logprob"); n == nil {
 			t.Errorf("no log probability: %v", answers["logprobs"])
@@ -127,7 +132,10 @@ func TestOpenAIURL(t *testing.T) {
 		if text := at(answers["grammar"], "response", "body", "choices", 0, "text"); text != "only this" {
 			t.Errorf("the answer by the grammar is %q", text)
 		}
-		if at(answers["tools"], "response", "status_code") != 200.0 { // the model's template knows no tools, so it makes no call
+		call := []any{"response", "body", "choices", 0, "message", "tool_calls", 0, "function"}
+		var arguments struct{ City string }
+		text, _ = at(answers["tools"], append(call, "arguments")...).(string)
+		if err := json.Unmarshal([]byte(text), &arguments); err != nil || arguments.City != "Oslo" && arguments.City != "Rome" || at(answers["tools"], append(call, "name")...) != "get_weather" {
 			t.Errorf("a row with tools: %v, or %v", answers["tools"], failures["tools"])
 		}
 		if text := at(answers["short"], "response", "body", "choices", 0, "message", "content"); text == nil || text == "" {

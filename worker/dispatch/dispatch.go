@@ -83,6 +83,7 @@ type Config struct {
 	MaxRetries     int           // after failures of a server and invalid answers
 	RetryDelay     time.Duration // pause before the first retry, doubled for each further retry; 0 is no pause
 	StallTimeout   time.Duration // a server without an answer and without work for this long hangs
+	FindSlots      bool          // the servers' slots are a guess, from which the best number of rows at once is found
 	AnswerMemory   int64         // for the answers in flight of all servers, in bytes; at least ollama.MinBudget
 }
 
@@ -232,7 +233,7 @@ type namedLimiter struct {
 
 // addLimiter makes a limiter and adds it to the list of InFlight.
 func (d *Dispatcher) addLimiter(server string, slots int) *limiter {
-	l := newLimiter(slots, d.log.With().Str("server", server).Logger())
+	l := newLimiter(slots, d.config.FindSlots, d.log.With().Str("server", server).Logger())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limiters = append(d.limiters, namedLimiter{server, l})

@@ -50,7 +50,7 @@ func (l *Lane) generate(ctx context.Context, t *task, room *ollama.Room) error {
 			return err
 		}
 		l.completed.Add(1)
-		l.limiter.answered(time.Now())
+		l.limiter.answered(time.Now(), int(l.asking.Load()))
 		if d.deferrer != nil {
 			d.deferrer.Learn(&t.row, a)
 		}

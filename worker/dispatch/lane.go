@@ -70,8 +70,9 @@ func (l *Lane) askAll(own context.Context) error {
 		l.limiter = l.dispatcher.addLimiter(l.server.Name(), slots)
 	}
 	rows, ctx := errgroup.WithContext(own)
-	for number := range batcher.InFlight(slots) {
-		rows.Go(func() error { return l.askRows(newAsker(ctx, number >= slots), number) })
+	for number := range l.limiter.most {
+		atDoor := number >= slots && !l.dispatcher.config.FindSlots // of a server whose slots are known
+		rows.Go(func() error { return l.askRows(newAsker(ctx, atDoor), number) })
 	}
 	return rows.Wait()
 }

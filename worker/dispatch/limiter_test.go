@@ -22,7 +22,7 @@ func waits(l *limiter, number int) bool {
 func TestLimiterStepsDownAndComesBack(t *testing.T) {
 	t.Parallel()
 	const slots = 32
-	l := newLimiter(slots, zerolog.Nop())
+	l := newLimiter(slots, false, zerolog.Nop())
 	now := time.Unix(1e9, 0)
 	planned := batcher.InFlight(slots)
 	if waits(l, planned-1) || !waits(l, planned) {
@@ -44,11 +44,11 @@ func TestLimiterStepsDownAndComesBack(t *testing.T) {
 	if want := int64(planned / 4); l.limit.Load() != want {
 		t.Errorf("the limit is %d when everything fails, want a quarter of the plan, %d", l.limit.Load(), want)
 	}
-	l.answered(now.Add(lowered - time.Second))
+	l.answered(now.Add(lowered-time.Second), 1000)
 	if l.limit.Load() == int64(planned) {
 		t.Errorf("the limit is that of the plan before %s", lowered)
 	}
-	l.answered(now.Add(lowered))
+	l.answered(now.Add(lowered), 1000)
 	if l.limit.Load() != int64(planned) {
 		t.Errorf("the limit is %d after %s, want %d", l.limit.Load(), lowered, planned)
 	}
@@ -57,10 +57,10 @@ func TestLimiterStepsDownAndComesBack(t *testing.T) {
 // A few failures among many answers do not lower the limit: retries suffice.
 func TestLimiterIgnoresRareFailures(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(8, zerolog.Nop())
+	l := newLimiter(8, false, zerolog.Nop())
 	for range 100 {
 		for range 9 {
-			l.answered(time.Now())
+			l.answered(time.Now(), 1000)
 		}
 		l.failed(time.Now())
 	}
@@ -74,14 +74,14 @@ func TestLimiterReleasesWaitingAskers(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	for name, release := range map[string]func(l *limiter, ended chan struct{}){
-		"the limit rises":   func(l *limiter, _ chan struct{}) { l.answered(now.Add(lowered)) },
+		"the limit rises":   func(l *limiter, _ chan struct{}) { l.answered(now.Add(lowered), 1000) },
 		"the queue ends":    func(_ *limiter, ended chan struct{}) { close(ended) },
 		"the limiter ends":  func(l *limiter, _ chan struct{}) { l.end() },
 		"the context ended": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLimiter(8, zerolog.Nop())
+			l := newLimiter(8, false, zerolog.Nop())
 			for range minFailures {
 				l.failed(now)
 			}
@@ -103,14 +103,14 @@ func TestLimiterReleasesWaitingAskers(t *testing.T) {
 // fourth request fails.
 func TestLimiterForgetsOldAnswers(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(8, zerolog.Nop())
+	l := newLimiter(8, false, zerolog.Nop())
 	for range 100_000 {
-		l.answered(time.Now())
+		l.answered(time.Now(), 1000)
 	}
 	for range 100 {
 		l.failed(time.Now())
 		for range 3 {
-			l.answered(time.Now())
+			l.answered(time.Now(), 1000)
 		}
 	}
 	if l.limit.Load() == int64(batcher.InFlight(8)) {
@@ -123,7 +123,7 @@ func TestLimiterForgetsOldAnswers(t *testing.T) {
 func TestLimiterOfABusyServer(t *testing.T) {
 	t.Parallel()
 	const slots = 32
-	l := newLimiter(slots, zerolog.Nop())
+	l := newLimiter(slots, false, zerolog.Nop())
 	now := time.Unix(1e9, 0)
 	planned := int64(batcher.InFlight(slots))
 	for range 10 {
@@ -141,7 +141,7 @@ func TestLimiterOfABusyServer(t *testing.T) {
 	}
 	answers, last := 0, int64(1)
 	for l.limit.Load() < planned && answers < 100_000 {
-		l.answered(now)
+		l.answered(now, 1000)
 		answers++
 		if step := l.limit.Load() - last; step > max(1, last/8) {
 			t.Fatalf("the limit rises from %d to %d at once", last, l.limit.Load())

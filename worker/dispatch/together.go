@@ -57,7 +57,7 @@ func (l *Lane) askTogether(ctx context.Context, tasks []task) error {
 	}
 	took := time.Since(began)
 	l.completed.Add(1)
-	l.limiter.answered(time.Now())
+	l.limiter.answered(time.Now(), int(l.asking.Load()))
 	l.alive()
 	l.pace.note(len(request.Embedding.Input), took)
 	if d.deferrer != nil {

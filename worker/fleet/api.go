@@ -58,8 +58,10 @@ func (f ollamaAPI) started(s *Server) (client, error) {
 }
 
 func (f ollamaAPI) ready(s *Server) {
-	s.setReady(true)
-	s.layers = s.process.Layers()
+	if s.process != nil {
+		s.setReady(true)
+		s.layers = s.process.Layers()
+	}
 }
 
 // settings returns the settings of a server.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -18,6 +19,8 @@ import (
 type OpenAI struct {
 	Key     string // for each request; "" without one
 	Servers int    // that the run starts, at least 1
+	// FindSlots means that the slots of a plan are a guess: the server tells a better number, or the traffic shows it.
+	FindSlots bool
 }
 
 // openAI is the api of servers of OpenAI's API.
@@ -38,7 +41,7 @@ func (f openAI) command(s *Server) ([]string, ollama.Settings, error) {
 }
 
 func (f openAI) running(s *Server) (client, error) {
-	c, err := openai.NewClient(f.config.URL, batcher.InFlight(s.slots), f.config.OpenAI.Key, f.config.Model)
+	c, err := openai.NewClient(f.config.URL, f.connections(s), f.config.OpenAI.Key, f.config.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -46,15 +49,30 @@ func (f openAI) running(s *Server) (client, error) {
 }
 
 func (f openAI) started(s *Server) (client, error) {
-	c, err := openai.NewClientVia(s.process.URL(), s.process.Dial, batcher.InFlight(s.slots), f.config.OpenAI.Key, f.config.Model)
+	c, err := openai.NewClientVia(s.process.URL(), s.process.Dial, f.connections(s), f.config.OpenAI.Key, f.config.Model)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// ready notes nothing of the server's processes and layers: other programs than Ollama have processes that end on their own.
-func (f openAI) ready(s *Server) { s.setReady(false) }
+// connections returns the largest number of rows that a server may get at once.
+func (f openAI) connections(s *Server) int {
+	if f.config.OpenAI.FindSlots {
+		return batcher.InFlight(batcher.MaxFoundSlots)
+	}
+	return batcher.InFlight(s.slots)
+}
+
+// ready notes the slots, and nothing of processes and layers: other programs than Ollama have processes that end on their own.
+func (f openAI) ready(s *Server) {
+	if s.process != nil {
+		s.setReady(false)
+	}
+	if f.config.OpenAI.FindSlots {
+		s.slots = cmp.Or(s.client.(*openai.Client).Slots(), s.slots)
+	}
+}
 
 // PortPlace stands in a command for the port on which the server must listen; gpusPlace for its number of GPUs.
 const (

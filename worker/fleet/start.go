@@ -65,6 +65,7 @@ func (f *Fleet) useRunning(ctx context.Context, s *Server) error {
 	if err := f.load(ctx, s); err != nil {
 		return serverError(nil, f.config.URL, err)
 	}
+	f.record(s, nil)
 	return nil
 }
 
@@ -95,7 +96,6 @@ func (f *Fleet) startOnce(ctx context.Context, s *Server) (held bool, err error)
 		}
 		return false, err
 	}
-	f.api.ready(s)
 	if s.footprint, err = s.client.Loaded(ctx, f.config.Model); err != nil {
 		return false, serverError(s.process, "", err)
 	}
@@ -168,6 +168,7 @@ func (f *Fleet) load(ctx context.Context, s *Server) error {
 	if err != nil {
 		return withCause(ctx, err)
 	}
+	f.api.ready(s)
 	f.log.Info().Str("server", s.name).Msg("server ready")
 	return nil
 }

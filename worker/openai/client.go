@@ -27,6 +27,7 @@ type Client struct {
 	*ollama.Transport
 	model string
 	own   bool // this run has started the server, which needs its time
+	slots int  // of the server; 0 where it does not tell
 }
 
 // NewClient returns a client for a server that runs already. base is its address, such as "http://127.0.0.1:8000", also with

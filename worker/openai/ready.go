@@ -117,11 +117,39 @@ func (c *Client) missing(list []model) error {
 	return fmt.Errorf("model %q is not at %s: %w; %s; give the name that the server uses to --model", c.model, c.Address(), ollama.ErrModelMissing, others)
 }
 
-// Load checks that the server serves the model.
+// Load checks that the server serves the model, and asks for its slots.
 func (c *Client) Load(ctx context.Context, _ string) error {
-	_, err := c.Describe(ctx)
+	info, err := c.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	c.slots, err = c.slotsOf(ctx, info.Engine)
 	return err
 }
+
+// batchedRows is the number of rows that vLLM and SGLang compute at once by their defaults, at least.
+const batchedRows = 256
+
+// slotsOf returns the number of rows that the server computes at once; 0 where it does not tell.
+func (c *Client) slotsOf(ctx context.Context, engine string) (int, error) {
+	switch engine {
+	case "vllm", "sglang":
+		return batchedRows, nil
+	case "llamacpp":
+		reply, err := c.Get(ctx, "/props")
+		var props struct {
+			Slots int `json:"total_slots"`
+		}
+		if err == nil && json.Unmarshal(reply.Body, &props) != nil {
+			return 0, nil
+		}
+		return props.Slots, err
+	}
+	return 0, nil
+}
+
+// Slots returns the number of rows that the server computes at once, after Load; 0 where it does not tell.
+func (c *Client) Slots() int { return c.slots }
 
 // Loaded returns nothing: these servers do not tell how much memory their models take.
 func (c *Client) Loaded(context.Context, string) (ollama.Footprint, error) {

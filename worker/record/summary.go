@@ -150,8 +150,8 @@ func (s Summary) String() string {
 // InFlight records the limit of the rows that are with a server at once.
 type InFlight struct {
 	Server  string `json:"server"`
-	Planned int    `json:"planned"` // the slots and the look-ahead
-	Last    int    `json:"last"`    // the last limit: lower than planned where the server failed many requests
+	Planned int    `json:"planned"` // the first limit: the slots and the look-ahead
+	Last    int    `json:"last"`    // the last limit: lower where the server failed many requests, another where the run looked for the best
 }
 
 // GPUUse records a run's use of one GPU. Numbers that the driver does not report are left out.
