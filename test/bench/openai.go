@@ -26,6 +26,7 @@ func openAI(ctx context.Context, b *bench) ([]line, error) {
 	if err := os.WriteFile(template, []byte(`{"model":"bigram","messages":[{"role":"user","content":"prompt"}]}`), 0o600); err != nil {
 		return nil, err
 	}
+	connections := 0 // of a run
 	// took measures both clients against servers that take so long for each row, and returns their times in seconds.
 	took := func(times int, r rows, delay time.Duration) (ours, bare sample, _ error) {
 		against := func(client func(url string) (usage, error)) (float64, error) {
@@ -47,13 +48,18 @@ func openAI(ctx context.Context, b *bench) ([]line, error) {
 		err := repeat(ctx, times, func(ctx context.Context, _ int) error {
 			t, err := against(func(url string) (usage, error) {
 				ran, err := b.run(ctx, job{input: r, slots: slots, more: []string{"--openai-url", url}})
+				connections = ran.InFlight
 				return ran.usage, err
 			})
 			ours = append(ours, t)
 			return err
 		}, func(ctx context.Context, _ int) error {
 			t, err := against(func(url string) (usage, error) {
-				return b.loopOver(ctx, url+"/v1/chat/completions", slots, r, template)
+				with := slots
+				if delay == 0 { // as in figure a; a server that takes time gives each slot a connection, as in figure b
+					with = connections
+				}
+				return b.loopOver(ctx, url+"/v1/chat/completions", with, r, template)
 			})
 			bare = append(bare, t)
 			return err
@@ -73,7 +79,7 @@ func openAI(ctx context.Context, b *bench) ([]line, error) {
 	}
 	return []line{{
 		id: "n", what: "`--openai-url`: rows/s over those of a bare closed loop, rows of 1 KB, a server of no cost", values: ratios(bare, ours), goal: goal{atLeast, 0.9},
-		seen:  fmt.Sprintf("%s against %s rows/s on %d connections", number(float64(fast.count)/ours.median()), number(float64(fast.count)/bare.median()), slots),
+		seen:  fmt.Sprintf("%s against %s rows/s on %d connections", number(float64(fast.count)/ours.median()), number(float64(fast.count)/bare.median()), connections),
 		limit: "CPU: the server has its part of the same cores",
 	}, {
 		id: "n", what: fmt.Sprintf("`--openai-url`: makespan over a closed loop's, %d slots, %s a row", slots, delay), values: ratios(span, bareSpan), goal: goal{atMost, 0.99},

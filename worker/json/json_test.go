@@ -118,3 +118,49 @@ func FuzzAppend(f *testing.F) {
 		}
 	})
 }
+
+// Compact takes away the white space that encoding/json's Compact takes away.
+func FuzzCompact(f *testing.F) {
+	for _, text := range texts {
+		f.Add([]byte(text))
+		f.Add(fmt.Appendf(nil, "{ %q :\t[ 1 , %q ]\r\n}", text, text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !Valid(text) {
+			return
+		}
+		var want bytes.Buffer
+		if err := standard.Compact(&want, text); err != nil {
+			t.Fatal(err)
+		}
+		kept := bytes.Clone(text)
+		if got := Compact(text); !bytes.Equal(got, want.Bytes()) || !bytes.Equal(text, kept) {
+			t.Fatalf("%q becomes %q, want %q", kept, got, want.Bytes())
+		}
+	})
+}
+
+// View gives the same values as Unmarshal where the names are exact.
+func FuzzView(f *testing.F) {
+	for _, text := range texts {
+		f.Add([]byte(text))
+		f.Add(fmt.Appendf(nil, `{"text":%q,"any":%s,"inner":{"map":{"x":%[2]s}}}`, text, text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !Valid(text) || bytes.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ\\") || !isASCII(text) {
+			return // such a name may be another spelling of a field's
+		}
+		var got, want sample
+		err, wantErr := View(text, &got), Unmarshal(text, &want)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, want %v", text, err, wantErr)
+		}
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %+v, want %+v", text, got, want)
+		}
+	})
+}
+
+func isASCII(text []byte) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool { return r > 0x7f })
+}

@@ -21,7 +21,8 @@ type connection struct {
 	net.Conn
 	head    headLimit // reads from Conn
 	in      *bufio.Reader
-	limited bool // true if a deadline is set on Conn
+	out     []byte // the head of the last request
+	limited bool   // true if a deadline is set on Conn
 	idle    time.Time
 
 	raw    syscall.RawConn           // nil if Conn is not a socket

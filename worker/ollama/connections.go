@@ -58,7 +58,8 @@ func (p *connections) post(ctx context.Context, deadline time.Time, path string,
 	c, err := p.acquire(ctx, deadline)
 	if err == nil {
 		var reusable bool
-		r, reusable = c.exchange(ctx, deadline, p.head(path, len(body)), body, into, room)
+		c.out = p.appendHead(c.out[:0], path, len(body))
+		r, reusable = c.exchange(ctx, deadline, c.out, body, into, room)
 		p.release(c, reusable)
 		err = r.err
 	}
@@ -71,9 +72,8 @@ func (p *connections) post(ctx context.Context, deadline time.Time, path string,
 	return r
 }
 
-// head returns the head of a request whose body has the given length in bytes.
-func (p *connections) head(path string, length int) []byte {
-	head := make([]byte, 0, 256+len(p.headers))
+// appendHead appends the head of a request whose body has the given length in bytes.
+func (p *connections) appendHead(head []byte, path string, length int) []byte {
 	head = append(head, "POST "...)
 	head = append(head, p.path...)
 	head = append(head, path...)

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -46,7 +45,7 @@ type details struct {
 func readAnswer(body []byte) *ollama.Answer {
 	a := &ollama.Answer{Body: body, FinishReason: "stop"}
 	var b answerBody
-	if fast.Unmarshal(body, &b) != nil {
+	if fast.View(body, &b) != nil {
 		return a // an answer of another form, such as a list, is an answer
 	}
 	a.PromptTokens = max(0, b.Usage.Prompt, b.Usage.Input)
@@ -102,7 +101,7 @@ func readError(body []byte) said {
 		}
 		return said{ollama.CodeInvalidRequest, fmt.Sprintf("%.200q", body), nil}
 	}
-	s := said{code: ollama.CodeInvalidRequest, message: fmt.Sprintf("%.200s", body), raw: compact(body)}
+	s := said{code: ollama.CodeInvalidRequest, message: fmt.Sprintf("%.200s", body), raw: fast.Compact(body)}
 	var b errorBody
 	if json.Unmarshal(body, &b) != nil {
 		return s
@@ -123,11 +122,4 @@ func readError(body []byte) said {
 		s.code = b.Type
 	}
 	return s
-}
-
-// compact returns valid JSON without white space.
-func compact(text []byte) json.RawMessage {
-	var b bytes.Buffer
-	json.Compact(&b, text) // cannot fail
-	return b.Bytes()
 }

@@ -7,14 +7,15 @@
 package openai
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	fast "fluxworker/worker/json"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
@@ -81,12 +82,12 @@ func failure(reply ollama.Reply) error {
 
 // answerOf returns the answer in the body of a response.
 func answerOf(body []byte) (*ollama.Answer, error) {
-	var text bytes.Buffer
-	text.Grow(len(body))
-	if err := json.Compact(&text, body); err != nil {
-		return nil, &ollama.UnavailableError{Status: http.StatusOK, Err: errors.New("the answer is not JSON: " + err.Error())}
+	if !fast.Valid(body) {
+		var value any
+		err := json.Unmarshal(body, &value) // says where
+		return nil, &ollama.UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("the answer is not JSON: %w", err)}
 	}
-	a := readAnswer(text.Bytes())
+	a := readAnswer(fast.Compact(body))
 	if a.FinishReason == "abort" { // vLLM and SGLang, at their end
 		return nil, &ollama.UnavailableError{Status: http.StatusOK, Err: errors.New("the answer is incomplete: the server has aborted it (finish_reason abort)")}
 	}

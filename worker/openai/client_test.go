@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	fast "fluxworker/worker/json"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/prompt"
 )
@@ -57,7 +58,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %v", test.body, err)
 			continue
 		}
-		if body := string(compact([]byte(test.body))); string(a.Body) != body {
+		if body := string(fast.Compact([]byte(test.body))); string(a.Body) != body {
 			t.Errorf("the body is %s, want %s", a.Body, body)
 		}
 		if a.Text != test.want.Text || a.FinishReason != test.want.FinishReason || a.PromptTokens != test.want.PromptTokens ||

@@ -70,6 +70,9 @@ type bodySchema struct {
 	Schema json.RawMessage `json:"schema"`
 }
 
+// bodyOverhead is about the length of a body without the texts of its messages, in bytes.
+const bodyOverhead = 256
+
 // makeBody gives a chat its body. The server makes all answers of the row with one request.
 func (r *Request) makeBody() {
 	s := &r.Sampling
@@ -79,8 +82,10 @@ func (r *Request) makeBody() {
 		Seed: s.Seed, Stop: s.Stop, FrequencyPenalty: s.FrequencyPenalty, PresencePenalty: s.PresencePenalty,
 		N: r.N, Logprobs: r.Logprobs != nil, TopLogprobs: r.Logprobs, Effort: r.Thinking,
 	}
+	length := bodyOverhead
 	for i := range r.Messages {
 		b.Messages[i] = bodyMessageOf(&r.Messages[i])
+		length += len(r.Messages[i].Content) * 9 / 8 // with some escapes
 	}
 	for _, t := range r.Tools {
 		b.Tools = append(b.Tools, bodyTool{"function", t})
@@ -88,7 +93,7 @@ func (r *Request) makeBody() {
 	if r.Structure != nil {
 		b.ResponseFormat = formatOf(r.Structure)
 	}
-	r.Body, r.N = encoded(b), 0
+	r.Body, r.N = encodedInto(make([]byte, 0, length), b), 0
 }
 
 func unlessUnset[T int | float64](value T) *T {

@@ -175,8 +175,10 @@ func (r *Request) readSampling(body []byte) {
 }
 
 // encoded returns the JSON of a value of this package, which can always be encoded.
-func encoded(value any) json.RawMessage {
-	text, err := fast.Append(nil, value)
+func encoded(value any) json.RawMessage { return encodedInto(nil, value) }
+
+func encodedInto(buffer []byte, value any) json.RawMessage {
+	text, err := fast.Append(buffer, value)
 	if err != nil {
 		panic("encode a part of a request: " + err.Error())
 	}
