@@ -79,9 +79,9 @@ func (s *Series) Append(m Moment) error {
 	s.all++
 	switch {
 	case s.all >= maxMoments, s.size >= maxSeriesBytes:
-		return s.thin(maxMoments, func(Moment) bool { return true })
+		return s.thin(func(Moment) bool { return true })
 	case s.own >= maxAttempt:
-		return s.thin(maxAttempt, func(m Moment) bool { return m.Attempt == s.attempt })
+		return s.thin(func(m Moment) bool { return m.Attempt == s.attempt })
 	}
 	return nil
 }
@@ -94,15 +94,14 @@ func (s *Series) Close() error {
 	return nil
 }
 
-// thin doubles the period, and replaces the file by one that lacks every second periodic moment of a part of the series. most is
-// the bound of this part.
-func (s *Series) thin(most int, part func(Moment) bool) error {
-	s.period *= 2
+// thin replaces the file by one that lacks every second periodic moment of a part of the series, and doubles the period. A part that
+// is still long, since it has mostly events, loses its first events, too.
+func (s *Series) thin(part func(Moment) bool) error {
 	all, err := ReadSeries(s.paths)
 	if err != nil {
 		return err
 	}
-	periodic := 0
+	target, periodic := count(all, part)*3/4, 0
 	all = without(all, len(all), func(m Moment) bool {
 		if m.Event != "" || !part(m) {
 			return false
@@ -110,8 +109,10 @@ func (s *Series) thin(most int, part func(Moment) bool) error {
 		periodic++
 		return periodic%2 == 1
 	})
+	if periodic > 0 {
+		s.period *= 2
+	}
 	// A server that dies all the time, or a job that starts again all the time, has more events than periodic moments.
-	target := most * 3 / 4
 	all = without(all, count(all, part)-target, func(m Moment) bool { return m.Event == EventRestart && part(m) })
 	all = without(all, count(all, part)-target, part)
 

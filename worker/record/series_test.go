@@ -240,3 +240,25 @@ func TestForgetDropsTheSeries(t *testing.T) {
 		t.Errorf("%d moments after Forget, want none", len(all))
 	}
 }
+
+// A file of long events is bounded as well: no periodic moment is there to drop, and the period does not grow for nothing.
+func TestSeriesOfLongEvents(t *testing.T) {
+	t.Parallel()
+	paths := seriesPaths(t)
+	s, err := OpenSeries(paths, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := []GPUMoment{{UUID: strings.Repeat("0", 512<<10)}}
+	for i := range 2 * maxSeriesBytes / (512 << 10) {
+		if err := s.Append(Moment{At: begin.Add(time.Duration(i) * time.Second), Event: EventServing, GPUs: long}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(paths.In(SeriesFile)); err != nil || info.Size() >= maxSeriesBytes || s.Period() != SeriesPeriod {
+		t.Errorf("%d bytes, %v, period %s; want less than %d bytes and the first period", info.Size(), err, s.Period(), maxSeriesBytes)
+	}
+}
