@@ -330,3 +330,27 @@ func TestDistributionOfFewNumbers(t *testing.T) {
 		t.Errorf("%d rows in buckets %v of %v", sum, counts, edges)
 	}
 }
+
+// The page shows the prompt of each form of a row, beside other members of the row, and however deep a row is nested.
+func TestPromptsOfEachForm(t *testing.T) {
+	t.Parallel()
+	output, in, err := outputs.Output{Rows: 6}.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	deep := strings.Repeat("[", 9000) + `"` + strings.Repeat("deep ", 1<<18) + `"` + strings.Repeat("]", 9000)
+	rows := []string{
+		`{"custom_id":"row-000000","prompt":"the plain question","metadata":{"source":"the first list"}}`,
+		`{"custom_id":"row-000001","messages":[{"role":"user","content":[{"type":"text","text":"the chat question"}]}],"metadata":{"source":"x"}}`,
+		`{"custom_id":"row-000002","body":{"messages":[{"role":"user","content":"the batch question"}]},"metadata":{"source":"x"}}`,
+		`{"custom_id":"row-000003","body":{"input":[{"role":"user","content":[{"type":"input_text","text":"the question of a response"}]}]}}`,
+		`{"custom_id":"row-000004","title":"the cell of a column","metadata":{"source":"the last list"}}`,
+		`{"custom_id":"row-000005","prompt":` + deep + `}`,
+	}
+	if err := os.WriteFile(in, []byte(strings.Join(rows, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := page1(t, Config{Output: output, Show: 6})
+	needs(t, page, "the plain question", "the chat question", "the batch question", "the question of a response", "the cell of a column", "the last list", "more characters)")
+	needsNot(t, page, "the first list", "The prompt is not there.")
+}

@@ -19,9 +19,9 @@ func turnsOf(row []byte, q record.Requests) []turn {
 	if row == nil {
 		return []turn{{Text: "The line of the input is not a JSON object."}}
 	}
-	members := membersOf(row)
-	if cells := membersOf(members["metadata"]); len(cells) > 0 && members["body"] == nil {
-		members = cells // of a table
+	shown, members := row, membersOf(row)
+	if cells := members["metadata"]; len(members) == 2 && members["custom_id"] != nil && len(membersOf(cells)) > 0 {
+		shown, members = cells, membersOf(cells) // of a table
 	}
 	request := members
 	if inner := membersOf(members["body"]); len(inner) > 0 {
@@ -42,19 +42,9 @@ func turnsOf(row []byte, q record.Requests) []turn {
 	}
 	add("", firstOf(request, cmp.Or(q.PromptColumn, "prompt"), "input"))
 	if len(turns) == 0 { // columns of one's own, or a row that cannot be asked
-		prompt.EachMember(trimmed(row, members), func(name, value []byte) { add(textOf(name), value) })
+		prompt.EachMember(bytes.TrimSpace(shown), func(name, value []byte) { add(textOf(name), value) })
 	}
 	return clipTurns(turns)
-}
-
-// trimmed returns the object whose members are shown: the cells of a table, or the row.
-func trimmed(row []byte, members map[string]json.RawMessage) []byte {
-	if _, table := members["metadata"]; !table {
-		if cells := membersOf(row)["metadata"]; len(cells) > 0 && cells[0] == '{' {
-			return cells
-		}
-	}
-	return bytes.TrimSpace(row)
 }
 
 // membersOf returns the members of a JSON object; none for another value.
@@ -85,26 +75,32 @@ func firstOf(members map[string]json.RawMessage, names ...string) json.RawMessag
 	return nil
 }
 
+// maxNesting is the depth to which textOf looks for texts: a list of messages whose contents are lists of parts has five levels. Each
+// level is decoded again, so that a row of brackets would take minutes.
+const maxNesting = 8
+
 // textOf returns the text of a JSON value: a string, the texts of a list, or of an object its text. An image is only named.
-func textOf(value json.RawMessage) string {
+func textOf(value json.RawMessage) string { return textWithin(value, maxNesting) }
+
+func textWithin(value json.RawMessage, levels int) string {
 	value = bytes.TrimSpace(value)
 	switch {
 	case len(value) == 0:
 		return ""
+	case levels == 0 || value[0] != '[' && value[0] != '{':
+		return prompt.TextOf(value)
 	case value[0] == '[':
 		var texts []string
 		for _, e := range elementsOf(value) {
-			if text := textOf(e); text != "" {
+			if text := textWithin(e, levels-1); text != "" {
 				texts = append(texts, text)
 			}
 		}
 		return strings.Join(texts, "\n\n")
-	case value[0] != '{':
-		return prompt.TextOf(value)
 	}
 	members := membersOf(value)
 	if text := firstOf(members, "text", "content"); text != nil {
-		return textOf(text)
+		return textWithin(text, levels-1)
 	}
 	if kind := prompt.TextOf(members["type"]); strings.Contains(kind, "image") {
 		return fmt.Sprintf("[image, %s]", size(int64(len(value))))
