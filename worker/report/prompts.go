@@ -63,9 +63,12 @@ func (f *facts) findPrompts(ctx context.Context) error {
 	}
 	for _, s := range list {
 		if len(f.config.Inputs) == 0 {
-			if s.input.Path, f.asked = f.find(s.input); f.asked != "" {
+			path, missing := f.find(s.input)
+			if missing != "" {
+				f.asked = missing
 				continue
 			}
+			s.input.Path = path
 		}
 		err := s.read(ctx, wanted)
 		switch {
@@ -75,6 +78,9 @@ func (f *facts) findPrompts(ctx context.Context) error {
 		default:
 			f.asked = fmt.Sprintf("The input cannot be read: %v. Name the input with --input.", err)
 		}
+	}
+	if len(wanted) == 0 {
+		f.asked = ""
 	}
 	return nil
 }
@@ -113,15 +119,14 @@ func (rs *rows) byName() map[[8]byte][]*shownRow {
 	return wanted
 }
 
-// read reads the rows of the input until all wanted rows are found.
+// read reads the rows of the input until all wanted rows are found. It takes the found rows out of wanted.
 func (s source) read(ctx context.Context, wanted map[[8]byte][]*shownRow) error {
 	open, rows, err := s.input.OpenNames(result.Shard{})
 	if err != nil {
 		return err
 	}
 	defer open.Close()
-	missing := len(wanted)
-	for missing > 0 {
+	for len(wanted) > 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -138,11 +143,9 @@ func (s source) read(ctx context.Context, wanted map[[8]byte][]*shownRow) error 
 		}
 		turns := turnsOf(rows.Input(), s.requests)
 		for _, r := range list {
-			if r.prompt == nil {
-				r.prompt, r.line = turns, row.Line
-			}
+			r.prompt, r.line = turns, row.Line
 		}
-		missing--
+		delete(wanted, row.Key.Name())
 	}
 	return nil
 }

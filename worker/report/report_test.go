@@ -354,3 +354,42 @@ func TestPromptsOfEachForm(t *testing.T) {
 	needs(t, page, "the plain question", "the chat question", "the batch question", "the question of a response", "the cell of a column", "the last list", "more characters)")
 	needsNot(t, page, "the first list", "The prompt is not there.")
 }
+
+// Shards may have inputs of their own. The page says that the input of a shard is missing, as long as a prompt is.
+func TestAnInputOfAShardIsMissing(t *testing.T) {
+	t.Parallel()
+	output, in, err := outputs.Output{Rows: 4, Shards: 2}.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	editRecords(t, filepath.Join(strings.TrimSuffix(output, ".jsonl")+".run", "0000-of-0002"), "prompts.jsonl", "gone.jsonl")
+	needsNot(t, page1(t, Config{Output: output, Show: 4}), "is not there")
+	rows, err := os.ReadFile(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(rows), "\n")
+	if err := os.WriteFile(in, []byte(first+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	needs(t, page1(t, Config{Output: output, Show: 4}), "gone.jsonl is not there any more. Name the input with --input.", "The prompt is not there.", "Sum up report 0")
+}
+
+// editRecords replaces a text in the records of a run folder.
+func editRecords(t *testing.T, dir, before, after string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.json*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no records in ", dir, err)
+	}
+	more, _ := filepath.Glob(filepath.Join(dir, "attempts", "*.json"))
+	for _, file := range append(files, more...) {
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(strings.ReplaceAll(string(data), before, after)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
