@@ -55,14 +55,20 @@ func (f *facts) gpus() []*gpuView {
 	}
 	for _, r := range f.runs {
 		if r.manifest != nil {
+			// The servers of a shard are there at the same time; the tasks of an array may use a GPU one after the other.
+			planned, measured := make(map[*gpuView]int64), make(map[*gpuView]int64)
 			for _, s := range r.manifest.Plan.Servers {
 				for i, uuid := range s.GPUs {
 					g := find(uuid)
-					g.Name, g.planned = cmp.Or(g.Name, s.GPU), g.planned+s.Bytes
+					g.Name = cmp.Or(g.Name, s.GPU)
+					planned[g] += s.Bytes
 					if i < len(s.MeasuredBytes) {
-						g.measured += s.MeasuredBytes[i]
+						measured[g] += s.MeasuredBytes[i]
 					}
 				}
+			}
+			for g := range planned {
+				g.planned, g.measured = max(g.planned, planned[g]), max(g.measured, measured[g])
 			}
 		}
 		for _, m := range r.moments {
