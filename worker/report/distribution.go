@@ -12,19 +12,20 @@ const maxTokens = 1 << 20
 
 // distribution counts numbers of tokens.
 type distribution struct {
-	counts []int64 // by the number
-	n, sum int64
+	counts       []int64 // by the number
+	n, sum, most int64
 }
 
-// add counts a number; a number beyond the limits counts as the limit.
+// add counts a number; a number beyond the limits counts as the limit, but not in the sum and as the largest.
 func (d *distribution) add(v int64) {
-	v = min(max(v, 0), maxTokens)
+	v = max(v, 0)
+	d.sum, d.most = d.sum+v, max(d.most, v)
+	v = min(v, maxTokens)
 	if need := int(v) + 1 - len(d.counts); need > 0 {
 		d.counts = append(d.counts, make([]int64, need)...)
 	}
 	d.counts[v]++
 	d.n++
-	d.sum += v
 }
 
 // quantile returns the number that a share q of the numbers do not exceed.
@@ -75,5 +76,5 @@ func (d *distribution) buckets() (edges []string, counts []int64) {
 // sentence describes the distribution.
 func (d *distribution) sentence() string {
 	return fmt.Sprintf("median %s, 95 %% at most %s, largest %s, mean %s",
-		grouped(d.quantile(0.5)), grouped(d.quantile(0.95)), grouped(d.quantile(1)), chart.Number(float64(d.sum)/float64(max(1, d.n))))
+		grouped(d.quantile(0.5)), grouped(d.quantile(0.95)), grouped(d.most), chart.Number(float64(d.sum)/float64(max(1, d.n))))
 }

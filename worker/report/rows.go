@@ -155,8 +155,13 @@ func parseBody(data []byte) (b body) {
 	return b
 }
 
-// reason returns the finish reason; "" where the body has none.
+// reason returns the finish reason; "" where the body has none. A row with several answers is cut if any of them is.
 func (b body) reason() string {
+	for _, c := range b.Choices {
+		if c.FinishReason == reasonLength {
+			return reasonLength
+		}
+	}
 	switch {
 	case len(b.Choices) > 0:
 		return b.Choices[0].FinishReason
