@@ -73,7 +73,7 @@ func (f *facts) attemptRows() (list []attemptRow, more int) {
 	for n := range f.runs {
 		r := &f.runs[n]
 		for i, a := range r.attempts {
-			span := r.spanOf(i)
+			span := r.spans[i]
 			row := attemptRow{Shard: r.name, Number: a.Number, Job: clip(a.Job, maxName), Host: clip(a.Host, maxName), Started: a.Summary.Started}
 			row.Took = chart.Seconds(rounded(span.to.Sub(span.from).Seconds()))
 			row.Rows = grouped(a.Summary.OK)
@@ -111,7 +111,7 @@ func (f *facts) timeline() *picture {
 	first, last := time.Time{}, time.Time{}
 	for n := range f.runs {
 		for i := range f.runs[n].attempts {
-			s := f.runs[n].spanOf(i)
+			s := f.runs[n].spans[i]
 			if first.IsZero() || s.from.Before(first) {
 				first = s.from
 			}
@@ -129,7 +129,7 @@ func (f *facts) timeline() *picture {
 		r := &f.runs[n]
 		lane := chart.Lane{Name: cmp.Or(r.name, "all rows")}
 		for i, a := range r.attempts {
-			s := r.spanOf(i)
+			s := r.spans[i]
 			class, words := f.outcomeOf(r, i)
 			used[class] = true
 			text := fmt.Sprintf("attempt %d on %s", a.Number, clip(a.Host, maxName))

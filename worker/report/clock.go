@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,16 +15,20 @@ type clock struct{ spans []span }
 // span is a time in which attempts ran without a pause.
 type span struct{ from, to time.Time }
 
-// spanOf returns the time of an attempt by its record and its moments.
-func (r *run) spanOf(i int) span {
-	a := r.attempts[i]
-	s := span{a.Summary.Started, a.Summary.Started.Add(seconds(a.Summary.WallSeconds))}
-	for _, m := range r.moments {
-		if m.Attempt == a.Number && m.At.After(s.to) {
-			s.to = m.At
+// spansOf returns the times of attempts by their records and their moments.
+func spansOf(attempts []record.Attempt, moments [][]record.Moment) []span {
+	last := make(map[int]time.Time, len(moments)) // moment of an attempt
+	for _, list := range moments {
+		last[list[0].Attempt] = list[len(list)-1].At
+	}
+	spans := make([]span, len(attempts))
+	for i, a := range attempts {
+		spans[i] = span{a.Summary.Started, a.Summary.Started.Add(seconds(a.Summary.WallSeconds))}
+		if at := last[a.Number]; at.After(spans[i].to) {
+			spans[i].to = at
 		}
 	}
-	return s
+	return spans
 }
 
 // newClock joins spans.
@@ -87,28 +92,22 @@ func (f *facts) askClock() clock {
 func (f *facts) runClock() clock {
 	var spans []span
 	for _, r := range f.runs {
-		for i := range r.attempts {
-			spans = append(spans, r.spanOf(i))
-		}
+		spans = append(spans, r.spans...)
 	}
 	return newClock(spans)
 }
 
-// sorted returns the moments of each attempt in the order of time.
-func (r *run) sorted() [][]record.Moment {
-	byAttempt := make(map[int][]record.Moment)
-	var numbers []int
-	for _, m := range r.moments {
-		if byAttempt[m.Attempt] == nil {
-			numbers = append(numbers, m.Attempt)
+// byAttempt returns the moments of each attempt in the order of time.
+func byAttempt(all []record.Moment) (list [][]record.Moment) {
+	slices.SortStableFunc(all, func(a, b record.Moment) int {
+		return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), a.At.Compare(b.At))
+	})
+	for i, m := range all {
+		if n := len(list) - 1; n >= 0 && list[n][0].Attempt == m.Attempt {
+			list[n] = append(list[n], m)
+		} else {
+			list = append(list, all[i:i+1:i+1])
 		}
-		byAttempt[m.Attempt] = append(byAttempt[m.Attempt], m)
 	}
-	slices.Sort(numbers)
-	all := make([][]record.Moment, len(numbers))
-	for i, n := range numbers {
-		all[i] = byAttempt[n]
-		slices.SortStableFunc(all[i], func(a, b record.Moment) int { return a.At.Compare(b.At) })
-	}
-	return all
+	return list
 }

@@ -71,16 +71,15 @@ func (f *facts) gpus() []*gpuView {
 				g.planned, g.measured = max(g.planned, planned[g]), max(g.measured, measured[g])
 			}
 		}
-		for _, m := range r.moments {
+		for _, m := range slices.Concat(r.moments...) {
 			for _, g := range m.GPUs {
 				find(g.UUID)
 			}
 		}
 	}
-	x := newTimeAxis(f.runClock())
 	for i, g := range list {
-		if i < maxGPUs && x.total > 0 {
-			g.Pictures = f.gpuPictures(g, i, x)
+		if i < maxGPUs && f.axis.total > 0 {
+			g.Pictures = f.gpuPictures(g, i)
 		}
 		g.texts()
 	}
@@ -153,19 +152,20 @@ func (m means) values() (values []float64, some bool) {
 }
 
 // gpuPictures returns memory, utilisation and power of a GPU over time, as far as the driver reports them.
-func (f *facts) gpuPictures(g *gpuView, number int, x timeAxis) (list []picture) {
+func (f *facts) gpuPictures(g *gpuView, number int) (list []picture) {
+	x := f.axis
 	used, busy, watts := newMeans(), newMeans(), newMeans()
 	total := uint64(0)
 	on := make(map[string]bool) // shards with this GPU
-	for n := range f.runs {
-		for _, moments := range f.runs[n].sorted() {
+	for _, r := range f.runs {
+		for _, moments := range r.moments {
 			for i := 1; i < len(moments); i++ {
 				at := slices.IndexFunc(moments[i].GPUs, func(m record.GPUMoment) bool { return m.UUID == g.UUID })
 				if at < 0 {
 					continue
 				}
 				m := moments[i].GPUs[at]
-				on[f.runs[n].name] = true
+				on[r.name] = true
 				total = max(total, m.TotalBytes)
 				x.spread(moments[i-1].At, moments[i].At, func(step int, part float64) {
 					used.add(step, part, float64(m.UsedBytes)/gib)
@@ -179,7 +179,7 @@ func (f *facts) gpuPictures(g *gpuView, number int, x timeAxis) (list []picture)
 			}
 		}
 	}
-	marks := marksOf(slices.DeleteFunc(f.events(x), func(e event) bool { return !on[e.Shard] }))
+	marks := marksOf(slices.DeleteFunc(slices.Clone(f.events), func(e event) bool { return !on[e.Shard] }))
 	add := func(name, title, unit string, most float64, caption string, series ...chart.Series) {
 		l := chart.Lines{
 			Text: chart.Text{ID: fmt.Sprintf("gpu%d-%s", number, name), Title: title, Description: describe(unit, x.total, series)},

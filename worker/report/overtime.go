@@ -93,9 +93,9 @@ type legend struct {
 
 // overTime returns the pictures of the rows and tokens over time; none without moments.
 func (f *facts) overTime() []picture {
-	x, sum, some := newTimeAxis(f.runClock()), newRates(), false
-	for i := range f.runs {
-		for _, moments := range f.runs[i].sorted() {
+	x, sum, some := f.axis, newRates(), false
+	for _, r := range f.runs {
+		for _, moments := range r.moments {
 			some = some || len(moments) > 1
 			sum.add(x, moments)
 		}
@@ -103,7 +103,7 @@ func (f *facts) overTime() []picture {
 	if !some || x.total <= 0 {
 		return nil
 	}
-	marks := marksOf(f.events(x))
+	marks := marksOf(f.events)
 	lines := func(id, title, unit string, whole bool, series ...chart.Series) picture {
 		l := chart.Lines{Text: chart.Text{ID: id, Title: title, Description: describe(unit, x.total, series)}, Unit: unit, Seconds: x.total, Whole: whole, Series: series, Marks: marks}
 		return picture{Title: title, SVG: l.SVG(), Legend: legendOf(series)}
@@ -160,17 +160,17 @@ type event struct {
 	secondsOfClock float64
 }
 
-// events returns the events that the pictures mark, in the order of time.
-func (f *facts) events(x timeAxis) []event {
+// listEvents returns the events that the pictures mark, in the order of time.
+func (f *facts) listEvents() []event {
 	var list []event
 	for _, r := range f.runs {
-		for _, m := range r.moments {
+		for _, m := range slices.Concat(r.moments...) {
 			kind := string(m.Event)
 			i := slices.IndexFunc(kinds(), func(k struct{ kind, name string }) bool { return k.kind == kind })
 			if i < 0 || m.Event == record.EventStart && len(r.attempts) > 0 && m.Attempt == r.attempts[0].Number {
 				continue
 			}
-			list = append(list, event{At: m.At, Shard: r.name, Attempt: m.Attempt, Kind: kind, Name: kinds()[i].name, Detail: clip(m.Detail, maxMessage), secondsOfClock: x.clock.at(m.At)})
+			list = append(list, event{At: m.At, Shard: r.name, Attempt: m.Attempt, Kind: kind, Name: kinds()[i].name, Detail: clip(m.Detail, maxMessage), secondsOfClock: f.axis.clock.at(m.At)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b event) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })

@@ -105,9 +105,8 @@ func (f *facts) page() page {
 		State: f.state(), Lead: f.lead(), Figures: f.figures(), OverTime: f.overTime(), GPUs: f.gpus(), Distributions: f.distributions(),
 		Reasons: f.rows.reasons.list(), Timeline: f.timeline(), Plan: f.plan(), Asked: clip(f.asked, 4*maxName), Sharded: len(f.runs) > 1,
 	}
-	p.Events = f.events(newTimeAxis(f.runClock()))
-	p.Marks = marksLegend(p.Events)
-	p.Events = p.Events[:min(len(p.Events), maxEvents)]
+	p.Marks = marksLegend(f.events)
+	p.Events = f.events[:min(len(f.events), maxEvents)]
 	p.MoreGPUs = max(0, len(p.GPUs)-maxGPUs)
 	p.Attempts, p.More = f.attemptRows()
 	if n := f.rows.damaged; n > 0 {
@@ -170,7 +169,7 @@ func (f *facts) lead() string {
 	if t == nil {
 		return b.String() + "."
 	}
-	fmt.Fprintf(&b, ", after %s in %s", chart.Seconds(rounded(f.runClock().total())), count(int64(len(f.summaries())), "attempt"))
+	fmt.Fprintf(&b, ", after %s in %s", chart.Seconds(rounded(f.axis.total)), count(int64(len(f.summaries())), "attempt"))
 	if rate, tokens := f.speed(); rate > 0 {
 		fmt.Fprintf(&b, ", at %s rows/s and %s tokens/s", chart.Number(rate), chart.Number(tokens))
 	}

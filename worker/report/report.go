@@ -63,6 +63,8 @@ func Write(ctx context.Context, c Config) (path string, _ error) {
 	for _, p := range parts {
 		f.runs = append(f.runs, f.readRun(p))
 	}
+	f.axis = newTimeAxis(f.runClock())
+	f.events = f.listEvents()
 	if f.rows, err = readRows(ctx, parts, c); err != nil {
 		return "", orStopped(ctx, err)
 	}
@@ -88,6 +90,8 @@ type facts struct {
 	made   time.Time
 	status status.Status
 	runs   []run // of the parts of the output
+	axis   timeAxis
+	events []event
 	rows   *rows
 	notes  []string // what is missing, for the reader
 	asked  string   // why prompts are missing; "" where they are there
@@ -98,7 +102,8 @@ type run struct {
 	name     string // of the shard; "" for a whole output
 	attempts []record.Attempt
 	manifest *record.Manifest
-	moments  []record.Moment // in the order of time, by attempt
+	moments  [][]record.Moment // of each attempt, in the order of time
+	spans    []span            // of the attempts
 }
 
 // readRun reads the records of a part. A record that cannot be read gives a note in the report.
@@ -115,9 +120,12 @@ func (f *facts) readRun(p result.Part) run {
 	if r.manifest, err = record.ReadManifest(p.Paths); err != nil {
 		f.notes = append(f.notes, err.Error())
 	}
-	if r.moments, err = record.ReadSeries(p.Paths); err != nil {
+	moments, err := record.ReadSeries(p.Paths)
+	if err != nil {
 		f.notes = append(f.notes, err.Error())
 	}
+	r.moments = byAttempt(moments)
+	r.spans = spansOf(r.attempts, r.moments)
 	return r
 }
 
