@@ -68,8 +68,8 @@ func (f *facts) stateOf(name string) status.State {
 	return status.Stopped
 }
 
-// attemptRows returns the table of the attempts, in the order of their starts, and how many more there are.
-func (f *facts) attemptRows() (list []attemptRow, more int) {
+// attemptRows returns the table of the attempts, in the order of their starts, and says what it lacks.
+func (f *facts) attemptRows() (list []attemptRow, lacks string) {
 	for n := range f.runs {
 		r := &f.runs[n]
 		for i, a := range r.attempts {
@@ -88,10 +88,10 @@ func (f *facts) attemptRows() (list []attemptRow, more int) {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b attemptRow) int { return a.Started.Compare(b.Started) })
-	if more = len(list) - maxAttemptRows; more > 0 {
-		return list[more:], more
+	if more := len(list) - maxAttemptRows; more > 0 {
+		return list[more:], count(int64(more), "earlier attempt")
 	}
-	return list, 0
+	return list, ""
 }
 
 // rounded returns seconds without the digits that do not matter.
@@ -105,13 +105,19 @@ func rounded(s float64) float64 {
 	return s
 }
 
-// timeline returns the picture of the attempts: a lane for each attempt of a whole output, or for each shard; nil without an
-// attempt.
+// timeline returns the picture of the attempts: a lane for each of the last attempts of a whole output, or for each shard; nil
+// without an attempt.
 func (f *facts) timeline() *picture {
+	p := picture{Title: "Attempts over the hours of the clock"}
+	from := 0
+	if len(f.runs) == 1 {
+		if from = max(0, len(f.runs[0].attempts)-maxLanes); from > 0 {
+			p.Caption = fmt.Sprintf("The picture lacks %s.", count(int64(from), "earlier attempt"))
+		}
+	}
 	first, last := time.Time{}, time.Time{}
-	for n := range f.runs {
-		for i := range f.runs[n].attempts {
-			s := f.runs[n].spans[i]
+	for _, r := range f.runs {
+		for _, s := range r.spans[from:] {
 			if first.IsZero() || s.from.Before(first) {
 				first = s.from
 			}
@@ -128,9 +134,9 @@ func (f *facts) timeline() *picture {
 	for n := range f.runs {
 		r := &f.runs[n]
 		lane := chart.Lane{Name: cmp.Or(r.name, "all rows")}
-		for i, a := range r.attempts {
-			s := r.spans[i]
-			class, words := f.outcomeOf(r, i)
+		for i, a := range r.attempts[from:] {
+			s := r.spans[from+i]
+			class, words := f.outcomeOf(r, from+i)
 			used[class] = true
 			text := fmt.Sprintf("attempt %d on %s", a.Number, clip(a.Host, maxName))
 			if a.Job != "" {
@@ -146,10 +152,9 @@ func (f *facts) timeline() *picture {
 			lanes = append(lanes, lane)
 		}
 	}
-	p := picture{Title: "Attempts over the hours of the clock"}
 	if more := len(lanes) - maxLanes; more > 0 {
 		lanes = lanes[:maxLanes]
-		p.Caption = fmt.Sprintf("%s more are in the table.", grouped(int64(more)))
+		p.Caption = fmt.Sprintf("The picture lacks %s.", count(int64(more), "shard"))
 	}
 	for _, class := range []string{"complete", "running", "stopped", "killed", "failed"} {
 		if used[class] {

@@ -45,6 +45,7 @@ type page struct {
 	OverTime []picture
 	Marks    []legend
 	Events   []event
+	Left     string // what pictures and table lack of the events
 	MoreGPUs int
 	GPUs     []*gpuView
 
@@ -54,7 +55,7 @@ type page struct {
 
 	Timeline *picture
 	Attempts []attemptRow
-	More     int // attempts that the table lacks
+	More     string // what the table of attempts lacks
 	Sharded  bool
 
 	Plan    *plan
@@ -107,6 +108,9 @@ func (f *facts) page() page {
 	}
 	p.Marks = marksLegend(f.events)
 	p.Events = f.events[:min(len(f.events), maxEvents)]
+	if n := len(f.events); n > chart.MaxMarks {
+		p.Left = fmt.Sprintf("A picture marks the first %d of the %s events, and the list has the first %d.", chart.MaxMarks, grouped(int64(n)), len(p.Events))
+	}
 	p.MoreGPUs = max(0, len(p.GPUs)-maxGPUs)
 	p.Attempts, p.More = f.attemptRows()
 	if n := f.rows.damaged; n > 0 {

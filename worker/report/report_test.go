@@ -441,3 +441,13 @@ func TestNumbersOfLines(t *testing.T) {
 	}
 	needs(t, page1(t, Config{Output: output}), "largest 3,000,000, mean 3M.", "largest 2,500,000, mean 2.5M.", "Answers that were cut")
 }
+
+// An output with more attempts and events than a page shows has a page, which shows the last attempts and says what it lacks.
+func TestManyAttempts(t *testing.T) {
+	t.Parallel()
+	page := written(t, outputs.Output{Rows: 2010, Attempts: 201}, nil)
+	needs(t, page, "The picture lacks 153 earlier attempts.", "The table lacks 1 earlier attempt.", "attempt 154 on node1", "attempt 201 on node1",
+		"A picture marks the first 60 of the 401 events, and the list has the first 100.")
+	needsNot(t, page, "attempt 153 on node1")
+	needs(t, written(t, outputs.Output{Rows: 49, Shards: 49}, nil), "The picture lacks 1 shard.")
+}

@@ -34,8 +34,8 @@ type Mark struct {
 	Tooltip string
 }
 
-// maxMarks is the largest number of marks in a picture.
-const maxMarks = 60
+// MaxMarks is the largest number of marks in a picture, which has the first marks.
+const MaxMarks = 60
 
 // SVG returns the picture.
 func (l Lines) SVG() template.HTML {
@@ -57,7 +57,7 @@ func (l Lines) SVG() template.HTML {
 		d.series(i, s, seconds, x, y)
 	}
 	d.line("axis", left, height-bottom, width-right, height-bottom)
-	for _, m := range l.Marks[:min(len(l.Marks), maxMarks)] {
+	for _, m := range l.Marks[:min(len(l.Marks), MaxMarks)] {
 		at := x(min(m.Seconds, seconds))
 		fmt.Fprintf(&d, `<g class="mark %s"><title>%s</title>`, html.EscapeString(m.Kind), html.EscapeString(m.Tooltip))
 		d.line("rule", at, top-8, at, height-bottom)
