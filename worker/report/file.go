@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fluxworker/worker/outcome"
 	"fluxworker/worker/result"
@@ -23,8 +24,8 @@ const (
 	modeNoText fs.FileMode = 0o644
 )
 
-// checkTarget returns an error if something other than a report is at the path. Errors: ConfigError.
-func checkTarget(path string) error {
+// checkTarget returns an error if something other than a report is at the path: a file of the output may be empty. Errors: ConfigError.
+func checkTarget(path string, parts []result.Part) error {
 	f, err := safeopen.Named(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -35,8 +36,9 @@ func checkTarget(path string) error {
 	defer f.Close()
 	start := make([]byte, len(marker))
 	n, err := io.ReadFull(f, start)
-	if n > 0 && string(start[:n]) != marker {
-		return errNotReport(path)
+	inOutput := slices.ContainsFunc(parts, func(p result.Part) bool { return p.Paths.Contains(path) })
+	if n > 0 && string(start[:n]) != marker || inOutput {
+		return &outcome.ConfigError{Err: fmt.Errorf("%s exists and is not a report; name another file with --to", path)}
 	}
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return &outcome.ConfigError{Err: fmt.Errorf("replace the report: %w", err)}

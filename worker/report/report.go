@@ -7,7 +7,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -48,15 +47,18 @@ func Write(ctx context.Context, c Config) (path string, _ error) {
 	if c.To == "" {
 		c.To = FileOf(c.Output)
 	}
-	progress, err := status.Of(c.Output)
-	if err != nil {
+	progress, err := status.NewReader(c.Output).Read(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
 		return "", err
 	}
 	parts, err := result.Parts(c.Output)
 	if err != nil {
 		return "", outcome.OfParts(err)
 	}
-	if err := checkTarget(c.To); err != nil {
+	if err := checkTarget(c.To, parts); err != nil {
 		return "", err
 	}
 	f := facts{config: c, status: progress, made: time.Now()}
@@ -167,9 +169,4 @@ func (f *facts) newest() (m *record.Manifest, others int) {
 		}
 	}
 	return m, others
-}
-
-// errNotReport means that the file for the report holds something else.
-func errNotReport(path string) error {
-	return &outcome.ConfigError{Err: fmt.Errorf("%s exists and is not a report; name another file with --to", path)}
 }

@@ -262,6 +262,12 @@ func TestTheFile(t *testing.T) {
 	if _, err := Write(t.Context(), c); err == nil {
 		t.Error("a report replaced the results")
 	}
+	if err := os.Truncate(output, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(t.Context(), c); err == nil {
+		t.Error("a report replaced the results of a run that has no answer yet")
+	}
 	c.To = filepath.Join(dir, "nowhere", "report.html")
 	_, err = Write(t.Context(), c)
 	if write, ok := errors.AsType[*result.WriteError](err); !ok || !errors.Is(write, fs.ErrNotExist) {
@@ -278,11 +284,14 @@ func TestTheFile(t *testing.T) {
 	}
 }
 
-// The end of the context ends a report, and leaves the old one.
+// The end of the context ends a report at once, however long the results are, and leaves the old one.
 func TestAReportIsGivenUp(t *testing.T) {
 	t.Parallel()
 	output, _, err := outputs.Output{Rows: 5}.Write(t.TempDir())
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(output, 1<<40); err != nil { // hours of reading
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
