@@ -46,8 +46,8 @@ func progressColumns(p record.Progress, now time.Time) []terminal.Column {
 	return columns
 }
 
-// percent formats a part of 1. Only a part of 1 is 100%.
-func percent(part float64) string { return fmt.Sprintf("%d%%", int(min(part, 1)*100)) }
+// percent formats a part of 1. Only a part of 1 is 100%. The small number is for products that are rounded down, as 0.29 * 100 is.
+func percent(part float64) string { return fmt.Sprintf("%d%%", int(min(part, 1)*100+1e-12)) }
 
 // timeLeft returns the time left (0 is unknown), and where the end of the job is known, whether that time is enough. late is
 // the time between the end of the job and the end of the rows.

@@ -41,6 +41,18 @@ func TestBarInWindows(t *testing.T) {
 	}
 }
 
+// A percentage is that of the rows: 29 of 100 rows are 29 %, although 0.29 * 100 is less than 29.
+func TestPercent(t *testing.T) {
+	for done := range int64(100) {
+		if got, want := percent(float64(done)/100), fmt.Sprintf("%d%%", done); got != want {
+			t.Errorf("%d of 100 rows: %s", done, got)
+		}
+	}
+	if got := percent(float64(999_999_999) / 1_000_000_000); got != "99%" {
+		t.Errorf("all rows but one of 1,000,000,000: %s", got)
+	}
+}
+
 func TestRoughly(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		400 * time.Millisecond: "0s", 59400 * time.Millisecond: "59s", time.Minute + 40*time.Second: "1m",
