@@ -139,24 +139,13 @@ func TestPromtoolAcceptsTheMetrics(t *testing.T) {
 // The queries of the page can be pasted.
 func TestPromtoolAcceptsTheQueries(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
+	queries := panels(t)
+	if len(queries) < 10 {
+		t.Fatalf("%d queries in the table of panels", len(queries))
 	}
-	_, panels, _ := strings.Cut(string(page), "### Panels for Grafana")
-	panels, _, _ = strings.Cut(panels, "\n## ")
-	rules, queries := "groups: [{name: panels, rules: [\n", 0
-	for line := range strings.Lines(panels) {
-		if !strings.HasPrefix(line, "| ") {
-			continue
-		}
-		for _, q := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
-			queries++
-			rules += fmt.Sprintf("{record: 'panel:%d', expr: '%s'},\n", queries, q[1])
-		}
-	}
-	if queries < 10 {
-		t.Fatalf("%d queries in the table of panels", queries)
+	rules := "groups: [{name: panels, rules: [\n"
+	for i, q := range queries {
+		rules += fmt.Sprintf("{record: 'panel:%d', expr: '%s'},\n", i, q)
 	}
 	file := filepath.Join(t.TempDir(), "rules.yml")
 	if err := os.WriteFile(file, []byte(rules+"]}]\n"), 0o600); err != nil {
@@ -165,6 +154,52 @@ func TestPromtoolAcceptsTheQueries(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// The first panel counts the rows of a shard once, although the file of a killed job is still there beside that of the next job.
+func TestThePanelOfTheRows(t *testing.T) {
+	t.Parallel()
+	tests := "tests: [{interval: 1m, input_series: [\n"
+	for series, value := range map[string]int{
+		`rows_total{JOB1,result="ok"}`: 40, `rows_total{JOB1,result="failed"}`: 0, `rows_done_before{JOB1}`: 0, `rows_expected{JOB1}`: 90,
+		`rows_total{JOB2,result="ok"}`: 30, `rows_total{JOB2,result="failed"}`: 5, `rows_done_before{JOB2}`: 40, `rows_expected{JOB2}`: 100,
+		`rows_total{JOB3,result="ok"}`: 7, `rows_total{JOB3,result="failed"}`: 0, `rows_done_before{JOB3}`: 1, `rows_expected{JOB3}`: 10,
+	} {
+		series = strings.NewReplacer("JOB1", `output="o",slurm_job_id="1",shard="0000-of-0002"`, "JOB2", `output="o",slurm_job_id="2",shard="0000-of-0002"`,
+			"JOB3", `output="o",slurm_job_id="3",shard="0001-of-0002"`).Replace(series)
+		tests += fmt.Sprintf("{series: '%s%s', values: '%d'},\n", prefix, series, value)
+	}
+	tests += "], promql_expr_test: [\n"
+	for i, want := range []int{40 + 30 + 5 + 7 + 1, 100 + 10} {
+		query := strings.ReplaceAll(panels(t)[i], "$output", "o")
+		tests += fmt.Sprintf("{expr: '%s', eval_time: 0s, exp_samples: [{labels: '{}', value: %d}]},\n", query, want)
+	}
+	file := filepath.Join(t.TempDir(), "tests.yml")
+	if err := os.WriteFile(file, []byte(tests+"]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), promtool(t), "test", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// panels returns the queries of the page's table of panels, in its order.
+func panels(t *testing.T) (queries []string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "### Panels for Grafana")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for line := range strings.Lines(table) {
+		if strings.HasPrefix(line, "| ") {
+			for _, q := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
+				queries = append(queries, q[1])
+			}
+		}
+	}
+	return queries
 }
 
 // The page describes every metric with its type, and no other.
