@@ -101,16 +101,22 @@ func modelOf(m *record.Manifest) []setting {
 	}
 	l.add("GGUF file", "%s", m.Plan.GGUF)
 	l.add("Ollama", "%s", m.Server.Version)
+	l.add("engine", "%s", m.Server.Engine)
 	l.add("fluxworker", "%s", m.Version)
 	return l
 }
 
 func requestsOf(q record.Requests) []setting {
 	var l list
-	l.add("max_tokens", "%d", q.Sampling.MaxTokens)
-	l = append(l, setting{"temperature", fmt.Sprint(q.Sampling.Temperature)}) // 0 is a value
-	l.add("top_p", "%v", q.Sampling.TopP)
-	l.add("top_k", "%d", q.Sampling.TopK)
+	l.add("max_tokens", "%d", max(0, q.Sampling.MaxTokens)) // prompt.Unset is less than 0
+	if t := q.Sampling.Temperature; t != prompt.Unset {
+		l = append(l, setting{"temperature", fmt.Sprint(t)}) // 0 is a value
+	}
+	l.add("top_p", "%v", max(0, q.Sampling.TopP))
+	l.add("top_k", "%d", max(0, q.Sampling.TopK))
+	if q.OpenAI {
+		l.add("other options", "as the row has them, or as the server decides")
+	}
 	if q.Sampling.Seed != nil {
 		l = append(l, setting{"seed", fmt.Sprint(*q.Sampling.Seed)})
 	}
