@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,14 +69,27 @@ func read(line parsed) Read {
 		r.Answered = true
 		return r
 	case isObject(r.Body):
+		failure = r.Body
 		prompt.EachMember(r.Body, func(name, value []byte) {
-			if string(name) == `"error"` && isObject(value) {
+			if string(name) == `"error"` && string(value) != "null" {
 				failure = value
 			}
 		})
 	}
-	if json.Unmarshal(failure, &r.Failure) != nil || r.Failure.Code == "" {
-		r.Failure = Failure{Code: "unknown", Message: string(failure)}
-	}
+	r.Failure = failureIn(failure)
 	return r
+}
+
+// failureIn returns the failure in an error: an object of ours or of a server, or a text. The code of a server may be a number, as
+// that of vLLM, beside a type that says more.
+func failureIn(value []byte) Failure {
+	var e struct {
+		Code    any    `json:"code"`
+		Type    string `json:"type"`
+		Message string `json:"message"`
+		Line    int64  `json:"line"`
+	}
+	_ = json.Unmarshal(value, &e) // a member of another type is left out
+	code, _ := e.Code.(string)
+	return Failure{Code: cmp.Or(code, e.Type, "unknown"), Message: cmp.Or(e.Message, prompt.TextOf(value)), Line: e.Line}
 }

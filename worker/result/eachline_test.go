@@ -18,6 +18,10 @@ func TestEachLineReadsAnswersAndFailures(t *testing.T) {
 		id + `"response":null,"error":{"code":"invalid_value","message":"m","line":7}}`,
 		id + `"response":{"status_code":400,"body":{"error":{"code":"context_length_exceeded","message":"long"}}},"error":null}`,
 		id + `"response":{"status_code":500,"body":{"error":{"code":null,"message":"odd"}}},"error":null}`,
+		id + `"response":{"status_code":404,"body":{"error":{"code":404,"type":"NotFoundError","param":3,"message":"no model"}}},"error":null}`,
+		id + `"response":{"status_code":400,"body":{"object":"error","message":"too long","type":"BadRequestError","code":400}},"error":null}`,
+		id + `"response":{"status_code":404,"body":{"error":"no such path"}},"error":null}`,
+		id + `"response":{"status_code":404,"body":{"detail":"Not Found"}},"error":null}`,
 		`{"id":"batch_req_00"}`,
 		"not JSON",
 		id + `"respon`,
@@ -33,7 +37,8 @@ func TestEachLineReadsAnswersAndFailures(t *testing.T) {
 		got = append(got, map[bool]string{true: "answer " + string(r.Body)}[r.Answered]+r.Failure.Code+" "+r.Failure.Message)
 		return nil
 	})
-	want := []string{`answer {"object":"list"} `, "invalid_value m", "context_length_exceeded long", `unknown {"code":null,"message":"odd"}`}
+	want := []string{`answer {"object":"list"} `, "invalid_value m", "context_length_exceeded long", "unknown odd",
+		"NotFoundError no model", "BadRequestError too long", "unknown no such path", `unknown {"detail":"Not Found"}`}
 	if err != nil || damaged != 2 || strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("%d damaged, %v\n got %q\nwant %q", damaged, err, got, want)
 	}
