@@ -27,7 +27,7 @@ type Output struct {
 	Shards   int // 0 for a whole output
 	Attempts int // of each shard; all but the last were killed
 	GPUs     int // of each shard
-	// FailEvery and CutEvery make every n-th row fail or end at max_tokens; 0 makes none.
+	// FailEvery and CutEvery make every n-th row fail or end at max_tokens; 0 means no row.
 	FailEvery, CutEvery int
 	// Text returns the prompt and the answer of a row; nil takes some words.
 	Text func(row int) (question, answer string)

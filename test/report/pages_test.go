@@ -48,7 +48,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			found, looked := findings[paths[i]]
 			if !looked {
-				t.Error("nobody has looked at the page")
+				t.Error("the browser did not open the page")
 			}
 			for _, f := range found {
 				t.Error(f)
@@ -57,7 +57,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 }
 
-// The browser sees what it is to see: a page with each fault has the finding.
+// The check finds each of the faults in a page that has them all.
 func TestTheBrowserFindsFaults(t *testing.T) {
 	b := needBrowser(t)
 	path := filepath.Join(t.TempDir(), "page.html")

@@ -28,9 +28,7 @@ func (b Bars) SVG() template.HTML {
 	x := func(i float64) float64 { return left + i*slot }
 	var ticks []tick
 	for i, label := range b.Edges {
-		if label != "" {
-			ticks = append(ticks, tick{float64(i), label})
-		}
+		ticks = append(ticks, tick{float64(i), label})
 	}
 	gap := min(2, slot/5)
 	for i, n := range b.Counts {
@@ -38,17 +36,9 @@ func (b Bars) SVG() template.HTML {
 			continue
 		}
 		h := max(y(0)-y(float64(n)), 0.8) // a single row must be visible
-		d.rect("bar "+b.Class, x(float64(i))+gap/2, y(0)-h, slot-gap, h, fmt.Sprintf("%s to %s: %d", b.edge(i), b.edge(i+1), n))
+		d.rect("bar "+b.Class, x(float64(i))+gap/2, y(0)-h, slot-gap, h, fmt.Sprintf("%s to %s: %d", b.Edges[i], b.Edges[i+1], n))
 	}
 	d.line("axis", left, height-bottom, width-right, height-bottom)
 	d.horizontal(ticks, height-bottom, x)
 	return d.end()
-}
-
-// edge returns the label of a limit.
-func (b Bars) edge(i int) string {
-	if i < len(b.Edges) {
-		return b.Edges[i]
-	}
-	return ""
 }

@@ -48,14 +48,10 @@ func (d *drawing) line(class string, x1, y1, x2, y2 float64) {
 	fmt.Fprintf(d, `<line class="%s" x1="%s" y1="%s" x2="%s" y2="%s"/>`, class, number(x1), number(y1), number(x2), number(y2))
 }
 
-// rect draws a rectangle with a tooltip; a rectangle without a tooltip has "".
+// rect draws a rectangle with a tooltip.
 func (d *drawing) rect(class string, x, y, w, h float64, tooltip string) {
-	fmt.Fprintf(d, `<rect class="%s" x="%s" y="%s" width="%s" height="%s"`, class, number(x), number(y), number(w), number(h))
-	if tooltip == "" {
-		d.WriteString("/>")
-		return
-	}
-	fmt.Fprintf(d, `><title>%s</title></rect>`, html.EscapeString(tooltip))
+	fmt.Fprintf(d, `<rect class="%s" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>`,
+		class, number(x), number(y), number(w), number(h), html.EscapeString(tooltip))
 }
 
 // The sides of a text at which its place is.
