@@ -260,7 +260,7 @@ func TestTableOfWatch(t *testing.T) {
 	now := time.Now()
 	r := status.RowStatus{OK: 10, Rows: 100, RowsPerSecond: 1, SecondsLeft: 90}
 	s := status.Status{Output: "out\n.jsonl", Shards: []status.ShardStatus{{State: status.Running, RowStatus: r, Ends: now.Add(time.Minute)}}, Total: r}
-	if got := statusLine(s, now); got != "running: 10 of 100 rows, 0 failed, 1.0 rows/s, 1m left, too much for the time of 1 of the jobs" {
+	if got := statusLine(s, now); got != "running: 10 of 100 rows, 0 failed, 1.0 rows/s, 1m left, jobs that end before their rows: 1" {
 		t.Error(got)
 	}
 	gone := status.ShardStatus{State: status.Killed, Holder: &status.Holder{Host: "node7", Job: "12", HeartbeatAge: 61}}

@@ -59,7 +59,7 @@ func statusLine(s status.Status, now time.Time) string {
 		text += ", " + roughly(durationOf(t.SecondsLeft)) + " left"
 	}
 	if n := lateShards(s.Shards, now); n > 0 {
-		text += fmt.Sprintf(", too much for the time of %d of the jobs", n)
+		text += fmt.Sprintf(", jobs that end before their rows: %d", n)
 	}
 	return text
 }
