@@ -67,7 +67,7 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 		return record.Summary{}, err
 	}
 	in.logPassedOver(log)
-	counters.Expect(in.source.Size(), r.lastRow())
+	counters.Expect(in.source.Size(), c.Trial.Limit, r.lastRow())
 	m := record.NewManifest(c.Version, started, in.found, record.RequestsOf(c.Defaults, in.rows.Layout(), c.MaxRowBytes))
 	if err := r.openOutput(intake, m); err != nil {
 		in.source.Close()

@@ -33,6 +33,7 @@ type Counters struct {
 
 	enough  atomic.Bool
 	size    atomic.Int64 // of the input, in bytes; 0 where unknown
+	limit   atomic.Int64 // of the rows that this run reads (--limit); 0 without a limit
 	clock   atomic.Int64 // time of the first StartClock, in ns since 1970; 0 before
 	stopped atomic.Int64 // time of the last StopClock, in ns since 1970; 0 while the clock runs
 	warning atomic.Int64 // failed rows, for the limit of the log
@@ -51,10 +52,11 @@ func (c *Counters) StartClock() {
 // StopClock stops the clock of the rates: the time to end the servers does not count.
 func (c *Counters) StopClock() { c.stopped.Store(time.Now().UnixNano()) }
 
-// Expect sets the size of the input, in bytes (0 where unknown), and the time at which the last row must have its line (zero
-// without a deadline).
-func (c *Counters) Expect(size int64, ends time.Time) {
+// Expect sets the size of the input, in bytes (0 where unknown), the number of rows after which the run ends (0 without a limit), and
+// the time at which the last row must have its line (zero without a deadline).
+func (c *Counters) Expect(size, limit int64, ends time.Time) {
 	c.size.Store(size)
+	c.limit.Store(limit)
 	if !ends.IsZero() {
 		c.ends.Store(ends.UnixNano())
 	}
@@ -142,8 +144,8 @@ type Progress struct {
 	Elapsed             time.Duration // of the clock of the rates; 0 before the first pass
 	// Ends is the time at which the last row must have its line; zero without a deadline.
 	Ends time.Time
-	// Total is the number of rows of this run's part of the input. Before the end of the input is read, it is an estimate from
-	// the bytes of the rows so far; 0 where no estimate is possible (a pipe).
+	// Total is the number of rows of this run's part of the input, or the limit of a trial. Before the end of the input is read, it
+	// is an estimate from the bytes of the rows so far; 0 where no estimate is possible (a pipe).
 	Total int64
 }
 
@@ -197,6 +199,9 @@ func (c *Counters) Progress() Progress {
 		p.Ends = time.Unix(0, t)
 	}
 	p.Total = c.total()
+	if limit := c.limit.Load(); limit > 0 && (p.Total > limit || p.Total == 0) {
+		p.Total = limit
+	}
 	return p
 }
 

@@ -5,6 +5,30 @@ import (
 	"time"
 )
 
+// The rows of a trial are those of its limit, or of the input where it has fewer.
+func TestProgressOfATrial(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ size, limit, rows, want int64 }{
+		{1000, 0, 1, 100}, {1000, 5, 1, 5}, {1000, 5, 5, 5}, {1000, 500, 1, 100}, {0, 5, 1, 5}, {0, 0, 1, 0},
+	} {
+		var c Counters
+		c.Expect(tt.size, tt.limit, time.Time{})
+		for i := range tt.rows {
+			c.Saw(10 * (i + 1))
+		}
+		if got := c.Progress().Total; got != tt.want {
+			t.Errorf("%d rows of %d bytes, limit %d: %d in all, want %d", tt.rows, tt.size, tt.limit, got, tt.want)
+		}
+	}
+	var c Counters
+	c.Expect(0, 500, time.Time{})
+	c.Saw(10)
+	c.SawAll(1)
+	if got := c.Progress().Total; got != 1 {
+		t.Errorf("an input of one row: %d in all", got)
+	}
+}
+
 // Late follows from the rate so far, the rows left and the job's end.
 func TestProgressLate(t *testing.T) {
 	t.Parallel()
