@@ -126,6 +126,7 @@ func (g *gpuView) texts() {
 	if g.lost {
 		trouble = append(trouble, "lost")
 	}
+	slices.Sort(g.xids)
 	for _, x := range slices.Compact(g.xids) {
 		trouble = append(trouble, fmt.Sprintf("XID %d", x))
 	}

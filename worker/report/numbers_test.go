@@ -25,6 +25,19 @@ func TestShardsOnOneGPU(t *testing.T) {
 	}
 }
 
+// The table names each critical error of a GPU once, however often and in how many attempts the driver reported it.
+func TestErrorsOfAGPU(t *testing.T) {
+	t.Parallel()
+	output, _, err := outputs.Output{Rows: 20, Attempts: 2, GPUs: 1}.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	editRecords(t, strings.TrimSuffix(output, ".jsonl")+".run", `"peak_memory_bytes"`, `"xids": [31, 43, 31], "peak_memory_bytes"`)
+	if got := gpuTable(page1(t, Config{Output: output})); len(got) != 1 || got[0][len(got[0])-1] != "XID 31, XID 43" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // gpuTable returns the cells of the table of GPUs, without its names and without empty cells.
 func gpuTable(page string) (rows [][]string) {
 	_, page, _ = strings.Cut(page, `<section id="gpus">`)
