@@ -137,6 +137,7 @@ func textOf(q *request) string {
 func (s *server) answer(w http.ResponseWriter, path string, q *request, text string) {
 	quoted, _ := json.Marshal(text)
 	usage := `"usage": {"prompt_tokens": 5, "total_tokens": 8, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}`
+	const others = `"annotations": null, "audio": null, "function_call": null, "tool_calls": [], "reasoning_content": "because"`
 	switch path {
 	case "/v1/chat/completions":
 		logprobs := "null"
@@ -145,13 +146,13 @@ func (s *server) answer(w http.ResponseWriter, path string, q *request, text str
 		}
 		var choices []string
 		for i := range max(1, q.N) {
-			choices = append(choices, fmt.Sprintf(`{"index": %d, "message": {"role": "assistant", "content": %s, "reasoning_content": "because", "tool_calls": []}, "logprobs": null, "finish_reason": "stop", "stop_reason": null}`, i, quoted))
+			choices = append(choices, fmt.Sprintf(`{"index": %d, "message": {"role": "assistant", "content": %s, "refusal": null, %s}, "logprobs": null, "finish_reason": "stop", "stop_reason": null, "token_ids": null}`, i, quoted, others))
 		}
-		s.write(w, http.StatusOK, fmt.Sprintf("{\"id\": \"chatcmpl-1\", \"object\": \"chat.completion\", \"created\": 1700000000, \"model\": %q,\n \"choices\": [%s], %s, \"prompt_logprobs\": %s}", q.Model, strings.Join(choices, ", "), usage, logprobs))
+		s.write(w, http.StatusOK, fmt.Sprintf("{\"id\": \"chatcmpl-1\", \"object\": \"chat.completion\", \"created\": 1700000000, \"model\": %q,\n \"choices\": [%s], \"service_tier\": null, \"system_fingerprint\": null, %s, \"prompt_logprobs\": %s, \"kv_transfer_params\": null}", q.Model, strings.Join(choices, ", "), usage, logprobs))
 	case "/v1/completions":
 		s.write(w, http.StatusOK, fmt.Sprintf(`{"id": "cmpl-1", "object": "text_completion", "created": 1700000000, "model": %q, "choices": [{"index": 0, "text": %s, "logprobs": null, "finish_reason": "length"}], %s}`, q.Model, quoted, usage))
 	case "/v1/embeddings":
-		s.write(w, http.StatusOK, `{"object": "list", "data": [{"index": 0, "object": "embedding", "embedding": [0.10, -2e-7]}], "usage": {"prompt_tokens": 4, "total_tokens": 4}}`)
+		s.write(w, http.StatusOK, fmt.Sprintf(`{"id": "embd-1", "object": "list", "created": 1700000000, "model": %q, "data": [{"index": 0, "object": "embedding", "embedding": [0.10, -2e-7]}], "usage": {"prompt_tokens": 4, "total_tokens": 4, "completion_tokens": 0}}`, q.Model))
 	case "/v1/score":
 		s.write(w, http.StatusOK, `{"id": "score-1", "object": "list", "data": [{"index": 0, "object": "score", "score": 0.50}], "usage": {"prompt_tokens": 6}}`)
 	case "/v1/responses":

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	fast "fluxworker/worker/json"
-	"fluxworker/worker/prompt"
 )
 
 // Document is one file with all rows of an input.
@@ -185,51 +184,26 @@ func replyOf(line []byte) (reply, error) {
 	if !fast.Valid(line) || line[0] != '{' { // the line was valid when its file was scanned
 		return reply{}, errors.New("it is not JSON any more")
 	}
-	// Most of a line is its answer. Do not decode the answer where it is only copied.
-	var response, failure, status, body []byte
-	prompt.EachMember(line, func(name, value []byte) {
-		switch string(name) {
-		case `"response"`:
-			response = value
-		case `"error"`:
-			failure = value
-		}
-	})
-	if isObject(failure) {
-		return reply{failure: reason(failure)}, nil
-	}
-	if isObject(response) {
-		prompt.EachMember(response, func(name, value []byte) {
-			switch string(name) {
-			case `"status_code"`:
-				status = value
-			case `"body"`:
-				body = value
-			}
-		})
-	}
+	p := partsOf(line)
 	switch {
-	case !isObject(body):
-		return reply{failure: "no_response: the line holds neither an answer nor a reason"}, nil
-	case len(status) == 3 && status[0] == '2':
-		return reply{answered: true, body: body}, nil
+	case p.answered:
+		return reply{answered: true, body: p.body}, nil
+	case isObject(p.failure) || len(p.failure) > 0 && p.failure[0] == '"':
+		return reply{failure: reason(p.failure)}, nil
 	}
-	refused := body
-	prompt.EachMember(body, func(name, value []byte) {
-		if string(name) == `"error"` {
-			refused = value
-		}
-	})
-	return reply{failure: reason(refused)}, nil
+	return reply{failure: "no_response: the line holds neither an answer nor a reason"}, nil
 }
 
 func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
 
-// reason returns the code and message of an error object, ours or OpenAI's. It returns any other object unchanged.
-func reason(object json.RawMessage) string {
-	var f Failure
-	if err := json.Unmarshal(object, &f); err != nil || f.Code == "" {
-		return string(object)
+// reason returns the code and the message of an error. It returns an object without a message unchanged.
+func reason(failure json.RawMessage) string {
+	f := failureIn(failure)
+	switch {
+	case f.Message == "":
+		return string(failure)
+	case f.Code == unknownCode:
+		return f.Message
 	}
 	return f.Code + ": " + f.Message
 }

@@ -41,16 +41,33 @@ func EachLine(ctx context.Context, path string, do func(Read) error) (damaged in
 
 // read parses the parts of a valid line that EachLine returns.
 func read(line parsed) Read {
-	r := Read{Key: line.key}
-	var response, failure, status []byte
-	prompt.EachMember(bytes.TrimSpace(line.text), func(name, value []byte) {
+	p := partsOf(bytes.TrimSpace(line.text))
+	r := Read{Key: line.key, CustomID: prompt.TextOf(p.customID), Answered: p.answered, Body: p.body}
+	if !p.answered {
+		r.Failure = failureIn(p.failure)
+	}
+	return r
+}
+
+// lineParts are the parts of a line, as JSON; nil where the line does not have them.
+type lineParts struct {
+	customID []byte
+	answered bool
+	body     []byte // of the response
+	failure  []byte // why there is no answer
+}
+
+// partsOf parses a line, which is a valid object. Most of a line is its answer, which is not decoded.
+func partsOf(line []byte) (p lineParts) {
+	var response, status []byte
+	prompt.EachMember(line, func(name, value []byte) {
 		switch string(name) {
 		case `"custom_id"`:
-			r.CustomID = prompt.TextOf(value)
+			p.customID = value
 		case `"response"`:
 			response = value
 		case `"error"`:
-			failure = value
+			p.failure = value
 		}
 	})
 	if isObject(response) {
@@ -59,26 +76,27 @@ func read(line parsed) Read {
 			case `"status_code"`:
 				status = value
 			case `"body"`:
-				r.Body = value
+				p.body = value
 			}
 		})
 	}
 	switch {
-	case isObject(failure):
-	case len(status) == 3 && status[0] == '2':
-		r.Answered = true
-		return r
-	case isObject(r.Body):
-		failure = r.Body
-		prompt.EachMember(r.Body, func(name, value []byte) {
+	case isObject(p.failure):
+	case len(status) == 3 && status[0] == '2' && len(p.body) > 0:
+		p.answered = true
+	case isObject(p.body):
+		p.failure = p.body
+		prompt.EachMember(p.body, func(name, value []byte) {
 			if string(name) == `"error"` && string(value) != "null" {
-				failure = value
+				p.failure = value
 			}
 		})
 	}
-	r.Failure = failureIn(failure)
-	return r
+	return p
 }
+
+// unknownCode is the code of an error that has none.
+const unknownCode = "unknown"
 
 // failureIn returns the failure in an error: an object of ours or of a server, or a text. The code of a server may be a number, as
 // that of vLLM, beside a type that says more.
@@ -91,5 +109,5 @@ func failureIn(value []byte) Failure {
 	}
 	_ = json.Unmarshal(value, &e) // a member of another type is left out
 	code, _ := e.Code.(string)
-	return Failure{Code: cmp.Or(code, e.Type, "unknown"), Message: cmp.Or(e.Message, prompt.TextOf(value)), Line: e.Line}
+	return Failure{Code: cmp.Or(code, e.Type, unknownCode), Message: cmp.Or(e.Message, prompt.TextOf(value)), Line: e.Line}
 }
