@@ -118,7 +118,7 @@ func (r *run) handle(intake context.Context, in *reading, row prompt.Row, err er
 			r.counters.SawEnough()
 			return false, nil
 		}
-		r.counters.SawAll(in.rows.Seen())
+		r.counters.SawAll(in.rows.Seen(), in.rows.Unselected())
 		if !r.config.Trial.given() {
 			r.logUnmatched(in)
 		}

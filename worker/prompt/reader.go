@@ -38,23 +38,24 @@ type Options struct {
 
 // Reader reads the rows of an input. It is not safe for concurrent use.
 type Reader struct {
-	name      string
-	form      form
-	limit     int
-	layout    Layout
-	names     names
-	line      line // the line that was read last; a field, so that reading allocates none
-	index     int64
-	shard     int64
-	shards    Shards
-	keepFirst bool
-	namesOnly bool
-	ownBodies bool // see Defaults.OwnBodies
-	skipped   int64
-	left      int64 // rows up to the limit; -1 without a limit
-	selected  func(index int64) bool
-	lastID    string // CustomID of the row that Next returned last, for Input
-	err       error  // the error that ended the reading
+	name       string
+	form       form
+	limit      int
+	layout     Layout
+	names      names
+	line       line // the line that was read last; a field, so that reading allocates none
+	index      int64
+	shard      int64
+	shards     Shards
+	keepFirst  bool
+	namesOnly  bool
+	ownBodies  bool // see Defaults.OwnBodies
+	skipped    int64
+	left       int64 // rows up to the limit; -1 without a limit
+	selected   func(index int64) bool
+	unselected int64
+	lastID     string // CustomID of the row that Next returned last, for Input
+	err        error  // the error that ended the reading
 }
 
 // form reads the rows of one kind of input.
@@ -142,7 +143,11 @@ func (r *Reader) Next() (Row, error) {
 		if r.line, err = r.form.next(); err != nil {
 			return r.fail(r.form.at(), err)
 		}
-		mine := r.shards.Of(r.index) == r.shard && (r.selected == nil || r.selected(r.index))
+		mine := r.shards.Of(r.index) == r.shard
+		if mine && r.selected != nil && !r.selected(r.index) {
+			mine = false
+			r.unselected++
+		}
 		row, err := r.row(&r.line, mine && !r.namesOnly)
 		if err != nil {
 			return r.fail(r.line.number, err)
@@ -202,6 +207,9 @@ func (r *Reader) Limited() bool { return r.left == 0 }
 
 // Seen returns the number of rows read so far, including rows of other shards and skipped rows.
 func (r *Reader) Seen() int64 { return r.index }
+
+// Unselected returns the number of rows of the shard that Select has left out so far.
+func (r *Reader) Unselected() int64 { return r.unselected }
 
 // DuplicatesSkipped returns the number of rows that KeepFirst skipped so far.
 func (r *Reader) DuplicatesSkipped() int64 { return r.skipped }

@@ -87,7 +87,7 @@ func (a *Attempt) End(err error) {
 // Count sets the number of rows, as far as it is known.
 func (a *Attempt) Count(c *Counters) {
 	exact := c.allRead.Load()
-	a.Rows = c.total()
+	a.Rows = c.total() + c.unselected.Load()
 	a.Estimated = !exact && a.Rows > 0
 }
 

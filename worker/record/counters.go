@@ -24,8 +24,9 @@ type Counters struct {
 	cut          atomic.Int64 // of the ok rows, those with an answer that was cut at max_tokens
 	empty        atomic.Int64 // of the ok rows, those with an empty answer
 
-	inputRows atomic.Int64 // of all shards; valid once all rows are read
-	deferred  atomic.Int64 // rows that were deferred; a row counts once for each pass
+	inputRows  atomic.Int64 // of all shards; valid once all rows are read
+	unselected atomic.Int64 // rows of this run's part of the input that a trial leaves out (--sample); valid once all rows are read
+	deferred   atomic.Int64 // rows that were deferred; a row counts once for each pass
 
 	tokensIn     atomic.Int64
 	tokensCached atomic.Int64 // of tokensIn, those that the slots had read already
@@ -68,9 +69,11 @@ func (c *Counters) Saw(offset int64) {
 	c.offset.Store(offset)
 }
 
-// SawAll reports that the input is read to its end. rows is the number of rows of all shards.
-func (c *Counters) SawAll(rows int64) {
+// SawAll reports that the input is read to its end. rows is the number of rows of all shards, unselected that of the rows of this
+// run's shard that a trial leaves out.
+func (c *Counters) SawAll(rows, unselected int64) {
 	c.inputRows.Store(rows)
+	c.unselected.Store(unselected)
 	c.allRead.Store(true)
 }
 

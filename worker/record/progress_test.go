@@ -23,7 +23,7 @@ func TestProgressOfATrial(t *testing.T) {
 	var c Counters
 	c.Expect(0, 500, time.Time{})
 	c.Saw(10)
-	c.SawAll(1)
+	c.SawAll(1, 0)
 	if got := c.Progress().Total; got != 1 {
 		t.Errorf("an input of one row: %d in all", got)
 	}
