@@ -112,3 +112,27 @@ func TestClimbEndsWhereTheServerIsBusyOrFails(t *testing.T) {
 		t.Errorf("the limit is %d after a while, want %d", got, want)
 	}
 }
+
+// A number that was only tried, and that the server fails at, is not tried again at once.
+func TestClimbForgetsANumberThatFails(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(8, true, zerolog.Nop())
+	now, first := time.Unix(1e9, 0), int(l.limit.Load())
+	for int(l.limit.Load()) == first {
+		now = now.Add(time.Second / 10)
+		l.answered(now, first)
+	}
+	for range 1000 {
+		l.failed(now)
+	}
+	if got := int(l.limit.Load()); got > first {
+		t.Errorf("the limit is %d although the server fails with %d", got, 2*first)
+	}
+	now = now.Add(lowered)
+	for range 10 {
+		l.answered(now, first)
+	}
+	if got := int(l.limit.Load()); got != first {
+		t.Errorf("the limit is %d after a while, want %d, which worked", got, first)
+	}
+}

@@ -170,13 +170,16 @@ func (l *limiter) failed(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failures++
-	limit := int(l.limit.Load())
-	lower := max(1, l.wanted/4, limit*3/4)
+	limit, wanted := int(l.limit.Load()), l.wanted
+	if l.climb != nil {
+		wanted = cmp.Or(l.climb.kept, wanted) // not a larger number that is only tried
+	}
+	lower := max(1, wanted/4, limit*3/4)
 	share := float64(l.failures) / float64(l.failures+l.answers.Load())
 	if l.failures < minFailures || share < maxFailureShare || lower >= limit {
 		return
 	}
-	l.since = now
+	l.since, l.wanted = now, wanted
 	if l.climb != nil {
 		l.climb.rests = true
 	}
