@@ -118,3 +118,28 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// A server that loads its model is waited for.
+func TestWaitAnswering(t *testing.T) {
+	const loading = 3
+	health, models := 0, 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/models" {
+			models++
+			w.Write([]byte(`{"data":[{"id":"m"}]}`))
+			return
+		}
+		if health++; health <= loading {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	c, err := NewClient(server.URL, 1, "", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.WaitAnswering(t.Context()); err != nil || health != loading+1 || models != 1 {
+		t.Errorf("%v after %d questions about its health and %d about its models", err, health, models)
+	}
+}

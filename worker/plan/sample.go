@@ -21,6 +21,8 @@ const (
 	sampleTime = 300 * time.Millisecond
 	// samplePlaces is the number of places of a file with sampled rows: inputs are often sorted, also by length.
 	samplePlaces = 64
+	// sampleRows is the number of rows of a small file that are sampled even if they take longer, as on a busy machine.
+	sampleRows = 64
 )
 
 // sampler samples the rows of an input.
@@ -57,8 +59,12 @@ func (s *sampler) file(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
 	info, err := os.Stat(s.input.Path)
-	if err != nil || !s.lines() || info.Size() < samplePlaces<<10 {
-		s.start(ctx)
+	if err != nil || !s.lines() {
+		s.start(ctx, 0)
+		return
+	}
+	if info.Size() < samplePlaces<<10 {
+		s.start(ctx, sampleRows)
 		return
 	}
 	file, err := os.Open(s.input.Path)
@@ -112,18 +118,18 @@ func (s *sampler) part(ctx context.Context, file *os.File, from, to, size int64)
 	read := func() int64 { return counting.n - int64(reader.Buffered()) }
 	each, cancel := context.WithTimeout(ctx, s.time/samplePlaces)
 	defer cancel()
-	rows = s.rows(each, reader, func() bool { return from+read() < to }, tokens.MaxSampled/samplePlaces)
+	rows = s.rows(each, reader, func() bool { return from+read() < to }, 0, tokens.MaxSampled/samplePlaces)
 	return rows, float64(within) / float64(max(read(), 1)) // by the share of the part that was read
 }
 
-// start samples the first rows.
-func (s *sampler) start(ctx context.Context) {
+// start samples the first rows, so many also after the end of the context.
+func (s *sampler) start(ctx context.Context, least int) {
 	source, rows, err := s.input.Open(result.Shard{})
 	if err != nil {
 		return
 	}
 	defer source.Close()
-	first := s.rows(ctx, rows, func() bool { return true }, tokens.MaxSampled)
+	first := s.rows(ctx, rows, func() bool { return true }, least, tokens.MaxSampled)
 	s.into.Merge(first, float64(source.Size())/float64(max(source.Offset(), 1)))
 }
 
@@ -136,8 +142,8 @@ func (s *sampler) options() prompt.Options {
 }
 
 // rows reads at most limit rows while goOn holds, and returns the sample of the rows for which isNew holds. After the end of
-// the context it stops at the next row.
-func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, limit int) *tokens.Sample {
+// the context it stops at the next row from the least number of rows on.
+func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() bool, least, limit int) *tokens.Sample {
 	sample := new(tokens.Sample)
 	if s.compare {
 		sample.Compare()
@@ -150,7 +156,7 @@ func (s *sampler) rows(ctx context.Context, rows *prompt.Reader, goOn func() boo
 		if row.Reject == nil && s.isNew(row.Key) {
 			sample.Add(&row.Request)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && n+1 >= least {
 			break
 		}
 	}

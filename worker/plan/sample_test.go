@@ -70,6 +70,16 @@ func TestSampleEndsWithItsTime(t *testing.T) {
 	}
 }
 
+// A busy machine takes more than the time for the rows of a small file, which says the same at each start then.
+func TestSmallFileIsSampledWhateverTheTime(t *testing.T) {
+	t.Parallel()
+	p := inputOf(t, []byte(strings.Repeat(`{"prompt":"x"}`+"\n", sampleRows)))
+	p.SampleTime = 1
+	if n := demandOf(t, p, Always).Rows(); n != sampleRows {
+		t.Errorf("%d rows seem to be %d", sampleRows, n)
+	}
+}
+
 func TestSampleOfOtherInputs(t *testing.T) {
 	t.Parallel()
 	const rows = 37
