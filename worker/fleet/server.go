@@ -218,13 +218,24 @@ func (s *Server) Down(ctx context.Context, failed *ollama.UnavailableError) bool
 	if s.gone(ctx, wait) || s.Ending() {
 		return true
 	}
-	if ctx.Err() != nil || !s.lostProcess() {
+	switch {
+	case ctx.Err() != nil:
 		return false
-	}
-	if !s.gone(ctx, exitTimeout) {
+	case !s.lostProcess():
+		// On a busy machine the end of a process takes longer. A living server answers.
+		return !s.answers(ctx) && (s.gone(ctx, exitTimeout) || s.Ending())
+	case !s.gone(ctx, exitTimeout):
 		s.end(ending{reason: runnerDied(failed)})
 	}
 	return true
+}
+
+// answers reports whether the server answers a question about itself within exitTimeout.
+func (s *Server) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, exitTimeout)
+	defer cancel()
+	_, err := s.client.WaitAnswering(ctx)
+	return err == nil
 }
 
 // gone reports whether the process has ended or ends within the given time.

@@ -138,14 +138,16 @@ func TestAServerOffItsGPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fleet.config.Model, s.footprint.GPUBytes = "bigram", 1<<30 // the stand-in has nothing on a GPU
-	if reason := w.inspect(time.Now()); reason != nil || !w.slow {
+	w.fleet.config.StallTimeout = 4 * await.Patience             // a quarter of it is the time for an answer, and from question to question
+	now := time.Now()
+	if reason := w.inspect(now); reason != nil || !w.slow {
 		t.Errorf("without a restart left: %v, told %t; want to keep the server and say so", reason, w.slow)
 	}
 	w.fleet.config.MaxRestarts = 1
-	if reason := w.inspect(time.Now()); reason != nil {
+	if reason := w.inspect(now); reason != nil {
 		t.Errorf("asked again at once: %v", reason.reason)
 	}
-	reason := w.inspect(time.Now().Add(time.Second))
+	reason := w.inspect(now.Add(await.Patience))
 	if reason == nil || !reason.blameless || !strings.Contains(reason.reason.Error(), "only 0 of the model's 1024 MiB") {
 		t.Errorf("with a restart left: %v, want the numbers", reason)
 	}
