@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	fast "fluxworker/worker/json"
 	"fluxworker/worker/ollama"
@@ -14,6 +15,23 @@ type answerBody struct {
 	Choices []choice `json:"choices"`
 	Status  string   `json:"status"` // of a response
 	Usage   usage    `json:"usage"`
+
+	Error json.RawMessage `json:"error"`
+}
+
+// failed returns the status of the error that a body has in place of an answer: LM Studio and gateways send errors with the status
+// 200, and so does a response that failed. It returns 0 for an answer.
+func (b *answerBody) failed() int {
+	if len(b.Choices) > 0 || len(b.Error) <= len(`""`) || b.Error[0] != '{' && b.Error[0] != '"' {
+		return 0
+	}
+	var said struct {
+		Code int `json:"code"`
+	}
+	if json.Unmarshal(b.Error, &said) != nil || said.Code < 400 || said.Code > 599 {
+		return http.StatusUnprocessableEntity
+	}
+	return said.Code
 }
 
 type choice struct {
@@ -41,12 +59,12 @@ type details struct {
 	Cached int `json:"cached_tokens"`
 }
 
-// readAnswer returns the answer with this body, which is valid JSON.
-func readAnswer(body []byte) *ollama.Answer {
+// readAnswer returns the answer with this body, which is valid JSON, or the status of an error.
+func readAnswer(body []byte) (_ *ollama.Answer, failed int) {
 	a := &ollama.Answer{Body: body, FinishReason: "stop"}
 	var b answerBody
 	if fast.View(body, &b) != nil {
-		return a // an answer of another form, such as a list, is an answer
+		return a, 0 // an answer of another form, such as a list, is an answer
 	}
 	a.PromptTokens = max(0, b.Usage.Prompt, b.Usage.Input)
 	a.CompletionTokens = max(0, b.Usage.Completion, b.Usage.Output)
@@ -66,7 +84,7 @@ func readAnswer(body []byte) *ollama.Answer {
 			a.FinishReason = one.FinishReason
 		}
 	}
-	return a
+	return a, b.failed()
 }
 
 // text returns the text of a choice. empty means that the choice has neither text nor tool calls.

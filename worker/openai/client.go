@@ -87,7 +87,10 @@ func answerOf(body []byte) (*ollama.Answer, error) {
 		err := json.Unmarshal(body, &value) // says where
 		return nil, &ollama.UnavailableError{Status: http.StatusOK, Err: fmt.Errorf("the answer is not JSON: %w", err)}
 	}
-	a := readAnswer(fast.Compact(body))
+	a, failed := readAnswer(fast.Compact(body))
+	if failed != 0 {
+		return nil, failure(ollama.Reply{Status: failed, Body: body})
+	}
 	if a.FinishReason == "abort" { // vLLM and SGLang, at their end
 		return nil, &ollama.UnavailableError{Status: http.StatusOK, Err: errors.New("the answer is incomplete: the server has aborted it (finish_reason abort)")}
 	}

@@ -46,6 +46,8 @@ func TestAnswers(t *testing.T) {
 		{`{"choices":[{"message":{"content":null,"reasoning_content":"r","tool_calls":[]},"finish_reason":"length"}]}`, ollama.Answer{FinishReason: "length", Blank: true}, 0},
 		{`{"status":"incomplete","output":[],"usage":{"input_tokens":4,"output_tokens":5}}`, ollama.Answer{FinishReason: "length", PromptTokens: 4, CompletionTokens: 5}, 0},
 		{`{"data":[{"score":0.10}]}`, ollama.Answer{FinishReason: "stop"}, 0},
+		{`{"status":"completed","output":[],"error":null}`, ollama.Answer{FinishReason: "stop"}, 0},
+		{`{"score":0.5,"error":""}`, ollama.Answer{FinishReason: "stop"}, 0},
 		{`[1, 2.50]`, ollama.Answer{FinishReason: "stop"}, 0},
 	} {
 		a, err := asked(t, func(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +92,10 @@ func TestFailures(t *testing.T) {
 		{"a wrong key", 401, "", `{"error":"Unauthorized"}`, false, 0, "Unauthorized"},
 		{"an ill server", 500, "9", ``, false, 0, "no reason"},
 		{"an answer that is no JSON", 200, "", `{"choices":`, false, 0, "not JSON"},
+		{"LM Studio without the path", 200, "", `{"error":"Unexpected endpoint or method. (POST /v1/score)"}`, true, 0, "Unexpected endpoint"},
+		{"a response that failed", 200, "", `{"status":"failed","output":[],"error":{"code":"server_error","message":"no image"}}`, true, 0, "no image"},
+		{"a gateway whose server is ill", 200, "", `{"error":{"code":502,"message":"upstream"}}`, false, 0, "answered 502: upstream"},
+		{"a busy gateway", 200, "", `{"error":{"code":429,"message":"later"}}`, false, busyPause, "later"},
 		{"an aborted answer", 200, "", `{"choices":[{"text":"a","finish_reason":"abort"}]}`, false, 0, "abort"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -108,7 +114,7 @@ func TestFailures(t *testing.T) {
 			switch {
 			case row != test.row || unavailable == test.row:
 				t.Errorf("%T", err)
-			case row && refused.Status != test.status:
+			case row && refused.Status != test.status && (test.status != http.StatusOK || refused.Status != http.StatusUnprocessableEntity):
 				t.Errorf("status %d", refused.Status)
 			case row && (refused.Raw == nil) != (test.body == "no JSON"):
 				t.Errorf("the body of the error is %s", refused.Raw)
