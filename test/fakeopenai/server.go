@@ -144,9 +144,13 @@ func (s *server) answer(w http.ResponseWriter, path string, q *request, text str
 		if q.PromptLogprobs != nil {
 			logprobs = `[null, {"1": {"logprob": -1.50, "rank": 1, "decoded_token": "\u00e9"}}]`
 		}
+		finish := "stop"
+		if strings.HasSuffix(text, "cut") {
+			finish = "length"
+		}
 		var choices []string
 		for i := range max(1, q.N) {
-			choices = append(choices, fmt.Sprintf(`{"index": %d, "message": {"role": "assistant", "content": %s, "refusal": null, %s}, "logprobs": null, "finish_reason": "stop", "stop_reason": null, "token_ids": null}`, i, quoted, others))
+			choices = append(choices, fmt.Sprintf(`{"index": %d, "message": {"role": "assistant", "content": %s, "refusal": null, %s}, "logprobs": null, "finish_reason": %q, "stop_reason": null, "token_ids": null}`, i, quoted, others, finish))
 		}
 		s.write(w, http.StatusOK, fmt.Sprintf("{\"id\": \"chatcmpl-1\", \"object\": \"chat.completion\", \"created\": 1700000000, \"model\": %q,\n \"choices\": [%s], \"service_tier\": null, \"system_fingerprint\": null, %s, \"prompt_logprobs\": %s, \"kv_transfer_params\": null}", q.Model, strings.Join(choices, ", "), usage, logprobs))
 	case "/v1/completions":

@@ -121,7 +121,11 @@ func (l *Lane) refuseInvalid(t *task, e *invalidOutput) error {
 	case e.answer == nil:
 		message += "; it may have been cut at max_tokens, allow more, or by stop"
 	case e.answer.Cut():
-		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", t.row.Request.Sampling.MaxTokens)
+		limit := t.row.Request.Sampling.MaxTokens
+		if limit <= 0 { // the server decides
+			limit = e.answer.CompletionTokens
+		}
+		message += fmt.Sprintf("; the last answer was cut at %d tokens, allow more with max_tokens", limit)
 	}
 	if e.answer != nil {
 		answers = append(answers, e.answer)

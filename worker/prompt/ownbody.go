@@ -25,8 +25,9 @@ func (d *decoder) ownBody(url, body []byte) (r Request, p *rowError) {
 	if p := d.fillIn(&r, &m); p != nil {
 		return r, p.under(fieldBody.String())
 	}
-	r.readSampling(body)
-	r.Body, p = m.text()
+	if r.Body, p = m.text(); p == nil {
+		r.readSampling()
+	}
 	return r, p
 }
 
@@ -62,7 +63,8 @@ func notInPath(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/_-.", r))
 }
 
-// fillIn adds what the run's settings say to a body. A body never asks for a stream: its line needs the whole answer.
+// fillIn adds what the run's settings say to a body. A body never asks for a stream or a later answer: its
+// line needs the whole answer.
 func (d *decoder) fillIn(r *Request, m *members) *rowError {
 	switch model := m.get("model"); {
 	case model == nil:
@@ -73,9 +75,12 @@ func (d *decoder) fillIn(r *Request, m *members) *rowError {
 	default:
 		r.Model = unquote(model)
 	}
-	if stream := m.get("stream"); stream != nil && stream[0] == 't' {
+	if stream := m.get("stream"); stream != nil && stream[0] != 'f' { // servers take 1 and "true" for true
 		m.remove("stream")
 		m.remove("stream_options")
+	}
+	if later := m.get("background"); r.Endpoint == Responses && later != nil && later[0] != 'f' {
+		m.remove("background")
 	}
 	if r.Endpoint != Chat && r.Endpoint != Completions && r.Endpoint != Responses {
 		return nil
@@ -165,11 +170,11 @@ func isSystemMessage(message []byte) (is bool) {
 	return is
 }
 
-// readSampling reads from a body what fluxworker itself wants to know. The server judges values that are wrong.
-func (r *Request) readSampling(body []byte) {
+// readSampling reads from the body what fluxworker itself wants to know. The server judges values that are wrong.
+func (r *Request) readSampling() {
 	r.Sampling.Temperature = Unset
 	var o object
-	o.read(body)
+	o.read(r.Body)
 	decodeMaxTokens(&o, &r.Sampling.MaxTokens)
 	decodeCommon(&o, &r.Sampling)
 }

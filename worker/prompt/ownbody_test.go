@@ -38,6 +38,8 @@ func TestOwnBodies(t *testing.T) {
 		{"fields that only the server knows, and big numbers", `{"custom_id":"c","url":"/v1/chat/completions","body":{ "model": "lora", "messages":[{"role":"user","content":"a  b","name":"n"}], "prompt_logprobs":1, "guided_json":{"b":1,"a":2}, "x":12345678901234567890, "n":3}}`, nil,
 			Chat, `{"model":"lora","messages":[{"role":"user","content":"a  b","name":"n"}],"prompt_logprobs":1,"guided_json":{"b":1,"a":2},"x":12345678901234567890,"n":3}`},
 		{"the model, and no stream", `{"custom_id":"c","body":{"messages":[],"model":null,"stream":true,"stream_options":{}}}`, nil, Chat, `{"messages":[],"model":"org/Model"}`},
+		{"a stream by another word for true", `{"custom_id":"c","body":{"messages":[],"model":"m","stream":1}}`, nil, Chat, `{"messages":[],"model":"m"}`},
+		{"no later response", `{"custom_id":"c","url":"/v1/responses","body":{"input":"a","model":"m","background":true}}`, nil, Responses, `{"input":"a","model":"m"}`},
 		{"a stream that is off stays", `{"custom_id":"c","body":{"prompt":[1,2],"stream":false,"model":"m"}}`, nil, Completions, `{"prompt":[1,2],"stream":false,"model":"m"}`},
 		{"a score has its model alone", `{"custom_id":"c","url":"/v1/score","body":{"text_1":"a","text_2":["b"]}}`, every, "/v1/score", `{"text_1":"a","text_2":["b"],"model":"org/Model"}`},
 		{"embeddings have no sampling", `{"custom_id":"c","body":{"input":"a","model":"m"}}`, every, Embeddings, `{"input":"a","model":"m"}`},
