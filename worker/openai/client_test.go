@@ -3,9 +3,12 @@ package openai
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,4 +151,46 @@ func TestWaitAnswering(t *testing.T) {
 	if _, err := c.WaitAnswering(t.Context()); err != nil || health != loading+1 || models != 1 {
 		t.Errorf("%v after %d questions about its health and %d about its models", err, health, models)
 	}
+}
+
+// The address of a server that runs already is checked at once: a user waits for no time limit.
+func TestWrongAddresses(t *testing.T) {
+	models := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/v1/models") {
+				w.WriteHeader(status)
+				w.Write([]byte(body))
+			}
+		}
+	}
+	quiet := log.New(io.Discard, "", 0)
+	plain, page, unknown := httptest.NewServer(models(404, "{}")), httptest.NewServer(models(200, "<html>")), httptest.NewUnstartedServer(models(200, "{}"))
+	unknown.Config.ErrorLog = quiet
+	unknown.StartTLS()
+	defer plain.Close()
+	defer page.Close()
+	defer unknown.Close()
+	var all sync.WaitGroup
+	for address, part := range map[string]string{
+		plain.URL + "/v1/chat/completions": "/v1/chat/completions: this is no server of OpenAI's API: /v1/models answers 404",
+		page.URL:                           "/v1/models answers no list of models",
+		strings.Replace(unknown.URL, "https", "http", 1): "/v1/models answers 400",
+		strings.Replace(plain.URL, "http", "https", 1):   "correct the address",
+		unknown.URL: "SSL_CERT_FILE",
+	} {
+		all.Go(func() {
+			c, err := NewClient(address, 1, "", "m")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			if _, err = c.WaitAnswering(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %v, want %q", address, err, part)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	// unreachableFor is how long the address of a server that runs already may refuse connections.
+	// unreachableFor is how long the address of a server that runs already may be wrong: the server may be starting.
 	unreachableFor = 3 * time.Second
 	// pollEvery is the time between two looks at a server that starts. A large model needs minutes.
 	pollEvery = 100 * time.Millisecond
@@ -25,11 +26,14 @@ const (
 	maxNamed = 10
 )
 
+// errOther means that the address is not that of a server of OpenAI's API.
+var errOther = errors.New("this is no server of OpenAI's API")
+
 // errKey means that the server wants another key.
 var errKey = errors.New("the server refuses the key; give the file with the right one to --openai-key-file")
 
-// WaitAnswering waits until the server is healthy and lists its models. A server that runs already may refuse connections for a few
-// seconds; a server of this run may do so until the context ends.
+// WaitAnswering waits until the server is healthy and lists its models. The address of a server that runs already may be wrong for a
+// few seconds; a server of this run may need all the time of the context.
 func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) {
 	began := time.Now()
 	for {
@@ -37,8 +41,13 @@ func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) 
 		switch {
 		case err == nil, errors.Is(err, errKey), errors.Is(err, ollama.ErrRedirected):
 			return "", err
-		case !c.own && unreachable(err) && time.Since(began) >= unreachableFor:
+		case c.own || time.Since(began) < unreachableFor:
+		case unreachable(err):
 			return "", fmt.Errorf("no server listens at %s: %w; start it there, or correct the address", c.Address(), err)
+		case untrusted(err):
+			return "", fmt.Errorf("%w; name the file with the certificate of its authority in the variable SSL_CERT_FILE", err)
+		case errors.Is(err, errOther):
+			return "", fmt.Errorf("ask %s: %w; give the address before /v1, such as http://127.0.0.1:8000", c.Address(), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -52,7 +61,13 @@ func (c *Client) WaitAnswering(ctx context.Context) (version string, err error) 
 func unreachable(err error) bool {
 	var name *net.DNSError
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) ||
-		errors.As(err, &name) && name.IsNotFound
+		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &name) && name.IsNotFound
+}
+
+// untrusted reports whether the error means that the machine does not trust the certificate of the server.
+func untrusted(err error) bool {
+	_, is := errors.AsType[*tls.CertificateVerificationError](err)
+	return is
 }
 
 // models returns the models of a healthy server.
@@ -70,6 +85,8 @@ func (c *Client) models(ctx context.Context) (list []model, err error) {
 		return nil, err
 	case reply.Status == http.StatusUnauthorized, reply.Status == http.StatusForbidden:
 		return nil, fmt.Errorf("%w: /v1/models answers %d", errKey, reply.Status)
+	case reply.Status/100 == 4 && reply.Status != http.StatusTooManyRequests && reply.Status != http.StatusRequestTimeout:
+		return nil, fmt.Errorf("%w: /v1/models answers %d: %s", errOther, reply.Status, readError(reply.Body).message)
 	case reply.Status != http.StatusOK:
 		return nil, fmt.Errorf("/v1/models answers %d: %s", reply.Status, readError(reply.Body).message)
 	}
@@ -77,7 +94,7 @@ func (c *Client) models(ctx context.Context) (list []model, err error) {
 		Data []model `json:"data"`
 	}
 	if err := json.Unmarshal(reply.Body, &found); err != nil {
-		return nil, fmt.Errorf("/v1/models answers no list of models: %w", err)
+		return nil, fmt.Errorf("%w: /v1/models answers no list of models: %w", errOther, err)
 	}
 	return found.Data, nil
 }
