@@ -122,8 +122,8 @@ func variableName(v string) string {
 	return name
 }
 
-// SplitCommand splits a command line into words at blanks. Quotes and backslashes work as in a shell; nothing is
-// expanded. It returns an error if the line is empty or a quotation is not closed.
+// SplitCommand splits a command line into words at blanks and line ends. Quotes and backslashes, also at a line's end, work as in a
+// shell; nothing is expanded. It returns an error if the line is empty or a quotation is not closed.
 func SplitCommand(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -131,18 +131,20 @@ func SplitCommand(line string) ([]string, error) {
 	started, escaped := false, false
 	for _, r := range line {
 		switch {
+		case escaped && r == '\n':
+			escaped = false
 		case escaped:
 			word.WriteRune(r)
-			escaped = false
+			escaped, started = false, true
 		case r == '\\' && quote != '\'':
-			escaped, started = true, true
+			escaped = true
 		case r == quote:
 			quote = 0
 		case quote != 0:
 			word.WriteRune(r)
 		case r == '\'' || r == '"':
 			quote, started = r, true
-		case r == ' ' || r == '\t':
+		case strings.ContainsRune(" \t\r\n", r):
 			if started {
 				words = append(words, word.String())
 				word.Reset()

@@ -19,6 +19,7 @@ func TestSplitCommand(t *testing.T) {
 		{`'it"s' "it's" a\ b`, []string{`it"s`, "it's", "a b"}},
 		{`a'b'c ''`, []string{"abc", ""}},
 		{`'back\slash'`, []string{`back\slash`}},
+		{"\n  vllm serve \\\n  --port 'a\nb'\r\n -x\\\ny\n", []string{"vllm", "serve", "--port", "a\nb", "-xy"}},
 		{`"open`, nil},
 		{`end\`, nil},
 		{"", nil},
