@@ -104,10 +104,13 @@ type errorBody struct {
 	Code    any             `json:"code"`
 }
 
+// maxMessage limits a message of a server, in bytes or characters: servers repeat all of a request that they refuse.
+const maxMessage = 300
+
 // said is what an error says.
 type said struct {
 	code    string
-	message string
+	message string          // for logs, where the prompts of a message would be read by others
 	raw     json.RawMessage // nil where the body is no JSON
 }
 
@@ -117,9 +120,9 @@ func readError(body []byte) said {
 		if len(body) == 0 {
 			return said{ollama.CodeInvalidRequest, "it gave no reason", nil}
 		}
-		return said{ollama.CodeInvalidRequest, fmt.Sprintf("%.200q", body), nil}
+		return said{ollama.CodeInvalidRequest, fmt.Sprintf("%.*q", maxMessage, body), nil}
 	}
-	s := said{code: ollama.CodeInvalidRequest, message: fmt.Sprintf("%.200s", body), raw: fast.Compact(body)}
+	s := said{code: ollama.CodeInvalidRequest, message: fmt.Sprintf("%.*s", maxMessage, body), raw: fast.Compact(body)}
 	var b errorBody
 	if json.Unmarshal(body, &b) != nil {
 		return s
@@ -132,7 +135,7 @@ func readError(body []byte) said {
 		b.Message = text
 	}
 	if b.Message != "" {
-		s.message = b.Message
+		s.message = fmt.Sprintf("%.*s", maxMessage, b.Message)
 	}
 	if code, ok := b.Code.(string); ok && code != "" {
 		s.code = code

@@ -2,11 +2,12 @@
 //
 // Invariants:
 //   - A request is the body of its row, and the line of the row has the body of the response: neither is changed but for white
-//     space.
+//     space, and for bytes of a response that are not UTF-8.
 //   - The key is in no error and no log.
 package openai
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	fast "fluxworker/worker/json"
 	"fluxworker/worker/ollama"
@@ -58,6 +60,9 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	reply, err := c.Post(ctx, limit, string(r.Endpoint), r.Body, nil, room)
 	if err != nil {
 		return nil, err
+	}
+	if !utf8.Valid(reply.Body) { // one such line would make the whole output unreadable for many programs
+		reply.Body = bytes.ToValidUTF8(reply.Body, []byte("\ufffd"))
 	}
 	if reply.Status != http.StatusOK {
 		return nil, failure(reply)

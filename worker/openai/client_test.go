@@ -51,6 +51,7 @@ func TestAnswers(t *testing.T) {
 		{`{"data":[{"score":0.10}]}`, ollama.Answer{FinishReason: "stop"}, 0},
 		{`{"status":"completed","output":[],"error":null}`, ollama.Answer{FinishReason: "stop"}, 0},
 		{`{"score":0.5,"error":""}`, ollama.Answer{FinishReason: "stop"}, 0},
+		{"{\"choices\":[{\"text\":\"half a character: \xc3\",\"finish_reason\":\"length\"}]}", ollama.Answer{Text: "half a character: \ufffd", FinishReason: "length"}, 0},
 		{`[1, 2.50]`, ollama.Answer{FinishReason: "stop"}, 0},
 	} {
 		a, err := asked(t, func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +64,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %v", test.body, err)
 			continue
 		}
-		if body := string(fast.Compact([]byte(test.body))); string(a.Body) != body {
+		if body := strings.ToValidUTF8(string(fast.Compact([]byte(test.body))), "\ufffd"); string(a.Body) != body {
 			t.Errorf("the body is %s, want %s", a.Body, body)
 		}
 		if a.Text != test.want.Text || a.FinishReason != test.want.FinishReason || a.PromptTokens != test.want.PromptTokens ||
@@ -84,6 +85,7 @@ func TestFailures(t *testing.T) {
 		part   string        // of the message
 	}{
 		{"a refusal of vLLM", 400, "", `{"error": {"message": "too long", "type": "BadRequestError", "code": 400}}`, true, 0, "too long"},
+		{"a server that repeats the request", 400, "", `{"error":{"message":"too long: ` + strings.Repeat("x", 20000) + `"}}`, true, 0, "too long"},
 		{"an older vLLM", 400, "", `{"object":"error","message":"too long","type":"BadRequestError","code":400}`, true, 0, "too long"},
 		{"a path that is not there", 404, "", `{"detail":"Not Found"}`, true, 0, "Not Found"},
 		{"a text", 422, "", `no JSON`, true, 0, "no JSON"},
@@ -111,6 +113,9 @@ func TestFailures(t *testing.T) {
 			})
 			if err == nil || !strings.Contains(err.Error(), test.part) || strings.Contains(err.Error(), "secret") {
 				t.Fatalf("%v, want %q", err, test.part)
+			}
+			if len(err.Error()) > 400 {
+				t.Errorf("the message has %d bytes", len(err.Error()))
 			}
 			refused, row := errors.AsType[*ollama.RequestError](err)
 			down, unavailable := errors.AsType[*ollama.UnavailableError](err)
