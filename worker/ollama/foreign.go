@@ -2,11 +2,15 @@ package ollama
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A server of another program than Ollama has a guard and namespaces like Ollama. Its command says everything about it, its port
@@ -47,6 +51,9 @@ func (s *Server) waitForPort(ctx context.Context, op string) error {
 	for {
 		if conn, err := s.Dial(ctx, "tcp", s.address); err == nil {
 			conn.Close()
+			if err := s.checkListener(); err != nil {
+				return s.Failed(op, err)
+			}
 			s.findEscaped()
 			return nil
 		}
@@ -62,4 +69,45 @@ func (s *Server) waitForPort(ctx context.Context, op string) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// checkListener returns an error where another user listens on the port: while the server still loads its model, every user of the
+// node may take its port, and would get the prompts and the key. Root is trusted, and so are the users of the server's processes,
+// such as those of a container.
+func (s *Server) checkListener() error {
+	owner, known := listener(s.port)
+	if s.Isolated() || !known || owner == 0 || owner == os.Getuid() {
+		return nil
+	}
+	for _, pid := range descendants(s.cmd.Process.Pid) {
+		var process unix.Stat_t
+		if unix.Stat(fmt.Sprintf("/proc/%d", pid), &process) == nil && int(process.Uid) == owner {
+			return nil
+		}
+	}
+	return fmt.Errorf("a process of user %d, and not the server, listens on port %d of 127.0.0.1, and would get the prompts; run the same command again, which takes another port", owner, s.port)
+}
+
+// listener returns the user of the process that listens on a port of 127.0.0.1; known is false where the kernel does not tell.
+func listener(port int) (user int, known bool) {
+	loopback := binary.NativeEndian.Uint32([]byte{127, 0, 0, 1})
+	for _, table := range []struct{ path, all, mapped string }{
+		{"/proc/net/tcp", strings.Repeat("0", 8), ""},
+		{"/proc/net/tcp6", strings.Repeat("0", 32), fmt.Sprintf("%016X%08X", 0, binary.NativeEndian.Uint32([]byte{0, 0, 255, 255}))},
+	} {
+		text, _ := os.ReadFile(table.path)
+		for line := range strings.Lines(string(text)) {
+			const listens = "0A"
+			fields := strings.Fields(line) // number, local address, remote address, state, queues, timer, retransmissions, user
+			if len(fields) < 8 || fields[3] != listens {
+				continue
+			}
+			if at := fields[1]; at != fmt.Sprintf("%s:%04X", table.all, port) && at != fmt.Sprintf("%s%08X:%04X", table.mapped, loopback, port) {
+				continue
+			}
+			user, err := strconv.Atoi(fields[7])
+			return user, err == nil
+		}
+	}
+	return 0, false
 }
