@@ -26,12 +26,25 @@ func (b *answerBody) failed() int {
 		return 0
 	}
 	var said struct {
-		Code int `json:"code"`
+		Code any `json:"code"`
 	}
-	if json.Unmarshal(b.Error, &said) != nil || said.Code < 400 || said.Code > 599 {
-		return http.StatusUnprocessableEntity
+	if json.Unmarshal(b.Error, &said) != nil {
+		return http.StatusUnprocessableEntity // a text
 	}
-	return said.Code
+	switch code := said.Code.(type) {
+	case float64:
+		if code >= 400 && code <= 599 {
+			return int(code)
+		}
+	case string: // of a response
+		switch code {
+		case "server_error":
+			return http.StatusInternalServerError
+		case "rate_limit_exceeded":
+			return http.StatusTooManyRequests
+		}
+	}
+	return http.StatusUnprocessableEntity
 }
 
 type choice struct {

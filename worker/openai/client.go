@@ -78,8 +78,8 @@ func failure(reply ollama.Reply) error {
 	case status == http.StatusTooManyRequests && reply.RetryAfter == 0:
 		return &ollama.UnavailableError{Status: status, Err: errors.New(said.message), RetryAfter: busyPause}
 	case status < 400, status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly,
-		status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
-		// A rejected key is not the row's fault.
+		status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+		// A rejected key or an empty account is not the row's fault.
 		return &ollama.UnavailableError{Status: status, Err: errors.New(said.message), RetryAfter: reply.RetryAfter}
 	}
 	return &ollama.RequestError{Status: reply.Status, Code: said.code, Message: said.message, Raw: said.raw}
