@@ -54,7 +54,7 @@ func (f *Fleet) restart(ctx, intake context.Context, s *Server) (gone, err error
 			return fmt.Errorf("%w (started again %d times within %s, --max-restarts)", cause, restarts, restartWindow), nil
 		}
 		pause := time.Second << min(restarts, 5) / 2
-		f.log.Error().Str("server", s.name).Err(ollama.WithoutLog(cause)).Stringer("pause", pause).Msg("server lost; starting it again")
+		f.log.Error().Str("server", s.name).Err(ollama.WithLastLine(cause)).Stringer("pause", pause).Msg("server lost; starting it again")
 		if !wait(intake, pause-rand.N(pause/4)) {
 			return nil, nil // the grace is for rows in flight, and this server has no row
 		}
