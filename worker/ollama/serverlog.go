@@ -68,7 +68,7 @@ func (l *serverLog) read(r io.Reader, file *os.File) {
 			return
 		}
 		text := string(line)
-		if strings.HasPrefix(text, "[GIN]") {
+		if strings.HasPrefix(text, "[GIN]") || strings.HasSuffix(text, ` HTTP/1.1" 200 OK`) { // Ollama; vLLM and SGLang
 			continue // one line per request, without information beyond the results
 		}
 		l.parse(text)
