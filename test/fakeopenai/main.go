@@ -25,6 +25,7 @@ type config struct {
 	redirect   string // the address of another server, for each row
 	slots      int    // more requests at once are answered with 429; 0 is no limit
 	busy       int    // so many first rows are answered with 429
+	full       int    // so many first rows are answered with 503, as SGLang does with a full queue
 	loading    int    // so many first questions about the health are answered with 503
 	noHealth   bool
 	chatless   bool   // the model makes no chats and no completions
@@ -48,6 +49,7 @@ func Main() int {
 	flags.StringVar(&c.redirect, "redirect", "", "`URL` to which rows are redirected")
 	flags.IntVar(&c.slots, "slots", 0, "`number` of rows at once, above which rows are answered with 429")
 	flags.IntVar(&c.busy, "busy", 0, "`number` of first rows that are answered with 429")
+	flags.IntVar(&c.full, "full", 0, "`number` of first rows that are answered with 503")
 	flags.IntVar(&c.loading, "loading", 0, "`number` of first questions about the health that are answered with 503")
 	flags.BoolVar(&c.noHealth, "no-health", false, "there is no /health")
 	flags.BoolVar(&c.chatless, "chatless", false, "the model makes no chats and no completions")

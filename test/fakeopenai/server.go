@@ -99,6 +99,11 @@ func (s *server) row(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusTooManyRequests, "TooManyRequestsError", "the server has too many requests")
 		return
 	}
+	if s.refused.Load() < int64(s.full) {
+		s.refused.Add(1)
+		s.write(w, http.StatusServiceUnavailable, `{"detail":"The request queue is full."}`)
+		return
+	}
 	n := s.rows.Add(1)
 	s.record(r.URL.Path, body)
 	switch {

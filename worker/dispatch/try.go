@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"fluxworker/worker/ollama"
@@ -20,6 +21,9 @@ const (
 	tryOther                  // this server used up the retries; another server may answer
 	busy                      // the server asked to wait; the task pauses, and the wait is no retry
 )
+
+// overloadPause is the pause of a row after a response with the status 503 that does not say how long to wait.
+const overloadPause = time.Second
 
 // maxUnanswered is the number of unanswered rows in a row from which a living server counts as lost.
 const maxUnanswered = 3
@@ -77,27 +81,29 @@ func (l *Lane) tryWithin(ctx context.Context, t *task, room *ollama.Room) (outco
 		return serverLost, nil
 	case !unavailable:
 		return done, err
-	case failed.RetryAfter > 0 && l.postpone(t, failed):
+	case failed.RetryAfter > 0 && l.postpone(t, failed, failed.RetryAfter):
 		return busy, nil
 	case l.server.Down(ctx, failed):
 		return serverLost, nil
+	case failed.RetryAfter == 0 && failed.Status == http.StatusServiceUnavailable && l.limiter.limit.Load() > 1 && l.postpone(t, failed, overloadPause):
+		return busy, nil // a full queue, as of SGLang or nginx, or a server that is down: fewer rows at once show which
 	}
 	return l.retryOrGiveUp(t, err, l.stalled(err, began, before)), nil
 }
 
-// postpone gives the task the pause for which a busy server asks. It returns false where the pauses of the row are longer than the
+// postpone gives the task a pause, since the server is busy. It returns false where the pauses of the row are longer than the
 // limit of one answer: then the response is a failure like any other.
-func (l *Lane) postpone(t *task, e *ollama.UnavailableError) bool {
+func (l *Lane) postpone(t *task, e *ollama.UnavailableError, pause time.Duration) bool {
 	d := l.dispatcher
 	l.limiter.busy(time.Now())
-	if t.waited+e.RetryAfter > d.config.RequestTimeout {
+	if t.waited+pause > d.config.RequestTimeout {
 		return false
 	}
 	l.completed.Add(1)
 	l.alive()
-	t.waited += e.RetryAfter
-	t.notBefore = time.Now().Add(e.RetryAfter + rand.N(e.RetryAfter/4+1))
-	d.log.Debug().Str("custom_id", t.row.CustomID).Stringer("pause", e.RetryAfter).Err(e).Msg("the server is busy; the row waits without a slot")
+	t.waited += pause
+	t.notBefore = time.Now().Add(pause + rand.N(pause/4+1))
+	d.log.Debug().Str("custom_id", t.row.CustomID).Stringer("pause", pause).Err(e).Msg("the server is busy; the row waits without a slot")
 	return true
 }
 

@@ -61,7 +61,7 @@ func (c *Client) AskWithin(ctx context.Context, limit time.Duration, r prompt.Re
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.Valid(reply.Body) { // one such line would make the whole output unreadable for many programs
+	if !utf8.Valid(reply.Body) { // other bytes make the whole output unreadable for many programs
 		reply.Body = bytes.ToValidUTF8(reply.Body, []byte("\ufffd"))
 	}
 	if reply.Status != http.StatusOK {
