@@ -39,7 +39,7 @@ type Server struct {
 func Start(command []string, s Settings, scratchRoot, logPath string) (*Server, error) {
 	program, err := exec.LookPath(command[0])
 	if err != nil && s.Port > 0 {
-		return nil, fmt.Errorf("%w: %q: %w; load the module or activate the environment that has it, or give its path in --server-command", ErrNotFound, command[0], errors.Unwrap(err))
+		return nil, fmt.Errorf("%w: %q: %w; load the module or activate the environment that has it, or give its path in --server-command; for NAME=VALUE, && and the like write bash -c '…' there", ErrNotFound, command[0], errors.Unwrap(err))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %q: %w; load the module that has it, give --ollama PATH (put a path with blanks into extra quotes), or %s",
