@@ -28,14 +28,15 @@ func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reade
 	if err != nil {
 		return err
 	}
-	if rows.NamesColumn() == "" { // the table has a column of this name, also for rows that have no name of their own
+	ids := rows.NamesColumn()
+	if ids == "" { // the table has a column of this name, also for rows that have no name of their own
 		names = slices.DeleteFunc(names, func(name string) bool { return name == "custom_id" })
 	}
 	own, err := c.typed(ctx, names, types, rows)
 	if err != nil {
 		return err
 	}
-	d.Table = result.Table{Own: own, NamesOwn: slices.Contains(names, rows.NamesColumn()), Fields: fieldsOf(parts), Source: rows.Table()}
+	d.Table = result.Table{Own: own, NamesOwn: ids != "" && slices.Contains(names, ids), Fields: fieldsOf(parts), Source: rows.Table()}
 	d.Input = func() []byte { return rows.Values(names) }
 	return nil
 }
