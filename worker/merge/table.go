@@ -37,7 +37,7 @@ func (c Config) fill(ctx context.Context, d *result.Document, rows *prompt.Reade
 		return err
 	}
 	d.Table = result.Table{Own: own, NamesOwn: ids != "" && slices.Contains(names, ids), Fields: fieldsOf(parts), Source: rows.Table()}
-	d.Input = func() []byte { return rows.Values(names) }
+	d.Input = rows.Values(names)
 	return nil
 }
 
@@ -67,7 +67,7 @@ func (c Config) columns(ctx context.Context, rows *prompt.Reader) (names []strin
 	case c.Columns == ColumnsNone, c.Columns == "" || c.Columns == ColumnsAuto && header == nil:
 		return nil, nil, nil
 	case c.Columns == ColumnsAuto, c.Columns == ColumnsAll && header != nil:
-		return unique(header), nil, nil
+		return slices.Clone(header), nil, nil
 	case c.Columns == ColumnsAll:
 		if c.input().Once() {
 			return nil, nil, &outcome.ConfigError{Err: errors.New("--columns all reads the input twice, and this input can be read only once; name the columns")}

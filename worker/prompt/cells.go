@@ -3,17 +3,17 @@ package prompt
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"unicode/utf8"
 
 	"fluxworker/worker/parquet"
 )
 
-// Columns returns the columns of a table, in order; nil for every other input, whose objects need not have the same columns.
+// Columns returns the columns of a table, in order; nil for every other input, whose objects need not have the same columns. A column
+// with the name of an earlier column has a number: note_2.
 func (r *Reader) Columns() []string {
 	switch f := r.form.(type) {
 	case *table:
-		return f.columns
+		return f.distinct
 	case *parquetForm:
 		return f.columns
 	}
@@ -38,24 +38,41 @@ func (r *Reader) Members(do func(name string, value []byte)) {
 	}
 }
 
-// Values returns a JSON list with the values of these columns of the row that Next returned last, as they are in the input: texts of
-// a table without types. A column that the row lacks is null. The result is valid until the next call of Next.
-func (r *Reader) Values(names []string) []byte {
+// Values returns a function that returns a JSON list with the values of these columns of the row that Next returned last, as they are in
+// the input: texts of a table without types. A column that the row lacks is null. The list is valid until the next call of Next.
+func (r *Reader) Values(names []string) func() []byte {
 	values := make([]json.RawMessage, len(names))
 	if t, ok := r.form.(*table); ok {
-		for i, name := range names {
-			if at, err := t.columns.position(name); err == nil && at < len(r.line.cells) {
-				values[i] = textValue(string(bytes.ToValidUTF8([]byte(r.line.cells[at]), []byte("\ufffd"))))
+		at := places(t.distinct)
+		return func() []byte {
+			clear(values)
+			for i, name := range names {
+				if at, known := at[name]; known && at < len(r.line.cells) {
+					values[i] = textValue(string(bytes.ToValidUTF8([]byte(r.line.cells[at]), []byte("\ufffd"))))
+				}
 			}
+			return list(values)
 		}
+	}
+	to := places(names)
+	return func() []byte {
+		clear(values)
+		r.Members(func(name string, value []byte) {
+			if i, wanted := to[name]; wanted {
+				values[i] = value
+			}
+		})
 		return list(values)
 	}
-	r.Members(func(name string, value []byte) {
-		if i := slices.Index(names, name); i >= 0 {
-			values[i] = value
-		}
-	})
-	return list(values)
+}
+
+// places returns the index of each name. A search in the list for each column of each row would take hours for wide tables.
+func places(names []string) map[string]int {
+	at := make(map[string]int, len(names))
+	for i, name := range names {
+		at[name] = i
+	}
+	return at
 }
 
 // object returns the row as a JSON object; nil for a row that is no object.

@@ -38,7 +38,7 @@ func (f *lines) input(l *line, id string) []byte {
 
 func (t *table) input(l *line, id string) []byte {
 	cells := make(map[string]string, len(t.columns))
-	for i, name := range t.columns {
+	for i, name := range t.distinct {
 		cells[name] = l.cells[i]
 	}
 	return inputObject(struct {

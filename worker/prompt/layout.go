@@ -93,6 +93,25 @@ func (c columns) unique() []string {
 	return slices.DeleteFunc(slices.Clone(c), func(name string) bool { return count[name] > 1 })
 }
 
+// distinct returns the names, with a number behind each name that an earlier column has: spreadsheets write several columns without a
+// name.
+func (c columns) distinct() []string {
+	count := make(map[string]int, len(c)) // how many columns have a name so far
+	for _, name := range c {
+		count[name] = 0
+	}
+	list := make([]string, len(c))
+	for i, name := range c {
+		taken := count[name] > 0
+		for list[i] = name; taken; _, taken = count[list[i]] {
+			count[name]++
+			list[i] = name + "_" + strconv.Itoa(count[name])
+		}
+		count[list[i]] = max(count[list[i]], 1)
+	}
+	return list
+}
+
 // shownColumns is the maximum number of columns in a message.
 const shownColumns = 30
 

@@ -16,6 +16,7 @@ type table struct {
 	cells    *csv.Reader // splits one record after the other
 	feed     feed
 	columns  columns
+	distinct []string        // the columns; see columns.distinct
 	id       int             // index of the custom_id column, or -1
 	prompt   int             // index of the prompt column, or -1
 	template *promptTemplate // makes the prompts if it is not nil
@@ -104,6 +105,7 @@ func (t *table) readHeader() error {
 	for _, name := range names {
 		t.columns = append(t.columns, strings.Clone(name))
 	}
+	t.distinct = t.columns.distinct()
 	return nil
 }
 
