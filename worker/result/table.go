@@ -26,7 +26,7 @@ type Table struct {
 
 func (t Table) narrow() bool { return len(t.Own)+len(t.Fields) == 0 }
 
-// lastColumns are the last columns of a table that is not narrow. A file whose first line ends with them is a table of ours.
+// lastColumns are the last columns of a table that is not narrow. A file whose columns end with them is a table of ours.
 var lastColumns = []parquet.Column{
 	{Name: "finish_reason", Type: parquet.Text}, {Name: "prompt_tokens", Type: parquet.Integer},
 	{Name: "completion_tokens", Type: parquet.Integer}, {Name: "error", Type: parquet.Text},

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fluxworker/worker/parquet"
@@ -144,8 +145,8 @@ func (f *parquetFile) discard() {
 	f.mergedFile.discard()
 }
 
-// firstLine is the size in bytes up to which the first line of a table is read, to see whose table it is.
-const firstLine = 64 << 20
+// headerSize is the size in bytes up to which the start of a table is read, to see whose table it is.
+const headerSize = 64 << 20
 
 // isTable returns an error if the file at path exists and is no table of ours.
 func isTable(path string) error {
@@ -157,34 +158,47 @@ func isTable(path string) error {
 		return fmt.Errorf("replace %s: %w", path, cause(err))
 	}
 	defer f.Close()
-	in := bufio.NewReader(io.LimitReader(f, firstLine))
-	if start, _ := in.Peek(len(parquet.Magic)); string(start) == parquet.Magic {
+	start := func() *bufio.Reader { return bufio.NewReader(io.NewSectionReader(f, 0, headerSize)) }
+	magic, err := start().Peek(len(parquet.Magic))
+	if len(magic) == 0 && errors.Is(err, io.EOF) {
+		return nil
+	}
+	if string(magic) == parquet.Magic {
 		if ours, err := parquet.IsOurs(path); err == nil && ours {
 			return nil
 		}
 	}
-	first, err := in.ReadBytes('\n')
-	if len(first) == 0 && errors.Is(err, io.EOF) {
-		return nil
+	if line, _ := start().ReadBytes('\n'); isObject(line) && json.Valid(line) {
+		var names []string
+		prompt.EachMember(bytes.TrimSpace(line), func(quoted, _ []byte) { names = append(names, prompt.TextOf(quoted)) })
+		if areOurColumns(names) {
+			return nil
+		}
 	}
-	if hasOurColumns(first) {
-		return nil
+	for _, comma := range ",\t" {
+		cells := csv.NewReader(start())
+		cells.Comma = comma
+		if names, err := cells.Read(); err == nil && areOurColumns(names) {
+			return nil
+		}
 	}
 	return fmt.Errorf("%s exists and does not hold results", path)
 }
 
-// hasOurColumns reports whether the first line of a table is a header of ours, or an object with our members.
-func hasOurColumns(line []byte) bool {
-	last, narrow := namesOf(lastColumns), namesOf(narrowColumns)
-	for _, comma := range []string{",", "\t"} {
-		if bytes.HasSuffix(line, []byte(comma+strings.Join(last, comma)+"\n")) || string(line) == strings.Join(narrow, comma)+"\n" {
-			return true
-		}
+// areOurColumns reports whether a table of ours has these columns. The last of them may have numbers; see Table.columns.
+func areOurColumns(names []string) bool {
+	last := namesOf(lastColumns)
+	if slices.Equal(names, namesOf(narrowColumns)) {
+		return true
 	}
-	if !isObject(line) || !json.Valid(line) {
+	if len(names) <= len(last) {
 		return false
 	}
-	var names []string
-	prompt.EachMember(bytes.TrimSpace(line), func(name, _ []byte) { names = append(names, strings.Trim(string(name), `"`)) })
-	return slices.Equal(names, narrow) || len(names) > len(last) && slices.Equal(names[len(names)-len(last):], last)
+	for i, name := range names[len(names)-len(last):] {
+		number, numbered := strings.CutPrefix(name, last[i]+"_")
+		if _, err := strconv.Atoi(number); name != last[i] && (!numbered || err != nil) {
+			return false
+		}
+	}
+	return true
 }
