@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"fluxworker/worker/parquet"
 	"fluxworker/worker/prompt"
 )
 
@@ -145,6 +146,27 @@ func TestDocuments(t *testing.T) {
 		{"r1", "", "no: no"}, {"r2", "two", ""}, {"r3", "", "context_length_exceeded: too long"}, {"r4", "", noLine}}
 	if got := toJSON(t, rows); got != toJSON(t, wantRows) {
 		t.Errorf("the table is\n%s, want\n%s", got, toJSON(t, wantRows))
+	}
+}
+
+// The values of an answer, and of a column of JSON, may have line ends between their parts. A row is one line all the same.
+func TestFlatRowsAreOneLine(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "results.jsonl")
+	writeShard(t, output, Shard{}, completion(0, "{\n \"a\": {\r\n  \"b\": [1, 2]\n }\n}"), "")
+	parts, err := Parts(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &questions{n: 1, input: func(int) []byte { return []byte("[[1,\n2]]") }}
+	d := Document{Path: FileOf(output, Flat), Format: Flat, Input: q.last, Table: Table{
+		Own: []parquet.Column{{Name: "own", Type: parquet.JSON}}, Fields: []parquet.Column{{Name: "a", Type: parquet.JSON}},
+	}}
+	if _, err := Merge(t.Context(), MergeOptions{Parts: parts, Rows: q.next, Document: &d}); err != nil {
+		t.Fatal(err)
+	}
+	text := get(t, d.Path)
+	if want := `"a":{"b":[1,2]},`; strings.Count(text, "\n") != 1 || !strings.Contains(text, want) || !strings.Contains(text, `"own":[1,2],`) {
+		t.Errorf("the row is %q, want one line with %s", text, want)
 	}
 }
 

@@ -53,8 +53,15 @@ func (t Table) objects() documentLayout {
 		rows, err := t.rows(r)
 		for _, row := range rows {
 			for i, value := range row {
-				if value == nil {
+				switch {
+				case value == nil:
 					value = []byte("null")
+				case bytes.ContainsAny(value, "\r\n"): // between the parts of a value that a model or another program has indented
+					var compact bytes.Buffer
+					if err := json.Compact(&compact, value); err != nil {
+						return err
+					}
+					value = compact.Bytes()
 				}
 				fmt.Fprintf(b, "%c%s:%s", "{,"[min(i, 1)], names[i], value)
 			}
