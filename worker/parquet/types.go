@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 )
 
@@ -23,7 +24,8 @@ type Column struct {
 	Type Type
 }
 
-// TypeOf returns the type of a JSON value; "" for null.
+// TypeOf returns the type of a JSON value; "" for null. An integer of more than 64 bits is JSON: a double would change its digits, which
+// may be those of an id.
 func TypeOf(value json.RawMessage) Type {
 	if len(value) == 0 {
 		return ""
@@ -38,8 +40,11 @@ func TypeOf(value json.RawMessage) Type {
 	case '{', '[':
 		return JSON
 	}
-	if _, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+	switch _, err := strconv.ParseInt(string(value), 10, 64); {
+	case err == nil:
 		return Integer
+	case errors.Is(err, strconv.ErrRange):
+		return JSON
 	}
 	return Number
 }
