@@ -99,7 +99,7 @@ func newNode(c *pq.Column, definition, repetition int) node {
 	return n
 }
 
-// annotation returns the logical type of a group, such as LIST; "" without one.
+// annotation returns the logical type of a column, such as LIST; "" without one.
 func annotation(c *pq.Column) string {
 	if t := c.Type().LogicalType(); t != nil {
 		return t.String()

@@ -224,6 +224,55 @@ func TestCopiedColumns(t *testing.T) {
 	}
 }
 
+// Columns of nulls alone, as pyarrow writes them for pandas, are read and copied, also as a member of a group and in a list.
+func TestCopiedNulls(t *testing.T) {
+	t.Parallel()
+	list := pq.List(pq.Optional(pq.Leaf(nulls{pq.Int32Type})))
+	schema := pq.NewSchema("table", pq.Group{"a": pq.String(), "g": pq.Group{"b": pq.String(), "n": pq.Optional(pq.Leaf(nulls{pq.Int32Type}))}, "l": list, "n": pq.Optional(pq.Leaf(nulls{pq.Int32Type}))})
+	var out bytes.Buffer
+	w := pq.NewGenericWriter[any](&out, schema)
+	row := pq.Row{
+		pq.ValueOf("x").Level(0, 0, 0), pq.ValueOf("y").Level(0, 0, 1), pq.NullValue().Level(0, 0, 2),
+		pq.NullValue().Level(0, 1, 3), pq.NullValue().Level(1, 1, 3), pq.NullValue().Level(0, 0, 4),
+	}
+	path, to := filepath.Join(t.TempDir(), "a.parquet"), filepath.Join(t.TempDir(), "b.parquet")
+	if _, err := w.WriteRows([]pq.Row{row, row}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), os.WriteFile(path, out.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	table, err := Open([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := table.Select(table.Columns())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	out.Reset()
+	copied := NewWriter(&out, nil, own, []Column{{"answer", Text}})
+	for i := range int64(2) {
+		if err := copied.Write(i, []json.RawMessage{[]byte(`"z"`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(copied.Close(), os.WriteFile(to, out.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"a":"x","g":{"b":"y","n":null},"l":[null,null],"n":null`
+	if got, err := objects(path); err != nil || !slices.Equal(got, []string{want + "}", want + "}"}) {
+		t.Errorf("the table is %s, %v; want twice %s}", got, err, want)
+	}
+	if got, err := objects(to); err != nil || !slices.Equal(got, []string{want + `,"answer":"z"}`, want + `,"answer":"z"}`}) {
+		t.Errorf("the copy is %s, %v; want twice %s and the answer", got, err, want)
+	}
+	if again, err := Open([]string{to}); err != nil || describe(again.root.Column("n")) != "optional NULL" {
+		t.Error("the copy has another type, or cannot be opened:", err)
+	}
+}
+
 // A value that does not fit its column is null.
 func TestValuesThatDoNotFit(t *testing.T) {
 	t.Parallel()

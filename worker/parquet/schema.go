@@ -6,6 +6,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // column is a node of the tree of columns that a Writer writes. The library's own groups sort their columns by name, and its nodes
@@ -22,12 +23,32 @@ type column struct {
 
 // copyOf returns a column of a file for another file.
 func copyOf(c *pq.Column) *column {
-	n := &column{name: c.Name(), id: c.ID(), valueType: c.Type(), goType: c.GoType(), optional: c.Optional(), repeated: c.Repeated(), leaf: c.Leaf()}
+	n := &column{name: c.Name(), id: c.ID(), valueType: c.Type(), optional: c.Optional(), repeated: c.Repeated(), leaf: c.Leaf()}
+	group := pq.Group{}
 	for _, child := range c.Columns() {
-		n.fields = append(n.fields, copyOf(child))
+		field := copyOf(child)
+		n.fields, group[field.name] = append(n.fields, field), field
+	}
+	if n.goType = group.GoType(); n.leaf {
+		if annotation(c) == pq.NullType.String() {
+			n.valueType = nulls{pq.Int32Type}
+		}
+		n.goType = pq.Leaf(n.valueType).GoType()
+	}
+	switch {
+	case n.optional:
+		n.goType = reflect.PointerTo(n.goType)
+	case n.repeated:
+		n.goType = reflect.SliceOf(n.goType)
 	}
 	return n
 }
+
+// nulls is the type of a column of nulls alone, as pyarrow writes it for pandas: 32-bit integers that are not there. The library reads
+// such a column, and panics where it should write it.
+type nulls struct{ pq.Type }
+
+func (nulls) LogicalType() *format.LogicalType { return pq.NullType.LogicalType() }
 
 // newColumn returns a column of optional values.
 func newColumn(name string, of pq.Node) *column {
