@@ -12,6 +12,7 @@ import (
 	"fluxworker/worker/contextfit"
 	"fluxworker/worker/dispatch"
 	"fluxworker/worker/lease"
+	"fluxworker/worker/merge"
 	"fluxworker/worker/ollama"
 	"fluxworker/worker/outcome"
 	"fluxworker/worker/plan"
@@ -64,6 +65,10 @@ func Run(ctx context.Context, c Config, log zerolog.Logger, drain <-chan struct{
 	}
 	in, err := openIntake(intake, c.Rows(), shard, c.Trial)
 	if err != nil {
+		return record.Summary{}, err
+	}
+	if err := merge.CheckColumns(c.Results.Columns, in.rows); err != nil { // the table comes last, and its error would come after hours
+		in.source.Close()
 		return record.Summary{}, err
 	}
 	in.logPassedOver(log)

@@ -78,24 +78,32 @@ func (c Config) columns(ctx context.Context, rows *prompt.Reader) (names []strin
 		}
 		return names, types, err
 	}
-	names = strings.Split(c.Columns, ",")
-	for i, name := range names {
-		if names[i] = strings.TrimSpace(name); header != nil && !slices.Contains(header, names[i]) {
-			return nil, nil, &outcome.ConfigError{Err: fmt.Errorf("--columns: there is no column %q; the columns are %s", names[i], strings.Join(header, ", "))}
-		}
-	}
-	return unique(names), nil, nil
+	return c.named(), nil, CheckColumns(c.Columns, rows)
 }
 
-// unique returns the names without those that are there already.
-func unique(names []string) []string {
-	var list []string
-	for _, name := range names {
-		if !slices.Contains(list, name) {
-			list = append(list, name)
+// named returns the names in Columns, each once.
+func (c Config) named() (names []string) {
+	for name := range strings.SplitSeq(c.Columns, ",") {
+		if name = strings.TrimSpace(name); !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return list
+	return names
+}
+
+// CheckColumns returns a ConfigError if columns, a value of Config.Columns, names a column that the table of the rows does not have.
+// Objects of JSON need not have the same columns.
+func CheckColumns(columns string, rows *prompt.Reader) error {
+	header := rows.Columns()
+	if header == nil || slices.Contains([]string{"", ColumnsAuto, ColumnsAll, ColumnsNone}, columns) {
+		return nil
+	}
+	for _, name := range (Config{Columns: columns}).named() {
+		if !slices.Contains(header, name) {
+			return &outcome.ConfigError{Err: fmt.Errorf("--columns: there is no column %q; the columns are %s", name, strings.Join(header, ", "))}
+		}
+	}
+	return nil
 }
 
 // members returns the names of all members of the input's objects, in the order in which they appear, and the types of their values;
