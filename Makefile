@@ -103,6 +103,8 @@ FIGURES := ^(TestEveryFigure|TestUnrelatedPromptsStayInTheJobsMemory)$$
 SETUID := ^TestSetuidApptainer$$
 # What make test runs: all but the nodes of test/nfs, which take 2 to 18 minutes, and test/gpu, which wants a card for itself.
 MOST = $(shell $(GO) list ./... | grep -v -e /test/nfs -e /test/gpu)
+# What needs an engine, SLURM, a container, an archive or a browser: the race detector sees nothing of it.
+REAL := ./test/engines ./test/cluster ./test/slurm ./test/containers ./test/release ./test/report
 NOT_UNIT := -skip '^(TestScripts|TestLive|TestEveryFigure)'
 
 ## test: what shows that a change is good: unit tests, scripts, both engines, a real SLURM cluster, a real Apptainer (docs/testing.md)
@@ -178,8 +180,13 @@ test-figures: engine
 	$(TEST) -run '^TestEveryFigure$$' ./test/bench
 	$(TEST) -run '^$$' -bench '^BenchmarkMemoryOf' -benchtime 1x ./worker/... ./cmd/...
 
-## test-all: test, and the rest: races, figures
-test-all: test test-race test-figures
+## test-all: each test of make test once, with the race detector where it sees the program, and the figures
+test-all: engine slurm apptainer duckdb browser release-tools promtool build
+	$(GO) test -run '^$$' $(REAL) ./worker/slurm ./test/standin >/dev/null
+	$(TEST) -p 3 -skip '$(SETUID)|$(FIGURES)' $(REAL)
+	$(TEST) -run '^TestLive' ./worker/slurm
+	$(TEST) -run '^TestAnswersInFlightAreBounded$$' ./test/standin # the race detector takes several times the memory
+	$(MAKE) --no-print-directory test-race test-figures
 
 ## gpu-test: the plan against a real NVIDIA GPU: memory, isolation, failed loads, rows/s; without a GPU, what needs none. ARGS=-update writes the table
 gpu-test: engine
